@@ -1,0 +1,1 @@
+"""Amazon: the only room that talks to AWS."""

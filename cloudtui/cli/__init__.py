@@ -1,0 +1,1 @@
+"""Words in, lines out: one function a verb."""

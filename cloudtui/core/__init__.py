@@ -1,0 +1,1 @@
+"""What cloudtui does: use cases, and the owner of whatever outlives a screen."""

@@ -1,0 +1,203 @@
+"""An EC2 instance and the pure rules about it: who a name means, what can be done, what matches."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from cloudtui.model.errors import Ambiguous, NotFound
+
+
+class State(StrEnum):
+    """EC2's instance states, in EC2's words."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    SHUTTING_DOWN = "shutting-down"
+    TERMINATED = "terminated"
+
+    @property
+    def glyph(self) -> str:
+        """One cell that tells the state without colour."""
+        return GLYPHS[self]
+
+    @property
+    def changing(self) -> bool:
+        """True while EC2 is on its way to another state."""
+        return self in (State.PENDING, State.STOPPING, State.SHUTTING_DOWN)
+
+
+GLYPHS = {
+    State.PENDING: "◐",
+    State.RUNNING: "●",
+    State.STOPPING: "◑",
+    State.STOPPED: "○",
+    State.SHUTTING_DOWN: "◑",
+    State.TERMINATED: "×",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One row of the machines table; field names follow EC2's."""
+
+    id: str
+    region: str
+    state: State
+    name: str = ""
+    type: str = ""
+    zone: str = ""
+    public_ip: str = ""
+    public_dns: str = ""
+    private_ip: str = ""
+    ipv6: str = ""
+    key_name: str = ""
+    image_id: str = ""
+    platform: str = ""
+    """EC2's Platform: empty for Linux, `windows` for Windows."""
+    lifecycle: str = ""
+    """`spot`, `scheduled` or empty for on-demand."""
+    launched: datetime | None = None
+    vpc_id: str = ""
+    subnet_id: str = ""
+    iam_profile: str = ""
+    security_groups: tuple[tuple[str, str], ...] = ()
+    """Pairs of group id and group name."""
+    volume_ids: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    state_reason: str = ""
+
+    @property
+    def label(self) -> str:
+        """Name and id, as destructive or error sentences give them."""
+        return f"{self.name} ({self.id})" if self.name else self.id
+
+    @property
+    def spoken(self) -> str:
+        """The Name tag, or the id of a nameless machine."""
+        return self.name or self.id
+
+    @property
+    def address(self) -> str:
+        """Where SSH would go without an ssh config entry: public IPv4, IPv6, then private IPv4."""
+        return self.public_ip or self.ipv6 or self.private_ip
+
+    @property
+    def spot(self) -> bool:
+        return self.lifecycle == "spot"
+
+
+def why_not_connect(instance: Instance) -> str:
+    """The reason SSH to it cannot work, or an empty string."""
+    match instance.state:
+        case State.RUNNING:
+            return "" if instance.address else f"{instance.label} has no address."
+        case State.PENDING:
+            return f"{instance.label} is still starting."
+        case State.STOPPED:
+            return f"{instance.label} is stopped."
+        case State.STOPPING | State.SHUTTING_DOWN:
+            return f"{instance.label} is {instance.state.value}."
+        case State.TERMINATED:
+            return f"{instance.label} is terminated."
+
+
+def resolve(name: str, instances: Iterable[Instance]) -> Instance:
+    """The one instance that `name` means: exact id, exact Name, then unique prefix of either.
+
+    Terminated instances count only when named by id.
+
+    Raises:
+        NotFound: nothing answers to the name.
+        Ambiguous: several do; the candidates are listed.
+    """
+    everything = list(instances)
+    for instance in everything:
+        if instance.id == name:
+            return instance
+    alive = [i for i in everything if i.state is not State.TERMINATED]
+    found = [i for i in alive if i.name == name]
+    if not found and name:
+        found = [i for i in alive if i.name.startswith(name) or i.id.startswith(name)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        lines = [f"{i.id}  {i.name or '-'}  {i.state.value}  {i.zone or i.region}" for i in found]
+        raise Ambiguous(
+            f"{name} could be {len(found)} instances.", lines, "Give the id of one of them."
+        )
+    known = sorted({i.spoken for i in alive})
+    hint = f"Known here: {', '.join(known[:8])}{' …' if len(known) > 8 else ''}." if known else ""
+    raise NotFound(
+        f"No instance is called {name!r} and no id begins with it.",
+        hint,
+        "List them with: cloudtui ls. Another region: --region REGION or --region all.",
+    )
+
+
+FILTER_WORDS = ("state", "type", "region", "zone", "name", "id", "key", "ip", "spot", "tag")
+
+
+def matches(instance: Instance, query: str) -> bool:
+    """Whether the row passes the filter: every word must hold.
+
+    `state:running`, `type:g5*`, `region:eu-*`, `tag:team=nlp` look at one field (prefix or
+    glob); any other word is looked for in every visible field. Case never matters.
+    """
+    return all(_word_matches(instance, word) for word in query.split())
+
+
+def _word_matches(instance: Instance, word: str) -> bool:
+    key, colon, value = word.partition(":")
+    if colon and key.lower() in FILTER_WORDS:
+        return _field_matches(instance, key.lower(), value)
+    plain = word.casefold()
+    return any(plain in text.casefold() for text in _texts(instance))
+
+
+def _texts(instance: Instance) -> Sequence[str]:
+    return (
+        instance.name,
+        instance.id,
+        instance.type,
+        instance.zone,
+        instance.state.value,
+        instance.public_ip,
+        instance.private_ip,
+        instance.key_name,
+        instance.lifecycle,
+        *(f"{k}={v}" for k, v in instance.tags.items() if k != "Name"),
+    )
+
+
+def _field_matches(instance: Instance, key: str, value: str) -> bool:
+    if key == "tag":
+        tag, equals, wanted = value.partition("=")
+        if not equals:
+            return any(_like(name, tag) for name in instance.tags)
+        return any(_like(n, tag) and _like(v, wanted) for n, v in instance.tags.items())
+    if key == "spot":
+        return instance.spot == (value.lower() not in ("no", "false", "0"))
+    fields = {
+        "state": (instance.state.value,),
+        "type": (instance.type,),
+        "region": (instance.region,),
+        "zone": (instance.zone,),
+        "name": (instance.name,),
+        "id": (instance.id,),
+        "key": (instance.key_name,),
+        "ip": (instance.public_ip, instance.private_ip, instance.ipv6),
+    }
+    return any(_like(text, value) for text in fields[key])
+
+
+def _like(text: str, pattern: str) -> bool:
+    text, pattern = text.casefold(), pattern.casefold()
+    if any(c in pattern for c in "*?["):
+        return fnmatch.fnmatchcase(text, pattern)
+    return text.startswith(pattern)

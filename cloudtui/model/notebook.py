@@ -1,0 +1,116 @@
+"""A Jupyter server on a host, and what its own list commands print."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class JupyterServer:
+    """A running server as found on the host; `port` is the port there."""
+
+    port: int
+    token: str = field(default="", repr=False)
+    base_url: str = "/"
+    host: str = "localhost"
+    """Where it listens on the remote machine; `localhost` for any local address."""
+    root_dir: str = ""
+    pid: int | None = None
+    secure: bool = False
+    password: bool = False
+    lab: bool = True
+    """False for a classic notebook server older than JupyterLab."""
+
+    def url(self, local_port: int, *, token: bool = True) -> str:
+        """The address to open through a tunnel on `local_port`."""
+        scheme = "https" if self.secure else "http"
+        page = "lab" if self.lab else "tree"
+        query = f"?{urlencode({'token': self.token})}" if token and self.token else ""
+        return f"{scheme}://localhost:{local_port}{self.base_url}{page}{query}"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenJupyter:
+    """A server reached through a tunnel that answered."""
+
+    server: JupyterServer
+    local_port: int
+    started: bool
+    """True when cloudtui started the server, False when it was found running."""
+    wanted_port: int
+    """The local port that was asked for; differs from `local_port` when that was taken."""
+
+    @property
+    def url(self) -> str:
+        return self.server.url(self.local_port)
+
+
+_ANY = ("0.0.0.0", "::", "", "127.0.0.1", "::1", "localhost", "*")
+
+
+def parse_servers(text: str) -> tuple[JupyterServer, ...]:
+    """Servers from `jupyter server list --json`, `jupyter notebook list --json` (one JSON object
+    a line) or their plain `http://... :: /dir` lines; each port once, the newest format first."""
+    found: dict[int, JupyterServer] = {}
+    for line in text.splitlines():
+        server = _from_json(line) or _from_line(line)
+        if server and server.port not in found:
+            found[server.port] = server
+    return tuple(found.values())
+
+
+def _from_json(line: str) -> JupyterServer | None:
+    line = line.strip()
+    if not line.startswith("{"):
+        return None
+    try:
+        data = json.loads(line)
+        port = int(data["port"])
+    except (ValueError, KeyError, TypeError):
+        return None
+    host = str(data.get("hostname") or "localhost")
+    return JupyterServer(
+        port=port,
+        token=str(data.get("token") or ""),
+        base_url=_slashes(str(data.get("base_url") or "/")),
+        host="localhost" if host in _ANY else host,
+        root_dir=str(data.get("root_dir") or data.get("notebook_dir") or ""),
+        pid=data.get("pid") if isinstance(data.get("pid"), int) else None,
+        secure=bool(data.get("secure")),
+        password=bool(data.get("password")),
+        lab="root_dir" in data,
+    )
+
+
+_LINE = re.compile(r"^\s*(https?://\S+)(?:\s+::\s+(.*))?$")
+
+
+def _from_line(line: str) -> JupyterServer | None:
+    match = _LINE.match(line)
+    if not match:
+        return None
+    url = urlsplit(match[1])
+    if not url.port:
+        return None
+    host = url.hostname or "localhost"
+    return JupyterServer(
+        port=url.port,
+        token=parse_qs(url.query).get("token", [""])[0],
+        base_url=_slashes(url.path),
+        host="localhost" if host in _ANY else host,
+        root_dir=(match[2] or "").strip(),
+        secure=url.scheme == "https",
+    )
+
+
+def _slashes(path: str) -> str:
+    return "/" + "".join(f"{part}/" for part in path.split("/") if part)
+
+
+def best(servers: Iterable[JupyterServer]) -> JupyterServer | None:
+    """The server to open when several run: JupyterLab before classic, then the lowest port."""
+    return min(servers, key=lambda s: (not s.lab, s.port), default=None)

@@ -1,0 +1,43 @@
+"""How cloudtui writes times, ids and addresses."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+
+def duration(seconds: float) -> str:
+    """`2d 4h`, `3h 12m`, `5m 02s`, `12 s`: the two largest units."""
+    total = max(0, int(seconds))
+    days, rest = divmod(total, 86_400)
+    hours, rest = divmod(rest, 3_600)
+    minutes, secs = divmod(rest, 60)
+    if days:
+        return f"{days}d {hours}h"
+    if hours:
+        return f"{hours}h {minutes:02d}m"
+    if minutes:
+        return f"{minutes}m {secs:02d}s"
+    return f"{secs} s"
+
+
+def since(moment: datetime | None, now: datetime) -> str:
+    """The time from `moment` to `now` as `duration`, or `-`."""
+    return "-" if moment is None else duration((now - moment).total_seconds())
+
+
+def stamp(moment: datetime | None) -> str:
+    """Local date and time to the minute, or `-`."""
+    return "-" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def short_id(resource_id: str, keep: int = 4) -> str:
+    """`i-0f3c…a1b2`: an AWS id with its middle left out."""
+    prefix, dash, rest = resource_id.partition("-")
+    if len(rest) <= 2 * keep + 1:
+        return resource_id
+    return f"{prefix}{dash}{rest[:keep]}…{rest[-keep:]}"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 session`, `3 sessions`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,0 +1,1 @@
+"""Remote machines: the only room that speaks SSH."""

@@ -1,0 +1,1 @@
+"""Widgets: the machines table, the pane, the status line."""

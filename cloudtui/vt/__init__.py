@@ -1,0 +1,1 @@
+"""The terminal engine behind one small protocol."""
