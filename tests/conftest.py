@@ -1,0 +1,57 @@
+"""Every test runs cut off from the machine: its own HOME, no AWS, no agent, no browser."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["tests.sshd", "tests.moto_child"]
+
+_CUT_OFF = (
+    "SSH_AUTH_SOCK",
+    "SSH_ASKPASS",
+    "TMUX",
+    "TMUX_PANE",
+    "STY",
+    "SCREENDIR",
+    "BROWSER",
+    "DISPLAY",
+    "WAYLAND_DISPLAY",
+    "NO_COLOR",
+    "TEXTUAL_THEME",
+    "JUPYTER_CONFIG_DIR",
+)
+
+
+@pytest.fixture
+def short_tmp() -> Iterator[Path]:
+    """A folder with a short path, for sockets (the kernel's limit is 107 bytes)."""
+    with tempfile.TemporaryDirectory(prefix="ct", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+@pytest.fixture(autouse=True)
+def cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh HOME; nothing of the real machine's accounts is visible. Returns HOME."""
+    home = tmp_path / "home"
+    (home / ".ssh").mkdir(parents=True, mode=0o700)
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "CLOUDTUI_", "BOTO_")) or name in _CUT_OFF:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    for kind, folder in (
+        ("CONFIG", ".config"),
+        ("CACHE", ".cache"),
+        ("STATE", ".local/state"),
+        ("DATA", ".local/share"),
+    ):
+        monkeypatch.setenv(f"XDG_{kind}_HOME", str(home / folder))
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(home / ".aws/config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(home / ".aws/credentials"))
+    return home

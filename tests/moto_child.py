@@ -1,0 +1,1 @@
+"""A real moto server in a child process for tests."""
