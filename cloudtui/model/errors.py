@@ -1,6 +1,7 @@
 """Every failure cloudtui reports, with its sentence, next step and exit code.
 
 CloudtuiError              1
+├── PortTaken              1
 ├── UsageError             2
 ├── NotFound               3
 │   └── Ambiguous          3
@@ -32,6 +33,10 @@ class CloudtuiError(Exception):
 
     def __str__(self) -> str:
         return " ".join(part for part in (self.title, self.detail, self.hint) if part)
+
+
+class PortTaken(CloudtuiError):
+    """Another program listens on the local port."""
 
 
 class UsageError(CloudtuiError):

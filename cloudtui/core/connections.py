@@ -1,0 +1,145 @@
+"""One shared SSH connection per instance: routed by the user's ssh config, else by the instance."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cloudtui.core.inventory import Inventory
+from cloudtui.files import keys, ssh_config
+from cloudtui.files.paths import ssh_dir
+from cloudtui.files.settings import Settings
+from cloudtui.model.errors import CloudtuiError, CredentialsProblem, Refused, Unreachable
+from cloudtui.model.instance import Instance, State, why_not_connect
+from cloudtui.model.remote import Prompts, Route, login_user
+
+if TYPE_CHECKING:
+    from cloudtui.ssh.connect import Connection
+
+
+class Connections:
+    """Opens connections on demand and keeps each until it is lost or `close`."""
+
+    def __init__(self, settings: Settings, inventory: Inventory, prompts: Prompts) -> None:
+        self._settings = settings
+        self._inventory = inventory
+        self._prompts = prompts
+        self._open: dict[str, Connection] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    async def get(self, instance: Instance) -> Connection:
+        """The shared connection to the instance, opened now if there is none.
+
+        Raises:
+            Refused: the instance is not running, a key file is readable by others, ...
+            Unreachable, CredentialsProblem, HostKeyChanged: as the connection fails.
+        """
+        instance = self._inventory.by_id(instance.id) or instance
+        reason = why_not_connect(instance)
+        if reason:
+            raise Refused(reason, hint=_start_hint(instance))
+        async with self._locks.setdefault(instance.id, asyncio.Lock()):
+            held = self._open.get(instance.id)
+            if held and not held.closed:
+                return held
+            connection = await self._connect(instance)
+            self._open[instance.id] = connection
+            return connection
+
+    def peek(self, instance: Instance) -> Connection | None:
+        """The connection held now, or None; never opens one."""
+        held = self._open.get(instance.id)
+        return held if held and not held.closed else None
+
+    async def route(self, instance: Instance) -> Route:
+        """Where SSH to the instance goes, without connecting."""
+        route, _ = await self._route(instance)
+        return route
+
+    async def close(self) -> None:
+        held, self._open = list(self._open.values()), {}
+        await asyncio.gather(*(connection.close() for connection in held))
+
+    async def _connect(self, instance: Instance) -> Connection:
+        from cloudtui.ssh.connect import connect
+
+        route, key = await self._route(instance)
+        try:
+            return await connect(route, self._prompts)
+        except CredentialsProblem as error:
+            raise self._explain_login(error, instance, route, key) from error
+        except Unreachable as error:
+            raise _explain_reach(error, instance, route) from error
+
+    async def _route(self, instance: Instance) -> tuple[Route, Path | None]:
+        from cloudtui.ssh.resolve import resolve
+
+        config = self._settings.ssh_config
+        file = config or ssh_dir() / "config"
+        entries = await asyncio.to_thread(ssh_config.read_entries, file)
+        names = [name for name in (instance.name, instance.id) if name]
+        addresses = [a for a in (instance.public_ip, instance.ipv6, instance.private_ip) if a]
+        alias, line = ssh_config.find_alias(names, addresses, entries) or (instance.address, "")
+        key = (
+            await asyncio.to_thread(
+                keys.find_private_key, instance.key_name, self._settings.key_folders
+            )
+            if instance.key_name
+            else None
+        )
+        fallback = Route(
+            alias=alias,
+            host=instance.address,
+            user=login_user(*await self._inventory.image(instance)),
+            identity_files=(key,) if key else (),
+            config_line=line,
+        )
+        return await resolve(alias, fallback, config), key
+
+    def _explain_login(
+        self, error: CredentialsProblem, instance: Instance, route: Route, key: Path | None
+    ) -> CloudtuiError:
+        if key or not instance.key_name or route.config_line:
+            return error
+        looked = ", ".join(_short(folder) for folder in self._settings.key_folders)
+        return CredentialsProblem(
+            f"{instance.label} was launched with the key pair {instance.key_name}, "
+            f"and no private key of that name was found.",
+            f"Looked for {instance.key_name}.pem in {looked}. {error.title}",
+            f"Put {instance.key_name}.pem into ~/.ssh with mode 0400, or name the key with "
+            f"IdentityFile in ~/.ssh/config.",
+        )
+
+
+def _short(path: Path) -> str:
+    home = Path.home()
+    return "~" if path == home else str(path).replace(f"{home}/", "~/", 1)
+
+
+def _start_hint(instance: Instance) -> str:
+    if instance.state is State.STOPPED:
+        return (
+            f"Start it first: aws ec2 start-instances --instance-ids {instance.id} "
+            f"--region {instance.region}"
+        )
+    if instance.state in (State.PENDING, State.STOPPING):
+        return "Try again when it is done; the list follows it."
+    return ""
+
+
+def _explain_reach(error: Unreachable, instance: Instance, route: Route) -> CloudtuiError:
+    own = {instance.public_ip, instance.ipv6, instance.private_ip, instance.public_dns}
+    if route.config_line and route.host not in own and not route.jumps and not route.proxy_command:
+        hint = (
+            f"{route.config_line} says HostName {route.host}, but {instance.label} is at "
+            f"{instance.address} now. Change that line, or take it out."
+        )
+    elif not instance.public_ip and not instance.ipv6 and not route.jumps:
+        hint = (
+            f"{instance.label} has no public address. Connect from inside its VPC, name a "
+            f"ProxyJump in ~/.ssh/config, or give it an Elastic IP."
+        )
+    else:
+        return error
+    return type(error)(error.title, error.detail, hint)

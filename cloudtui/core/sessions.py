@@ -1,0 +1,217 @@
+"""Sessions of a host: listed, attached, made, and told apart when they stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from cloudtui.core.connections import Connections
+from cloudtui.core.events import Events, SessionsChanged, SessionsState
+from cloudtui.model.errors import CloudtuiError, NotFound
+from cloudtui.model.instance import Instance
+from cloudtui.model.session import Ending, Program, Session
+
+if TYPE_CHECKING:
+    from cloudtui.ssh.connect import Connection
+    from cloudtui.ssh.terminal import Terminal, TerminalEnd
+
+OnData = Callable[[bytes], None]
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentEnd:
+    """How an attachment stopped, with the sentence to show and the remote exit status."""
+
+    ending: Ending
+    sentence: str
+    exit_status: int | None = None
+
+
+class Attachment:
+    """A terminal on a host: one session, or a plain shell when `session` is None."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        terminal: Terminal,
+        instance: Instance,
+        session: Session | None,
+    ) -> None:
+        self._connection = connection
+        self._terminal = terminal
+        self.instance = instance
+        self.session = session
+
+    @property
+    def title(self) -> str:
+        """`bert-gpu: bert (tmux)`, or `bert-gpu: shell`."""
+        if self.session is None:
+            return f"{self.instance.spoken}: shell"
+        return f"{self.instance.spoken}: {self.session.name} ({self.session.program})"
+
+    def write(self, data: bytes) -> None:
+        self._terminal.write(data)
+
+    def resize(self, columns: int, rows: int) -> None:
+        self._terminal.resize(columns, rows)
+
+    def pause(self) -> None:
+        """Stop reading from the host until `resume`; the host's program waits."""
+        self._terminal.pause()
+
+    def resume(self) -> None:
+        self._terminal.resume()
+
+    async def wait(self) -> AttachmentEnd:
+        """Returns when the terminal is gone: detached, ended, or the connection lost."""
+        end = await self._terminal.wait()
+        if self.session is None:
+            return self._shell_end(end)
+        from cloudtui.ssh import multiplexer
+
+        connection = None if end.lost else self._connection
+        ending = await multiplexer.how_it_ended(connection, self.session, end)
+        where = f"{self.session.program} session {self.session.name} on {self.instance.spoken}"
+        return AttachmentEnd(ending, _sentence(ending, where, end), end.exit_status)
+
+    async def close(self) -> None:
+        """Leave: a session is detached and goes on, a plain shell is hung up."""
+        await self._terminal.close()
+
+    def _shell_end(self, end: TerminalEnd) -> AttachmentEnd:
+        where = f"Shell on {self.instance.spoken}"
+        if end.lost:
+            ending = Ending.LOST
+        elif end.exit_status in (126, 127):
+            ending = Ending.FAILED
+        else:
+            ending = Ending.ENDED
+        return AttachmentEnd(ending, _sentence(ending, where, end), end.exit_status)
+
+
+def _sentence(ending: Ending, where: str, end: TerminalEnd) -> str:
+    match ending:
+        case Ending.DETACHED:
+            return f"Detached. {where} goes on."
+        case Ending.LOST:
+            return f"Connection lost. {where} was left as it is."
+        case Ending.ENDED:
+            status = f" with exit status {end.exit_status}" if end.exit_status else ""
+            return f"{where} has ended{status}."
+        case Ending.FAILED:
+            said = f": {end.tail}" if end.tail else "."
+            return f"{where} could not be opened{said}"
+
+
+class Sessions:
+    """Keeps the last state per instance; every change is emitted as SessionsChanged."""
+
+    def __init__(self, connections: Connections, events: Events) -> None:
+        self._connections = connections
+        self._events = events
+        self._states: dict[str, SessionsState] = {}
+
+    def state(self, instance_id: str) -> SessionsState:
+        """The last state known; without a listing before the first answer."""
+        return self._states.get(instance_id) or SessionsState(instance_id)
+
+    async def list(self, instance: Instance) -> SessionsState:
+        """Ask the host; a failure is in the state's `error`, with the old listing kept."""
+        from cloudtui.ssh import multiplexer
+
+        self._set(replace(self.state(instance.id), loading=True))
+        try:
+            connection = await self._connections.get(instance)
+            listing = await multiplexer.list_sessions(connection)
+        except CloudtuiError as error:
+            self._set(replace(self.state(instance.id), loading=False, error=error))
+        except asyncio.CancelledError:
+            self._set(replace(self.state(instance.id), loading=False))
+            raise
+        else:
+            self._set(SessionsState(instance.id, listing, updated=datetime.now(UTC)))
+        return self.state(instance.id)
+
+    async def find(self, instance: Instance, name: str = "") -> Session:
+        """The session of that name, `PID.NAME` or `$ID`; without a name the only one there is.
+
+        Raises:
+            NotFound: none, or several and no name given.
+        """
+        state = await self.list(instance)
+        if state.error:
+            raise state.error
+        listing = state.listing
+        alive = [s for s in listing.sessions if not s.dead] if listing else []
+        if name:
+            found = [s for s in alive if name in (s.id, s.key)] or [
+                s for s in alive if s.name == name
+            ]
+        else:
+            found = alive
+        if len(found) == 1:
+            return found[0]
+        names = "\n".join(f"{s.program}  {s.name}  {s.id}" for s in found or alive)
+        if found:
+            what = f"the name {name}" if name else "no name given"
+            raise NotFound(
+                f"{instance.label} has {len(found)} sessions, {what}.",
+                names,
+                f"Name one: cloudtui attach {instance.spoken}:SESSION",
+            )
+        if name:
+            raise NotFound(
+                f"{instance.label} has no session called {name}.",
+                names,
+                f"List them with: cloudtui sessions {instance.spoken}",
+            )
+        missing = "" if listing and listing.programs else " Neither tmux nor screen is installed."
+        raise NotFound(
+            f"No session runs on {instance.label}.{missing}",
+            hint=f"Make one: cloudtui attach {instance.spoken} --new NAME"
+            if not missing
+            else f"Install one there (sudo apt install tmux), or open a shell: "
+            f"cloudtui ssh {instance.spoken}",
+        )
+
+    async def new(
+        self, instance: Instance, program: Program, name: str, command: str = ""
+    ) -> Session:
+        """Make a detached session and return it.
+
+        Raises:
+            Refused: the name is taken or not allowed.
+        """
+        from cloudtui.ssh import multiplexer
+
+        connection = await self._connections.get(instance)
+        session = await multiplexer.new_session(connection, program, name, command)
+        await self.list(instance)
+        return session
+
+    async def attach(
+        self, instance: Instance, session: Session, columns: int, rows: int, on_data: OnData
+    ) -> Attachment:
+        """Attach to a session beside whoever else is attached."""
+        from cloudtui.ssh import multiplexer
+
+        connection = await self._connections.get(instance)
+        listing = self.state(instance.id).listing or await multiplexer.list_sessions(connection)
+        command = multiplexer.attach_command(session, listing)
+        terminal = await connection.terminal(command, columns, rows, on_data)
+        return Attachment(connection, terminal, instance, session)
+
+    async def shell(
+        self, instance: Instance, columns: int, rows: int, on_data: OnData
+    ) -> Attachment:
+        """A login shell; it ends when it is left."""
+        connection = await self._connections.get(instance)
+        terminal = await connection.terminal(None, columns, rows, on_data)
+        return Attachment(connection, terminal, instance, None)
+
+    def _set(self, state: SessionsState) -> None:
+        self._states[state.instance_id] = state
+        self._events.emit(SessionsChanged(state))

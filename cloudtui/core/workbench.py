@@ -1,0 +1,120 @@
+"""The workbench: everything that outlives a screen, opened and closed in one place."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from cloudtui.core.connections import Connections
+from cloudtui.core.events import Event, Events, Listener, Note, Noted
+from cloudtui.core.inventory import Inventory
+from cloudtui.core.jupyter import Jupyter
+from cloudtui.core.sessions import Sessions
+from cloudtui.core.tunnels import Tunnels
+from cloudtui.files.settings import Settings
+from cloudtui.model.instance import Instance, why_not_connect
+from cloudtui.model.remote import Prompts
+
+if TYPE_CHECKING:
+    from cloudtui.aws.clients import Amazon
+
+NOTES_KEPT = 500
+
+NEEDS_HOST = frozenset({"sessions", "shell", "jupyter", "copy.ssh"})
+"""Rules of actions that need a machine that can be reached."""
+
+
+class Workbench:
+    """`async with Workbench(...)` wraps either front.
+
+    Inside: `inventory`, `connections`, `sessions`, `tunnels`, `jupyter`; `listen` for events.
+    Leaving closes tunnels, terminals and connections; nothing on the hosts is ended.
+    """
+
+    inventory: Inventory
+    connections: Connections
+    sessions: Sessions
+    tunnels: Tunnels
+    jupyter: Jupyter
+
+    def __init__(
+        self,
+        settings: Settings,
+        prompts: Prompts,
+        *,
+        profile: str = "",
+        regions: Sequence[str] = (),
+    ) -> None:
+        self.settings = settings
+        self.notes: list[Note] = []
+        self._prompts = prompts
+        self._profile = profile or settings.profile
+        self._regions = tuple(regions) or settings.regions
+        self._events = Events()
+        self._stack = AsyncExitStack()
+        self._events.listen(self._keep_note)
+
+    async def __aenter__(self) -> Self:
+        """Cheap: nothing is imported, read or asked before it is needed."""
+        explicit = [region for region in self._regions if region != "all"]
+        self.inventory = Inventory(
+            lambda: _amazon(self._profile, explicit),
+            self._events,
+            profile=self._profile or os.environ.get("AWS_PROFILE", ""),
+            regions=self._regions,
+            refresh_seconds=self.settings.refresh_seconds,
+        )
+        self.connections = Connections(self.settings, self.inventory, self._prompts)
+        self.sessions = Sessions(self.connections, self._events)
+        self.tunnels = Tunnels(self.connections, self._events)
+        self.jupyter = Jupyter(self.connections, self.tunnels, local_port=self.settings.local_port)
+        for room in (self.inventory, self.connections, self.tunnels):
+            self._stack.push_async_callback(room.close)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Be told of every event; the returned function ends that."""
+        return self._events.listen(listener)
+
+    def note(self, note: Note) -> None:
+        """Say something to whoever listens, and keep it for the message log."""
+        self._events.emit(Noted(note))
+
+    def why_not(self, action: str, instance: Instance | None) -> str:
+        """Why an action cannot be done to the instance now; empty when it can."""
+        if instance is None:
+            return "No machine is selected."
+        return why_not_connect(instance) if action in NEEDS_HOST else ""
+
+    async def ssh_command(self, instance: Instance) -> str:
+        """What to type for the same connection without cloudtui: `ssh bert-gpu`, or with -i."""
+        route = await self.connections.route(instance)
+        if route.config_line:
+            return shlex.join(["ssh", route.alias])
+        key = next((file for file in route.identity_files if instance.key_name in file.name), None)
+        port = ["-p", str(route.port)] if route.port != 22 else []
+        identity = ["-i", str(key)] if key else []
+        return shlex.join(["ssh", *identity, *port, f"{route.user}@{route.host}"])
+
+    def _keep_note(self, event: Event) -> None:
+        if isinstance(event, Noted):
+            self.notes.append(event.note)
+            del self.notes[:-NOTES_KEPT]
+
+
+def _amazon(profile: str, regions: Sequence[str]) -> Amazon:
+    from cloudtui.aws.clients import Amazon
+
+    return Amazon(profile=profile, regions=regions)
