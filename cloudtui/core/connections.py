@@ -70,6 +70,7 @@ class Connections:
         except CredentialsProblem as error:
             raise self._explain_login(error, instance, route, key) from error
         except Unreachable as error:
+            self._inventory.refresh()
             raise _explain_reach(error, instance, route) from error
 
     async def _route(self, instance: Instance) -> tuple[Route, Path | None]:

@@ -1,4 +1,4 @@
-"""The machines: listed region by region, refreshed by itself, old rows kept when a listing fails."""
+"""The machines: listed region by region, refreshed by itself, old rows kept on failure."""
 
 from __future__ import annotations
 

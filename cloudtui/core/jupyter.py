@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloudtui.core.connections import Connections
 from cloudtui.core.tunnels import Tunnels
-from cloudtui.model.errors import NotFound
+from cloudtui.model.errors import NotFound, Unreachable
 from cloudtui.model.instance import Instance
 from cloudtui.model.notebook import JupyterServer, OpenJupyter, best
 from cloudtui.model.remote import Ask
@@ -65,7 +65,13 @@ class Jupyter:
             remote_host=server.host,
         )
         on_step("Checking that it answers through the tunnel")
-        await jupyter.check(server, tunnel.local_port)
+        if not await jupyter.answers(server, tunnel.local_port):
+            await self._tunnels.close_one(tunnel.local_port)
+            raise Unreachable(
+                f"Jupyter on {instance.label} does not answer on its port {server.port}.",
+                "Its server is listed there, but nothing came back through the tunnel.",
+                f"See how it is doing: cloudtui sessions {instance.spoken}",
+            )
         return OpenJupyter(server, tunnel.local_port, started, wanted)
 
     async def _start(self, connection: Connection, found: Found, folder: str) -> JupyterServer:

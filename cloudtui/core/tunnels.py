@@ -24,6 +24,7 @@ from cloudtui.model.errors import CloudtuiError, PortTaken, Unreachable
 from cloudtui.model.instance import Instance
 
 if TYPE_CHECKING:
+    from cloudtui.ssh.connection import Connection
     from cloudtui.ssh.forward import Forward
 
 PORTS_TRIED = 20
@@ -37,8 +38,7 @@ Sleep = Callable[[float], Awaitable[None]]
 class _Kept:
     state: TunnelState
     instance: Instance
-    remote_host: str
-    forward: Forward | None
+    forward: Forward
     keeper: asyncio.Task[None] | None = field(default=None)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -68,7 +68,7 @@ class Tunnels:
         label: str,
         remote_host: str = "localhost",
     ) -> TunnelState:
-        """Forward `wanted_port`, or the next free port after it; the same one if it is open already.
+        """Forward `wanted_port` or the next free port; a tunnel that is open already is returned.
 
         Raises:
             Refused, Unreachable, CredentialsProblem: no connection to the host.
@@ -82,7 +82,7 @@ class Tunnels:
         state = TunnelState(
             instance.id, label, forward.local_port, remote_port, TunnelPhase.UP, datetime.now(UTC)
         )
-        kept = _Kept(state, instance, remote_host, forward)
+        kept = _Kept(state, instance, forward)
         self._kept[state.local_port] = kept
         kept.keeper = asyncio.create_task(self._keep(kept), name=f"tunnel {state.local_port}")
         self._changed()
@@ -101,8 +101,7 @@ class Tunnels:
         kept = self._kept.pop(local_port, None)
         if kept:
             await cancel(kept.keeper)
-            if kept.forward:
-                await kept.forward.close()
+            await kept.forward.close()
             kept.ended.set()
             self._changed()
 
@@ -110,56 +109,57 @@ class Tunnels:
         for port in list(self._kept):
             await self.close_one(port)
 
-    async def _bind(
-        self, instance: Instance, host: str, remote_port: int, wanted_port: int
-    ) -> Forward:
+    async def _bind(self, instance: Instance, host: str, port_there: int, wanted: int) -> Forward:
         connection = await self._connections.get(instance)
-        last = min(wanted_port + PORTS_TRIED, 65_536)
-        for port in range(wanted_port, last):
+        last = min(wanted + PORTS_TRIED, 65_536)
+        for port in range(wanted, last):
             if port in self._kept:
                 continue
             try:
-                return await connection.forward(host, remote_port, port)
+                return await connection.forward(host, port_there, port)
             except PortTaken:
                 continue
         raise PortTaken(
-            f"Local ports {wanted_port} to {last - 1} are all taken.",
-            hint="Choose another one with --local-port, or end what listens there: ss -ltnp",
+            f"Local ports {wanted} to {last - 1} are all taken.",
+            hint="Choose another one with --local-port, or see what listens there: ss -ltnp",
         )
 
     async def _keep(self, kept: _Kept) -> None:
         """Wait for the cut, then connect again until it holds or can never work."""
-        while kept.forward:
-            await kept.forward.wait_lost()
-            kept.forward = None
+        while True:
+            connection = self._connections.peek(kept.instance)
+            if connection:
+                await _lost(connection)
             self._move(kept, TunnelPhase.RECONNECTING)
             self._note(
                 f"Tunnel localhost:{kept.state.local_port} lost its connection to "
                 f"{kept.instance.spoken}; connecting again.",
                 Severity.WARNING,
             )
-            delay = RETRY_FIRST
-            while kept.forward is None:
-                try:
-                    connection = await self._connections.get(kept.instance)
-                    kept.forward = await connection.forward(
-                        kept.remote_host, kept.state.remote_port, kept.state.local_port
-                    )
-                except (Unreachable, PortTaken) as error:
-                    self._move(kept, TunnelPhase.RECONNECTING, error)
-                    await self._sleep(delay * random.uniform(0.8, 1.2))
-                    delay = min(delay * 2, RETRY_MOST)
-                except CloudtuiError as error:
-                    self._move(kept, TunnelPhase.FAILED, error)
-                    self._note(
-                        f"Tunnel localhost:{kept.state.local_port} is closed. {error.title}",
-                        Severity.ERROR,
-                        f"{error.detail} {error.hint}".strip(),
-                    )
-                    kept.ended.set()
-                    return
+            try:
+                kept.forward.move_to(await self._again(kept))
+            except CloudtuiError as error:
+                self._move(kept, TunnelPhase.FAILED, error)
+                self._note(
+                    f"Tunnel localhost:{kept.state.local_port} is closed. {error.title}",
+                    Severity.ERROR,
+                    f"{error.detail} {error.hint}".strip(),
+                )
+                await kept.forward.close()
+                kept.ended.set()
+                return
             self._move(kept, TunnelPhase.UP)
             self._note(f"Tunnel localhost:{kept.state.local_port} is back.")
+
+    async def _again(self, kept: _Kept) -> Connection:
+        delay = RETRY_FIRST
+        while True:
+            try:
+                return await self._connections.get(kept.instance)
+            except Unreachable as error:
+                self._move(kept, TunnelPhase.RECONNECTING, error)
+            await self._sleep(delay * random.uniform(0.8, 1.2))
+            delay = min(delay * 2, RETRY_MOST)
 
     def _move(self, kept: _Kept, phase: TunnelPhase, error: CloudtuiError | None = None) -> None:
         since = kept.state.since if phase is kept.state.phase else datetime.now(UTC)
@@ -174,6 +174,13 @@ class Tunnels:
 
 
 def _counted(kept: _Kept) -> TunnelState:
-    if kept.forward is None:
-        return kept.state
     return replace(kept.state, bytes_in=kept.forward.bytes_in, bytes_out=kept.forward.bytes_out)
+
+
+async def _lost(connection: Connection) -> None:
+    gone = asyncio.Event()
+    unsubscribe = connection.on_lost(lambda _: gone.set())
+    try:
+        await gone.wait()
+    finally:
+        unsubscribe()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shlex
 from collections.abc import Callable, Sequence
@@ -9,11 +10,13 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from cloudtui.core import browser
 from cloudtui.core.connections import Connections
 from cloudtui.core.events import Event, Events, Listener, Note, Noted
 from cloudtui.core.inventory import Inventory
 from cloudtui.core.jupyter import Jupyter
 from cloudtui.core.sessions import Sessions
+from cloudtui.core.tasks import cancel
 from cloudtui.core.tunnels import Tunnels
 from cloudtui.files.settings import Settings
 from cloudtui.model.instance import Instance, why_not_connect
@@ -56,6 +59,7 @@ class Workbench:
         self._regions = tuple(regions) or settings.regions
         self._events = Events()
         self._stack = AsyncExitStack()
+        self._door: asyncio.Task[None] | None = None
         self._events.listen(self._keep_note)
 
     async def __aenter__(self) -> Self:
@@ -82,6 +86,8 @@ class Workbench:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._door:
+            await cancel(self._door)
         await self._stack.aclose()
 
     def listen(self, listener: Listener) -> Callable[[], None]:
@@ -97,6 +103,13 @@ class Workbench:
         if instance is None:
             return "No machine is selected."
         return why_not_connect(instance) if action in NEEDS_HOST else ""
+
+    async def browse(self, url: str) -> bool:
+        """Open the page in the user's browser; False when there is none to open."""
+        if self._door:
+            await cancel(self._door)
+        self._door = await browser.browse(url)
+        return self._door is not None
 
     async def ssh_command(self, instance: Instance) -> str:
         """What to type for the same connection without cloudtui: `ssh bert-gpu`, or with -i."""

@@ -1,0 +1,133 @@
+"""Wires the rooms together: words are read, then one front or the other is opened."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cloudtui.cli.arguments import parser
+
+if TYPE_CHECKING:
+    import argparse
+    from types import TracebackType
+
+    from cloudtui.core.workbench import Workbench
+    from cloudtui.model.remote import Prompts
+
+EXIT_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The `cloudtui` program; returns its exit code."""
+    words = parser().parse_args(argv)
+    sys.excepthook = report_crash
+    from cloudtui.cli import output
+    from cloudtui.model.errors import CloudtuiError
+
+    try:
+        code = _perform(words)
+        sys.stdout.flush()
+    except CloudtuiError as error:
+        output.failure(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        output.discard_stdout()
+        return EXIT_INTERRUPTED + 11
+    return code
+
+
+def report_crash(
+    kind: type[BaseException], value: BaseException, trace: TracebackType | None
+) -> None:
+    """A bug: the report goes to a file without locals, one line tells where."""
+    from cloudtui.cli.output import narrate
+    from cloudtui.files.crash import write_report
+
+    file = write_report(value.with_traceback(trace))
+    narrate(f"cloudtui stopped on a bug of its own ({kind.__name__}). The report is in {file}")
+
+
+def _perform(words: argparse.Namespace) -> int:
+    match words.verb:
+        case None:
+            return console(words)
+        case "demo":
+            return demo(words)
+        case _:
+            return command(words)
+
+
+def command(words: argparse.Namespace) -> int:
+    """Run one verb on an event loop of its own; SIGTERM and SIGHUP leave as Ctrl-C does."""
+    import asyncio
+    import signal
+
+    from cloudtui.cli.commands import perform
+
+    async def performed() -> int:
+        task = asyncio.current_task()
+        assert task is not None
+        loop = asyncio.get_running_loop()
+        caught: list[int] = []
+
+        def leave(number: int) -> None:
+            caught.append(number)
+            task.cancel()
+
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, leave, number)
+        try:
+            return await perform(words)
+        except asyncio.CancelledError:
+            if caught:
+                return 128 + caught[0]
+            raise
+
+    return asyncio.run(performed())
+
+
+def console(words: argparse.Namespace) -> int:
+    """Open the console on the AWS that the environment and the settings name."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        from cloudtui.model.errors import UsageError
+
+        raise UsageError(
+            "The console needs a terminal, and stdin or stdout is not one.",
+            hint="Without one, use a verb: cloudtui ls. All of them: cloudtui --help",
+        )
+    from cloudtui.core.workbench import Workbench
+    from cloudtui.files.settings import load
+    from cloudtui.ui.app import run
+
+    settings = load()
+
+    def make_workbench(prompts: Prompts) -> Workbench:
+        return Workbench(
+            settings,
+            prompts,
+            profile=getattr(words, "profile", ""),
+            regions=getattr(words, "regions", ()),
+        )
+
+    return run(make_workbench, settings=settings)
+
+
+def demo(words: argparse.Namespace) -> int:
+    """Open the console, or run a command, on the embedded cloud; it ends with it."""
+    import subprocess
+
+    from cloudtui.demo.launch import Demo
+
+    with Demo() as cloud:
+        cloud.apply(os.environ)
+        if words.command:
+            return subprocess.run(words.command, check=False).returncode
+        return console(words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

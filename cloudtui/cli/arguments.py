@@ -1,0 +1,116 @@
+"""The words of the command line; nothing heavy is imported to explain them."""
+
+from __future__ import annotations
+
+import argparse
+
+from cloudtui import __version__
+
+EPILOG = """\
+NAME is a Name tag, an instance id, or a unique beginning of either.
+
+exit codes: 0 done, 1 failed, 2 usage, 3 not found or ambiguous, 4 refused,
+5 not reachable, 6 credentials, 130 interrupted
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole grammar; every verb sets `verb`."""
+    common = _common()
+    root = argparse.ArgumentParser(
+        prog="cloudtui",
+        description="EC2 machines, Jupyter tunnels and tmux or screen sessions in one console. "
+        "Without a verb it opens the console.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[common],
+    )
+    root.add_argument("--version", action="version", version=f"cloudtui {__version__}")
+    verbs = root.add_subparsers(dest="verb", metavar="VERB", title="verbs")
+
+    def verb(name: str, help: str, *, json: bool = False) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(
+            name,
+            help=help,
+            description=help,
+            parents=[common],
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if json:
+            sub.add_argument("--json", action="store_true", help="one JSON document on stdout")
+        return sub
+
+    demo = verb("demo", "The console on an embedded cloud: no account, no network.")
+    demo.add_argument(
+        "command",
+        nargs="*",
+        metavar="-- COMMAND",
+        help="run this in the demo's environment instead of the console",
+    )
+
+    ls = verb("ls", "List the instances.", json=True)
+    ls.add_argument(
+        "filter",
+        nargs="*",
+        metavar="WORD",
+        help="state:running type:g5* tag:team=nlp region:eu-* or any text; all must match",
+    )
+
+    ssh = verb("ssh", "Open a shell on an instance, or run a command there.")
+    ssh.add_argument("name", metavar="NAME")
+    ssh.add_argument(
+        "command",
+        nargs="*",
+        metavar="-- COMMAND",
+        help="run this instead; its exit status is passed on",
+    )
+
+    sessions = verb("sessions", "List the tmux and screen sessions of an instance.", json=True)
+    sessions.add_argument("name", metavar="NAME")
+
+    attach = verb("attach", "Attach this terminal to a tmux or screen session.")
+    attach.add_argument(
+        "name", metavar="NAME[:SESSION]", help="without SESSION the only one there is"
+    )
+    attach.add_argument("--new", metavar="SESSION", help="make this session first")
+    attach.add_argument(
+        "--in",
+        dest="program",
+        choices=["tmux", "screen"],
+        help="the program of a new session (default: tmux where installed)",
+    )
+
+    jupyter = verb("jupyter", "Open the Jupyter of an instance on localhost.", json=True)
+    jupyter.add_argument("name", metavar="NAME")
+    jupyter.add_argument(
+        "--local-port", type=_port, metavar="PORT", help="default 8888, or the next free one"
+    )
+    jupyter.add_argument("--folder", default="", metavar="DIR", help="where a new server starts")
+    jupyter.add_argument("--no-browser", action="store_true", help="only print the address")
+
+    verb("doctor", "Check programs, credentials, region, ssh config and keys.", json=True)
+    return root
+
+
+def _common() -> argparse.ArgumentParser:
+    """Options that may stand before or after the verb."""
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    group = common.add_argument_group("options for every verb")
+    group.add_argument("--profile", metavar="NAME", help="AWS profile (default: AWS_PROFILE)")
+    group.add_argument(
+        "--region",
+        action="append",
+        dest="regions",
+        metavar="REGION",
+        help="AWS region; repeat it for several, or say all",
+    )
+    group.add_argument("--read-only", action="store_true", help="refuse everything that changes")
+    group.add_argument("--yes", action="store_true", help="answer yes to what would be asked")
+    return common
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 1 <= port <= 65_535:
+        raise argparse.ArgumentTypeError("a port is a number from 1 to 65535")
+    return port

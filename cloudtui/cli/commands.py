@@ -1,0 +1,351 @@
+"""One function a verb: words in, lines out, the exit code back."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from cloudtui.cli import output
+from cloudtui.cli.prompts import TerminalPrompts
+from cloudtui.core.events import Event, InventoryState, Noted
+from cloudtui.core.workbench import Workbench
+from cloudtui.files import settings
+from cloudtui.model.errors import CloudtuiError, ConnectionCut, NotFound, UsageError
+from cloudtui.model.finding import Health
+from cloudtui.model.instance import Instance, matches, resolve
+from cloudtui.model.session import Ending, Program, Session
+from cloudtui.model.words import since
+
+
+@asynccontextmanager
+async def opened(words: argparse.Namespace) -> AsyncIterator[Workbench]:
+    """The workbench of one command; its notes are narrated."""
+    prompts = TerminalPrompts(yes=getattr(words, "yes", False))
+    bench = Workbench(
+        settings.load(),
+        prompts,
+        profile=getattr(words, "profile", ""),
+        regions=getattr(words, "regions", ()),
+    )
+    async with bench:
+        bench.listen(_narrate_note)
+        yield bench
+
+
+def _narrate_note(event: Event) -> None:
+    if isinstance(event, Noted):
+        output.narrate(event.note.text)
+
+
+async def ls(words: argparse.Namespace) -> int:
+    """Print the instances that match every filter word."""
+    async with opened(words) as bench:
+        state = await bench.inventory.load()
+    query = " ".join(words.filter)
+    rows = sorted(
+        (i for i in state.instances if matches(i, query)),
+        key=lambda i: (i.region, i.name.casefold(), i.id),
+    )
+    if words.json:
+        output.document(_listing(state, rows))
+    elif rows or not state.errors:
+        _print_instances(state, rows, query)
+    for region, error in state.errors:
+        if region and len(state.regions) > 1:
+            output.narrate(f"{region}:")
+        output.failure(error)
+    return state.errors[0][1].exit_code if state.errors else 0
+
+
+def _print_instances(state: InventoryState, rows: list[Instance], query: str) -> None:
+    if not rows:
+        where = ", ".join(state.regions)
+        which = f" match {query!r}" if query else ""
+        output.narrate(
+            f"No instances{which} in {where}. Another region: --region REGION or --region all."
+        )
+        return
+    now = datetime.now(UTC)
+    output.table(
+        ("NAME", "ID", "STATE", "TYPE", "ZONE", "ADDRESS", "UP", "KEY", "MARKET"),
+        [
+            (
+                i.name or "-",
+                i.id,
+                i.state.value,
+                i.type,
+                i.zone or i.region,
+                i.address or "-",
+                since(i.launched, now) if i.state.value == "running" else "-",
+                i.key_name or "-",
+                i.lifecycle or "on-demand",
+            )
+            for i in rows
+        ],
+    )
+
+
+def _listing(state: InventoryState, rows: list[Instance]) -> dict[str, object]:
+    return {
+        "account": state.identity.account if state.identity else None,
+        "regions": list(state.regions),
+        "instances": [_instance(i) for i in rows],
+        "errors": [
+            {"region": region, "title": e.title, "detail": e.detail, "hint": e.hint}
+            for region, e in state.errors
+        ],
+    }
+
+
+def _instance(instance: Instance) -> dict[str, object]:
+    return {
+        **asdict(instance),
+        "state": instance.state.value,
+        "tags": dict(instance.tags),
+        "launched": instance.launched.isoformat() if instance.launched else None,
+        "security_groups": [{"id": i, "name": n} for i, n in instance.security_groups],
+    }
+
+
+async def ssh(words: argparse.Namespace) -> int:
+    """A shell in this terminal, or one command with its streams and exit status passed on."""
+    async with opened(words) as bench:
+        instance = await bench.inventory.find(words.name)
+        if words.command or not sys.stdin.isatty():
+            return await _run(bench, instance, " ".join(words.command))
+        from cloudtui.cli.terminal import take_over
+
+        end = await take_over(
+            lambda columns, rows, on_data: bench.sessions.shell(instance, columns, rows, on_data)
+        )
+    if end.ending is Ending.LOST:
+        raise ConnectionCut(end.sentence, hint=f"Again: cloudtui ssh {words.name}")
+    return end.exit_status or 0
+
+
+async def _run(bench: Workbench, instance: Instance, command: str) -> int:
+    """Run `command`, or the shell on stdin when it is empty."""
+    connection = await bench.connections.get(instance)
+    out, err = sys.stdout.buffer, sys.stderr.buffer
+
+    def passed(stream: object, data: bytes) -> None:
+        stream.write(data)  # type: ignore[attr-defined]
+        stream.flush()  # type: ignore[attr-defined]
+
+    remote = await connection.command(
+        command or "exec ${SHELL:-sh} -s", lambda d: passed(out, d), lambda d: passed(err, d)
+    )
+
+    async def feed() -> None:
+        descriptor = sys.stdin.fileno()
+        while data := await asyncio.to_thread(os.read, descriptor, 65_536):
+            remote.write(data)
+        remote.write_eof()
+
+    feeding = None if sys.stdin.isatty() else asyncio.create_task(feed())
+    try:
+        return await remote.wait()
+    finally:
+        if feeding:
+            feeding.cancel()
+        await remote.close()
+
+
+async def sessions(words: argparse.Namespace) -> int:
+    """Print the tmux and screen sessions of one instance."""
+    async with opened(words) as bench:
+        instance = await bench.inventory.find(words.name)
+        state = await bench.sessions.list(instance)
+    if state.error:
+        raise state.error
+    listing = state.listing
+    assert listing is not None
+    if words.json:
+        output.document(
+            {
+                "instance": instance.id,
+                "name": instance.name,
+                "tmux": listing.tmux_version,
+                "screen": listing.screen_version,
+                "sessions": [_session(s) for s in listing.sessions],
+            }
+        )
+    elif listing.sessions:
+        now = datetime.now(UTC)
+        output.table(
+            ("PROGRAM", "NAME", "ID", "WINDOWS", "ATTACHED", "AGE"),
+            [
+                (
+                    s.program.value,
+                    s.name,
+                    s.id,
+                    "-" if s.windows is None else str(s.windows),
+                    "dead" if s.dead else str(s.attached) if s.attached else "no",
+                    since(s.created, now),
+                )
+                for s in listing.sessions
+            ],
+        )
+    elif listing.programs:
+        output.narrate(
+            f"No session runs on {instance.label}. "
+            f"Make one: cloudtui attach {instance.spoken} --new NAME"
+        )
+    else:
+        output.narrate(
+            f"Neither tmux nor screen is installed on {instance.label}. Install one there "
+            f"(sudo apt install tmux), or open a shell: cloudtui ssh {instance.spoken}"
+        )
+    return 0
+
+
+def _session(session: Session) -> dict[str, object]:
+    return {
+        "program": session.program.value,
+        "id": session.id,
+        "name": session.name,
+        "windows": session.windows,
+        "attached": session.attached,
+        "created": session.created.isoformat() if session.created else None,
+        "dead": session.dead,
+    }
+
+
+async def attach(words: argparse.Namespace) -> int:
+    """Hand this terminal to a session; leaving it detaches and ends nothing."""
+    from cloudtui.cli.terminal import take_over
+
+    async with opened(words) as bench:
+        instance, name = await _named(bench, words.name)
+        if words.new:
+            session = await _made(bench, instance, words)
+        else:
+            session = await bench.sessions.find(instance, name)
+        end = await take_over(
+            lambda columns, rows, on_data: bench.sessions.attach(
+                instance, session, columns, rows, on_data
+            )
+        )
+    again = f"Again: cloudtui attach {instance.spoken}:{session.name}"
+    match end.ending:
+        case Ending.LOST:
+            raise ConnectionCut(end.sentence, hint=again)
+        case Ending.FAILED:
+            raise CloudtuiError(end.sentence, hint=f"See: cloudtui sessions {instance.spoken}")
+        case _:
+            output.narrate(end.sentence)
+            return 0
+
+
+async def _named(bench: Workbench, text: str) -> tuple[Instance, str]:
+    """Instance and session of NAME[:SESSION]; a Name tag may hold colons itself."""
+    name, colon, session = text.rpartition(":")
+    if not colon:
+        return await bench.inventory.find(text), ""
+    await bench.inventory.load()
+    try:
+        return resolve(text, bench.inventory.state.instances), ""
+    except NotFound:
+        return await bench.inventory.find(name), session
+
+
+async def _made(bench: Workbench, instance: Instance, words: argparse.Namespace) -> Session:
+    state = await bench.sessions.list(instance)
+    if state.error:
+        raise state.error
+    programs = state.listing.programs if state.listing else ()
+    if not programs:
+        raise NotFound(
+            f"Neither tmux nor screen is installed on {instance.label}.",
+            hint=f"Install one there (sudo apt install tmux), or open a shell: "
+            f"cloudtui ssh {instance.spoken}",
+        )
+    program = Program(words.program) if words.program else programs[0]
+    return await bench.sessions.new(instance, program, words.new)
+
+
+async def jupyter(words: argparse.Namespace) -> int:
+    """Print the local address of the instance's Jupyter, and hold the tunnel until Ctrl-C."""
+    async with opened(words) as bench:
+        prompts = TerminalPrompts(yes=getattr(words, "yes", False))
+        instance = await bench.inventory.find(words.name)
+        opening = await bench.jupyter.open(
+            instance,
+            ask_install=prompts.confirm,
+            on_step=lambda step: output.narrate(f"{step} …"),
+            local_port=words.local_port,
+            folder=words.folder,
+        )
+        if opening.local_port != opening.wanted_port:
+            output.narrate(f"Port {opening.wanted_port} is taken here.")
+        if words.json:
+            output.document(
+                {
+                    "url": opening.url,
+                    "local_port": opening.local_port,
+                    "remote_port": opening.server.port,
+                    "started": opening.started,
+                    "folder": opening.server.root_dir,
+                }
+            )
+            sys.stdout.flush()
+        else:
+            output.line(opening.url)
+        if (
+            bench.settings.open_browser
+            and not words.no_browser
+            and not await bench.browse(opening.url)
+        ):
+            output.narrate("No browser was opened here; open the address above in one.")
+        output.narrate(
+            f"Holding the tunnel to {instance.label}. Ctrl-C closes it; the server goes on there."
+        )
+        bench.inventory.start()
+        await bench.tunnels.wait(opening.local_port)
+    return 0
+
+
+async def doctor(words: argparse.Namespace) -> int:
+    """Check everything the other verbs need; 1 when something must be mended."""
+    from cloudtui.core.doctor import examine
+
+    marks = {Health.OK: "ok", Health.WARNING: "warning", Health.PROBLEM: "PROBLEM"}
+    findings = []
+    async for finding in examine(
+        profile=getattr(words, "profile", ""), regions=getattr(words, "regions", ())
+    ):
+        findings.append(finding)
+        if not words.json:
+            output.line(f"{marks[finding.health]:<8} {finding.check}: {finding.seen}")
+            if finding.cure:
+                output.line(f"{'':<8} → {finding.cure}")
+    if words.json:
+        output.document([{**asdict(f), "health": f.health.value} for f in findings])
+    return 1 if any(f.health is Health.PROBLEM for f in findings) else 0
+
+
+VERBS = {
+    "ls": ls,
+    "ssh": ssh,
+    "sessions": sessions,
+    "attach": attach,
+    "jupyter": jupyter,
+    "doctor": doctor,
+}
+
+
+async def perform(words: argparse.Namespace) -> int:
+    """The verb's exit code.
+
+    Raises:
+        CloudtuiError: what happened, with its exit code.
+    """
+    if words.verb not in VERBS:
+        raise UsageError(f"{words.verb} is no verb.", hint="See: cloudtui --help")
+    return await VERBS[words.verb](words)

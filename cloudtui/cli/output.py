@@ -1,0 +1,47 @@
+"""The only place that prints: results on stdout, narration on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from cloudtui.model.errors import CloudtuiError
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Left-aligned columns, two spaces apart, nothing after the last word of a line."""
+    lines = [list(header), *(list(row) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print("  ".join(f"{c:<{w}}" for c, w in zip(line, widths, strict=True)).rstrip())
+
+
+def document(value: Any) -> None:
+    """One JSON document."""
+    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def line(text: str) -> None:
+    """One line of result, out at once."""
+    print(text, flush=True)
+
+
+def narrate(text: str) -> None:
+    """What is going on, for a person."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def failure(error: CloudtuiError) -> None:
+    """What happened, why, and the next step."""
+    narrate(error.title)
+    for part in (error.detail, error.hint):
+        if part:
+            narrate("\n".join(f"  {text}" for text in part.splitlines()))
+
+
+def discard_stdout() -> None:
+    """Nobody reads any more: keep the interpreter from complaining when it flushes."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

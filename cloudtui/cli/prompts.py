@@ -1,0 +1,80 @@
+"""Questions of a connection, asked on the terminal itself even when stdout is a pipe."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import termios
+import warnings
+from pathlib import Path
+
+from cloudtui.cli.output import narrate
+from cloudtui.model.remote import HostKey
+
+TERMINAL = Path("/dev/tty")
+
+
+class TerminalPrompts:
+    """Asks on /dev/tty; without a terminal every answer is no. `yes` answers questions for it."""
+
+    def __init__(self, *, yes: bool = False) -> None:
+        self._yes = yes
+
+    async def trust_host_key(self, key: HostKey) -> bool:
+        """First contact is never answered by --yes: the fingerprint has to be looked at."""
+        where = key.host if key.port == 22 else f"{key.host} port {key.port}"
+        narrate(f"First contact with {where}. Its {key.algorithm} host key has the fingerprint")
+        narrate(f"  {key.fingerprint}")
+        return await self._ask("Trust it and remember it? Type yes or no: ")
+
+    async def passphrase(self, key_file: Path, again: bool) -> str | None:
+        wrong = "Wrong passphrase. " if again else ""
+        return await asyncio.to_thread(_secret, f"{wrong}Passphrase of {key_file}: ")
+
+    async def answers(self, title: str, prompts: tuple[tuple[str, bool], ...]) -> list[str] | None:
+        if title and prompts:
+            narrate(title)
+        given: list[str] = []
+        for text, echo in prompts:
+            answer = await asyncio.to_thread(_line if echo else _secret, text)
+            if answer is None:
+                return None
+            given.append(answer)
+        return given
+
+    async def confirm(self, sentence: str) -> bool:
+        """A yes-or-no question; --yes answers it."""
+        narrate(sentence)
+        return self._yes or await self._ask("Do it? Type yes or no: ")
+
+    async def _ask(self, question: str) -> bool:
+        answer = await asyncio.to_thread(_line, question)
+        if answer is None:
+            narrate("There is no terminal to answer on, so the answer is no.")
+        return (answer or "").strip().lower() in ("yes", "y")
+
+
+def _line(question: str) -> str | None:
+    try:
+        with TERMINAL.open("r+b", buffering=0) as terminal:
+            terminal.write(question.encode())
+            answer = b""
+            while not answer.endswith(b"\n"):
+                more = terminal.read(1024)
+                if not more:
+                    return None
+                answer += more
+            return answer.decode(errors="replace")
+    except OSError:
+        return None
+
+
+def _secret(question: str) -> str | None:
+    try:
+        with TERMINAL.open("r+b", buffering=0):
+            pass
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", getpass.GetPassWarning)
+            return getpass.getpass(question)
+    except (OSError, EOFError, termios.error, getpass.GetPassWarning):
+        return None
