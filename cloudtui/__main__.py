@@ -111,6 +111,7 @@ def console(words: argparse.Namespace) -> int:
             prompts,
             profile=getattr(words, "profile", ""),
             regions=getattr(words, "regions", ()),
+            read_only=getattr(words, "read_only", False),
         )
 
     return run(make_workbench, settings=settings)

@@ -32,6 +32,7 @@ async def opened(words: argparse.Namespace) -> AsyncIterator[Workbench]:
         prompts,
         profile=getattr(words, "profile", ""),
         regions=getattr(words, "regions", ()),
+        read_only=getattr(words, "read_only", False),
     )
     async with bench:
         bench.listen(_narrate_note)

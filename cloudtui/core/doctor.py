@@ -1,4 +1,4 @@
-"""The checks of `cloudtui doctor`: each says what was seen, and its cure when something is wrong."""
+"""The checks of `cloudtui doctor`: each says what was seen, and its cure."""
 
 from __future__ import annotations
 

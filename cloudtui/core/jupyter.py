@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cloudtui.core.connections import Connections
+from cloudtui.core.sessions import READ_ONLY
 from cloudtui.core.tunnels import Tunnels
-from cloudtui.model.errors import NotFound, Unreachable
+from cloudtui.model.errors import NotFound, Refused, Unreachable
 from cloudtui.model.instance import Instance
 from cloudtui.model.notebook import JupyterServer, OpenJupyter, best
 from cloudtui.model.remote import Ask
@@ -22,10 +23,13 @@ OnStep = Callable[[str], None]
 class Jupyter:
     """Opens a host's Jupyter on a local port."""
 
-    def __init__(self, connections: Connections, tunnels: Tunnels, *, local_port: int) -> None:
+    def __init__(
+        self, connections: Connections, tunnels: Tunnels, *, local_port: int, read_only: bool
+    ) -> None:
         self._connections = connections
         self._tunnels = tunnels
         self._local_port = local_port
+        self._read_only = read_only
 
     async def open(
         self,
@@ -53,6 +57,11 @@ class Jupyter:
         server = best(found.servers)
         started = server is None
         if server is None:
+            if self._read_only:
+                raise Refused(
+                    f"No Jupyter server runs on {instance.label}. {READ_ONLY}",
+                    hint="Leave out --read-only to start one there.",
+                )
             found = await self._installed(connection, found, instance, ask_install, on_step)
             on_step("Starting Jupyter, in a session that outlives this connection")
             server = await self._start(connection, found, folder)

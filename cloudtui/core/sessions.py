@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cloudtui.core.connections import Connections
 from cloudtui.core.events import Events, SessionsChanged, SessionsState
-from cloudtui.model.errors import CloudtuiError, NotFound
+from cloudtui.model.errors import CloudtuiError, NotFound, Refused
 from cloudtui.model.instance import Instance
 from cloudtui.model.session import Ending, Program, Session
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cloudtui.ssh.terminal import Terminal, TerminalEnd
 
 OnData = Callable[[bytes], None]
+READ_ONLY = "This is read-only mode: nothing is changed, on AWS or on a host."
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +110,10 @@ def _sentence(ending: Ending, where: str, end: TerminalEnd) -> str:
 class Sessions:
     """Keeps the last state per instance; every change is emitted as SessionsChanged."""
 
-    def __init__(self, connections: Connections, events: Events) -> None:
+    def __init__(self, connections: Connections, events: Events, *, read_only: bool) -> None:
         self._connections = connections
         self._events = events
+        self._read_only = read_only
         self._states: dict[str, SessionsState] = {}
 
     def state(self, instance_id: str) -> SessionsState:
@@ -183,8 +185,11 @@ class Sessions:
         """Make a detached session and return it.
 
         Raises:
-            Refused: the name is taken or not allowed.
+            Refused: read-only mode, or the name is taken.
+            UsageError: the program does not allow the name.
         """
+        if self._read_only:
+            raise Refused(READ_ONLY, hint="Leave out --read-only to make sessions.")
         from cloudtui.ssh import multiplexer
 
         connection = await self._connections.get(instance)

@@ -15,7 +15,7 @@ from cloudtui.core.connections import Connections
 from cloudtui.core.events import Event, Events, Listener, Note, Noted
 from cloudtui.core.inventory import Inventory
 from cloudtui.core.jupyter import Jupyter
-from cloudtui.core.sessions import Sessions
+from cloudtui.core.sessions import READ_ONLY, Sessions
 from cloudtui.core.tasks import cancel
 from cloudtui.core.tunnels import Tunnels
 from cloudtui.files.settings import Settings
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 NOTES_KEPT = 500
 
-NEEDS_HOST = frozenset({"sessions", "shell", "jupyter", "copy.ssh"})
+NEEDS_HOST = frozenset({"sessions", "shell", "jupyter", "copy.ssh", "sessions.new"})
 """Rules of actions that need a machine that can be reached."""
+CHANGES = frozenset({"sessions.new"})
+"""Rules of actions that change something, and that read-only refuses."""
 
 
 class Workbench:
@@ -51,8 +53,10 @@ class Workbench:
         *,
         profile: str = "",
         regions: Sequence[str] = (),
+        read_only: bool = False,
     ) -> None:
         self.settings = settings
+        self.read_only = read_only or settings.read_only
         self.notes: list[Note] = []
         self._prompts = prompts
         self._profile = profile or settings.profile
@@ -73,7 +77,7 @@ class Workbench:
             refresh_seconds=self.settings.refresh_seconds,
         )
         self.connections = Connections(self.settings, self.inventory, self._prompts)
-        self.sessions = Sessions(self.connections, self._events)
+        self.sessions = Sessions(self.connections, self._events, read_only=self.read_only)
         self.tunnels = Tunnels(self.connections, self._events)
         self.jupyter = Jupyter(self.connections, self.tunnels, local_port=self.settings.local_port)
         for room in (self.inventory, self.connections, self.tunnels):
@@ -100,6 +104,8 @@ class Workbench:
 
     def why_not(self, action: str, instance: Instance | None) -> str:
         """Why an action cannot be done to the instance now; empty when it can."""
+        if action in CHANGES and self.read_only:
+            return READ_ONLY
         if instance is None:
             return "No machine is selected."
         return why_not_connect(instance) if action in NEEDS_HOST else ""
