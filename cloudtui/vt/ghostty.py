@@ -1,0 +1,211 @@
+"""The terminal engine on pyghostty: Ghostty's own VT library.
+
+The library is pinned to one version, its C API is not yet declared stable. Everything that
+touches it is in the modules named `ghostty*`.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from pyghostty import Terminal, ffi, lib
+from pyghostty._ffi import check, union_fn
+from pyghostty.core import read_buf
+
+from cloudtui.vt.engine import (
+    CellLen,
+    Cursor,
+    Event,
+    Key,
+    MouseAction,
+    MouseButton,
+    Run,
+    Scrollbar,
+)
+from cloudtui.vt.ghostty_channels import Channels
+from cloudtui.vt.ghostty_input import InputEncoder
+from cloudtui.vt.ghostty_rows import RowReader
+
+_BYTES_PER_LINE = 2_048
+"""Scrollback memory allowed per line kept: a full 200-column line takes about 1.5 KB."""
+
+_MODE_FOCUS = 1004
+_MODE_WHEEL_TO_KEYS = 1007
+_MODE_PASTE = 2004
+_MODE_HOLD = 2026
+
+# cffi cannot pass a union by value; a struct of the same layout has the same call convention.
+ffi.cdef(
+    """
+    typedef struct { int64_t a; uint64_t b; } CloudtuiScrollValue;
+    typedef struct { GhosttyTerminalScrollViewportTag tag; CloudtuiScrollValue value; }
+        CloudtuiScroll;
+    """
+)
+_scroll_viewport = union_fn(
+    "ghostty_terminal_scroll_viewport", "void(*)(GhosttyTerminal, CloudtuiScroll)"
+)
+if ffi.sizeof("CloudtuiScroll") != ffi.sizeof("GhosttyTerminalScrollViewport"):
+    raise ImportError("libghostty-vt scrolls in an unknown way")
+
+
+def _free(parts: list[Any]) -> None:
+    while parts:
+        parts.pop(0).close()
+
+
+class GhosttyEngine:
+    """An `Engine`; see the protocol for what each method promises."""
+
+    def __init__(
+        self, columns: int, rows: int, *, cell_len: CellLen, scrollback: int = 10_000
+    ) -> None:
+        self._size = (max(1, columns), max(1, rows))
+        self._terminal: Any = Terminal(*self._size, scrollback=scrollback)
+        self._handle = self._terminal._t[0]
+        self._mode = ffi.new("GhosttyTerminalModeConfig*")
+        limit = ffi.new("size_t*", scrollback * _BYTES_PER_LINE)
+        option = lib.GHOSTTY_TERMINAL_OPT_SCROLLBACK_MAX_BYTES
+        check(lib.ghostty_terminal_set(self._handle, option, limit), "scrollback bytes")
+        size = [self._size]
+        self._shared_size = size
+        self._channels = Channels(self._handle, lambda: size[0])
+        self._input = InputEncoder(self._handle)
+        self._reader = RowReader(self._handle, cell_len)
+        self._finish = weakref.finalize(self, _free, [self._input, self._reader, self._terminal])
+
+    @property
+    def columns(self) -> int:
+        return self._size[0]
+
+    @property
+    def rows(self) -> int:
+        return self._size[1]
+
+    def feed(self, data: bytes) -> None:
+        lib.ghostty_terminal_vt_write(self._handle, data, len(data))
+
+    def replies(self) -> bytes:
+        return self._channels.take_replies()
+
+    def events(self) -> list[Event]:
+        return self._channels.take_events()
+
+    def resize(self, columns: int, rows: int) -> None:
+        self._size = self._shared_size[0] = (max(1, columns), max(1, rows))
+        self._terminal.resize(*self._size)
+        self._reader.invalidate()
+
+    def dirty_rows(self) -> dict[int, list[Run]]:
+        return self._reader.dirty_rows()
+
+    @property
+    def cursor(self) -> Cursor:
+        return self._reader.cursor()
+
+    @property
+    def held(self) -> bool:
+        return self._is_set(_MODE_HOLD)
+
+    @property
+    def mouse_tracking(self) -> bool:
+        return bool(self._terminal.get("mouse_tracking", "bool"))
+
+    @property
+    def wheel_to_keys(self) -> bool:
+        screen = self._terminal.get("active_screen", "GhosttyTerminalScreen")
+        return bool(
+            screen == lib.GHOSTTY_TERMINAL_SCREEN_ALTERNATE and self._is_set(_MODE_WHEEL_TO_KEYS)
+        )
+
+    @property
+    def bracketed_paste(self) -> bool:
+        return self._is_set(_MODE_PASTE)
+
+    def encode_key(self, key: Key) -> bytes:
+        return self._input.key(key)
+
+    def encode_mouse(
+        self,
+        action: MouseAction,
+        button: MouseButton,
+        x: int,
+        y: int,
+        *,
+        shift: bool = False,
+        alt: bool = False,
+        ctrl: bool = False,
+    ) -> bytes:
+        return self._input.mouse(action, button, (x, y), self._size, (shift, ctrl, alt))
+
+    def encode_paste(self, text: str) -> bytes:
+        return self._input.paste(text, self.bracketed_paste)
+
+    def encode_focus(self, gained: bool) -> bytes:
+        return self._input.focus(gained) if self._is_set(_MODE_FOCUS) else b""
+
+    def scroll(self, delta: int) -> None:
+        move = ffi.new("CloudtuiScroll*")
+        move.tag = lib.GHOSTTY_SCROLL_VIEWPORT_DELTA
+        move.value.a = delta
+        _scroll_viewport(self._handle, move[0])
+
+    def scroll_to_bottom(self) -> None:
+        move = ffi.new("CloudtuiScroll*")
+        move.tag = lib.GHOSTTY_SCROLL_VIEWPORT_BOTTOM
+        _scroll_viewport(self._handle, move[0])
+
+    @property
+    def scrollbar(self) -> Scrollbar:
+        found = self._terminal.get("scrollbar", "GhosttyTerminalScrollbar")
+        return Scrollbar(int(found.total), int(found.offset), int(found.len))
+
+    def set_colors(
+        self,
+        foreground: tuple[int, int, int],
+        background: tuple[int, int, int],
+        palette: list[tuple[int, int, int]],
+        dark: bool,
+    ) -> None:
+        self._channels.dark = dark
+        for name, color in (("FOREGROUND", foreground), ("BACKGROUND", background)):
+            option = getattr(lib, f"GHOSTTY_TERMINAL_OPT_COLOR_{name}")
+            value = ffi.new("GhosttyColorRgb*", color)
+            check(lib.ghostty_terminal_set(self._handle, option, value), name)
+        colors = ffi.new("GhosttyColorRgb[256]")
+        data = lib.GHOSTTY_TERMINAL_DATA_COLOR_PALETTE_DEFAULT
+        check(lib.ghostty_terminal_get(self._handle, data, colors), "palette")
+        for index, color in enumerate(palette):
+            colors[index] = color
+        option = lib.GHOSTTY_TERMINAL_OPT_COLOR_PALETTE
+        check(lib.ghostty_terminal_set(self._handle, option, colors), "palette")
+        self._reader.invalidate()
+
+    def text(self) -> str:
+        return "\n".join(
+            "".join(text for text, _ in runs).rstrip() for runs in self._reader.all_rows()
+        )
+
+    def contents(self) -> str:
+        return str(self._terminal.contents())
+
+    def link_at(self, x: int, y: int) -> str:
+        columns, rows = self._size
+        if not (0 <= x < columns and 0 <= y < rows):
+            return ""
+        ref = self._terminal.ref(x, y, "viewport")
+        found = read_buf(
+            lambda room, size, length: lib.ghostty_grid_ref_hyperlink_uri(ref, room, size, length)
+        )
+        return str(found)
+
+    def close(self) -> None:
+        self._finish()
+
+    def _is_set(self, mode: int) -> bool:
+        self._mode.mode = mode
+        data = lib.GHOSTTY_TERMINAL_DATA_MODE
+        return not lib.ghostty_terminal_get(self._handle, data, self._mode) and bool(
+            self._mode.value
+        )
