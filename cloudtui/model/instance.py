@@ -69,7 +69,7 @@ class Instance:
     security_groups: tuple[tuple[str, str], ...] = ()
     """Pairs of group id and group name."""
     volume_ids: tuple[str, ...] = ()
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict, hash=False)
     state_reason: str = ""
 
     @property

@@ -105,38 +105,40 @@ def _tmux(line: str) -> Session | None:
     if len(parts) != 6:
         return None
     _, session_id, created, attached, windows, name = parts
-    if not (created.isdigit() and attached.isdigit() and windows.isdigit()):
+    if not all(map(_number, (created, attached, windows))):
         return None
     return Session(
-        Program.TMUX,
-        session_id,
-        name,
-        int(windows),
-        int(attached),
-        datetime.fromtimestamp(int(created), UTC),
+        Program.TMUX, session_id, name, int(windows), int(attached), _moment(int(created))
     )
 
 
 def _screen(line: str, now: datetime) -> Session | None:
-    _, elapsed, row = line.split(SEPARATOR, 2)
-    found = _SCREEN_LINE.match(row.rstrip("\r"))
+    parts = line.split(SEPARATOR, 2)
+    found = _SCREEN_LINE.match(parts[2].rstrip("\r")) if len(parts) == 3 else None
     if not found:
         return None
-    state = found["state"]
-    created = (
-        datetime.fromtimestamp(int(now.timestamp()) - int(elapsed), UTC)
-        if elapsed.isdigit()
-        else None
-    )
+    elapsed, state = parts[1], found["state"]
+    attached = state == "Attached" or (state.startswith("Multi") and "attached" in state)
     return Session(
         Program.SCREEN,
         found["id"],
         found["name"],
         None,
-        1 if state == "Attached" or (state.startswith("Multi") and "attached" in state) else 0,
-        created,
+        int(attached),
+        _moment(int(now.timestamp()) - int(elapsed)) if _number(elapsed) else None,
         dead=state.startswith("Dead"),
     )
+
+
+def _number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 16
+
+
+def _moment(seconds: int) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 class Ending(StrEnum):
