@@ -1,0 +1,184 @@
+"""AWS clients: one session for a profile, one kept client for each service and region."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, overload
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession
+from botocore.utils import JSONFileCache
+
+from cloudtui.aws.errors import translated
+from cloudtui.aws.quiet import COLLECTOR, HTTPSession, ModelLoader, ParserFactory, in_thread
+from cloudtui.model.errors import CredentialsProblem, UsageError
+
+if TYPE_CHECKING:
+    from types_aiobotocore_ec2 import EC2Client
+    from types_aiobotocore_sts import STSClient
+
+_DMI = Path("/sys/class/dmi/id")
+_XEN = Path("/sys/hypervisor/uuid")
+
+
+class Amazon:
+    """One AWS account as one profile sees it.
+
+    Neither making it nor entering it reads files or the network, so a front can open without
+    credentials and say what is missing when it first asks for something.
+    """
+
+    def __init__(
+        self, profile: str = "", regions: Sequence[str] = (), endpoint_url: str = ""
+    ) -> None:
+        self.profile = (
+            profile or os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE") or ""
+        )
+        """The profile in use; empty for the default one."""
+        self.regions = tuple(regions)
+        """The regions that were asked for, as given; may hold `all`."""
+        self._explicit_profile = profile
+        self._endpoint_url = endpoint_url or None
+        self._session: AioSession | None = None
+        self._session_lock = threading.Lock()
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._lock = asyncio.Lock()
+        self._open = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every client and its connections."""
+        self._clients.clear()
+        await self._open.aclose()
+
+    @property
+    def home_region(self) -> str:
+        """The region for questions about the account: the first one asked for, AWS_REGION,
+        AWS_DEFAULT_REGION, then the profile's own.
+
+        Raises:
+            UsageError: none of them is set.
+            CredentialsProblem: the profile does not exist.
+        """
+        named = next((region for region in self.regions if region != "all"), "")
+        named = named or os.environ.get("AWS_REGION", "")
+        if named:
+            return named
+        with translated("find the region", profile=self.profile):
+            region = self._opened_session().get_config_variable("region")
+        if region:
+            return str(region)
+        whose = f" --profile {self.profile}" if self.profile else ""
+        raise UsageError(
+            "No AWS region is set.",
+            "Looked at --region, AWS_REGION, AWS_DEFAULT_REGION and the profile in ~/.aws/config.",
+            f"Set one: cloudtui --region us-east-1, or: aws configure set region us-east-1{whose}",
+        )
+
+    @overload
+    async def client(self, service: Literal["ec2"], region: str) -> EC2Client: ...
+    @overload
+    async def client(self, service: Literal["sts"], region: str) -> STSClient: ...
+    async def client(self, service: str, region: str) -> Any:
+        """The client of a service in a region, made once and kept until `close`.
+
+        Call it inside `errors.translated`: it raises what botocore raises.
+        """
+        async with self._lock:
+            if (service, region) not in self._clients:
+                # On a loop of its own in a thread: building EC2's classes takes 50-100 ms.
+                made = await in_thread(lambda: self._make(service, region))
+                COLLECTOR.spare(service)
+                self._open.push_async_exit(made)
+                self._clients[service, region] = made
+            return self._clients[service, region]
+
+    async def _make(self, service: str, region: str) -> Any:
+        session: Any = self._opened_session()
+        context = session.create_client(
+            service, region_name=region, endpoint_url=self._endpoint_url
+        )
+        return await context.__aenter__()
+
+    def _opened_session(self) -> AioSession:
+        with self._session_lock:
+            if self._session is None:
+                self._session = _new_session(self._explicit_profile, self.profile)
+            return self._session
+
+
+def _new_session(explicit_profile: str, profile: str) -> AioSession:
+    # A profile from the environment is left to botocore: keys in the environment go before it.
+    session = AioSession(profile=explicit_profile or None)
+    session.register_component("response_parser_factory", ParserFactory())
+    session.get_component("data_loader").file_loader = ModelLoader()
+    session.set_default_client_config(
+        AioConfig(
+            retries={"mode": "standard", "total_max_attempts": 3},
+            connect_timeout=5,
+            read_timeout=20,
+            http_session_cls=HTTPSession,
+        )
+    )
+    chain = session.get_component("credential_provider")
+    assume_role = chain.get_provider("assume-role")
+    # The aws command's own cache: a role taken there with an MFA code is used here.
+    assume_role.cache = _RoleCache(str(Path.home() / ".aws/cli/cache"))
+    assume_role._prompter = _code_asker(profile)
+    if not (on_ec2() or os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT")):
+        # Elsewhere the metadata address is a black hole that costs two seconds.
+        chain.remove("iam-role")
+    return session
+
+
+class _RoleCache(JSONFileCache):
+    """Roles taken, as the aws command keeps them; a disk that takes no files is no failure."""
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        with contextlib.suppress(OSError):
+            super().__setitem__(key, value)
+
+
+def _code_asker(profile: str) -> Any:
+    def ask(_text: str) -> NoReturn:
+        named = f" --profile {profile}" if profile else ""
+        raise CredentialsProblem(
+            f"The profile {profile or 'default'} needs an MFA code.",
+            "The aws command asks for it and keeps the answer for an hour.",
+            f"Run: aws sts get-caller-identity{named}, then try again.",
+        )
+
+    return ask
+
+
+def on_ec2() -> bool:
+    """Whether this computer is an EC2 instance, from what its firmware says."""
+    return (
+        _first_line(_DMI / "sys_vendor") == "Amazon EC2"
+        or _first_line(_DMI / "board_asset_tag").startswith("i-")
+        or _first_line(_XEN).startswith("ec2")
+    )
+
+
+def _first_line(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii", errors="replace").partition("\n")[0].strip()
+    except OSError:
+        return ""
