@@ -1,0 +1,253 @@
+"""The settings: declared once, as fields; the loader, the docs and the help read them here."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cloudtui.files import paths
+from cloudtui.files.atomic import write_atomically
+from cloudtui.files.yaml_file import Value, read_yaml
+from cloudtui.model.errors import UsageError
+
+
+def _default_key_folders() -> tuple[Path, ...]:
+    home = Path.home()
+    return (home / ".ssh", home / "Downloads", home, home / ".aws")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `settings.yaml` may say; every field has a default."""
+
+    theme: str = "cloudtui-dark"
+    """Name of the theme: cloudtui-dark, cloudtui-light or one of your own."""
+    profile: str = ""
+    """AWS profile; without one, what AWS_PROFILE says."""
+    regions: tuple[str, ...] = ()
+    """Regions to show; none is the profile's own region, `all` is every enabled one."""
+    ssh_config: Path | None = None
+    """The ssh config to resolve hosts with; without one, ~/.ssh/config."""
+    key_folders: tuple[Path, ...] = field(default_factory=_default_key_folders)
+    """Where an instance's private key (NAME.pem) is looked for, in this order."""
+    refresh_seconds: float = 30.0
+    """Time between two looks at AWS."""
+    leader: str = "ctrl+]"
+    """The one key that a pane keeps for itself."""
+    local_port: int = 8888
+    """First local port tried for Jupyter."""
+    open_browser: bool = True
+    """Open Jupyter in the browser when its tunnel answers."""
+    read_only: bool = False
+    """Refuse everything that changes something on AWS or a host."""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Your own keys: the name of an action, then one or more keys (`refresh: f5,ctrl+r`)."""
+
+
+class _Wrong(ValueError):
+    """The value is not one of the allowed; the message may say more."""
+
+
+def _word(value: Value) -> str:
+    if not isinstance(value.content, str | None):
+        raise _Wrong
+    return value.content or ""
+
+
+def _some_word(value: Value) -> str:
+    word = _word(value).strip()
+    if not word:
+        raise _Wrong
+    return word
+
+
+def _words(value: Value) -> tuple[str, ...]:
+    if isinstance(value.content, dict):
+        raise _Wrong
+    if isinstance(value.content, tuple):
+        words = value.content
+    else:
+        words = tuple((value.content or "").replace(",", " ").split())
+    if not all(words):
+        raise _Wrong
+    return words
+
+
+def _path(text: str) -> Path:
+    if "\0" in text:
+        raise _Wrong
+    return paths.expanded(text)
+
+
+def _file(value: Value) -> Path | None:
+    text = _word(value)
+    return _path(text) if text else None
+
+
+def _folders(value: Value) -> tuple[Path, ...]:
+    if isinstance(value.content, str):
+        return (_path(value.content),)
+    return tuple(_path(word) for word in _words(value))
+
+
+def _seconds(value: Value) -> float:
+    number = float(_word(value))
+    if not (math.isfinite(number) and number >= 1):
+        raise _Wrong
+    return number
+
+
+def _port(value: Value) -> int:
+    number = int(_word(value))
+    if not 1 <= number <= 65535:
+        raise _Wrong
+    return number
+
+
+_YES_OR_NO = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
+def _yes_or_no(value: Value) -> bool:
+    try:
+        return _YES_OR_NO[_word(value).lower()]
+    except KeyError:
+        raise _Wrong from None
+
+
+def _table(value: Value) -> dict[str, str]:
+    if value.content is None:
+        return {}
+    if not isinstance(value.content, dict) or not all(
+        key.strip() and keys.strip() for key, keys in value.content.items()
+    ):
+        raise _Wrong
+    return value.content
+
+
+_READ: dict[str, tuple[Callable[[Value], Any], str]] = {
+    "theme": (_some_word, "a name"),
+    "profile": (_word, "a name"),
+    "regions": (_words, "a list of region names, or all"),
+    "ssh_config": (_file, "a file"),
+    "key_folders": (_folders, "a list of folders"),
+    "refresh_seconds": (_seconds, "a number of seconds, 1 or more"),
+    "leader": (_some_word, "a key, such as ctrl+] or ctrl+b"),
+    "local_port": (_port, "a port from 1 to 65535"),
+    "open_browser": (_yes_or_no, "true or false"),
+    "read_only": (_yes_or_no, "true or false"),
+    "keys": (_table, "a table of action: keys"),
+}
+"""How each field is read, and what is allowed in it, in words."""
+
+
+def load(path: Path | None = None) -> Settings:
+    """The settings in `path`, or in `paths.settings_file()`; a missing file gives the defaults.
+
+    Raises:
+        UsageError: the file is not YAML, or a key or value in it is not allowed.
+    """
+    path = path or paths.settings_file()
+    try:
+        written = read_yaml(path)
+    except FileNotFoundError:
+        return Settings()
+    found: dict[str, Any] = {}
+    for name, value in written.items():
+        if name not in _READ:
+            raise UsageError(
+                f"{path} line {value.line}: there is no setting {name!r}.",
+                f"Settings: {', '.join(_READ)}.",
+                "Correct the name, or take the line out.",
+            )
+        read, allowed = _READ[name]
+        try:
+            found[name] = read(value)
+        except ValueError:
+            raise UsageError(
+                f"{path} line {value.line}: {name} cannot be {_quoted(value)}.",
+                f"Allowed: {allowed}.",
+                "Correct the value, or take the line out.",
+            ) from None
+    return Settings(**found)
+
+
+def _quoted(value: Value) -> str:
+    if isinstance(value.content, str):
+        return repr(value.content[:60])
+    if value.content is None:
+        return "empty"
+    return "a list" if isinstance(value.content, tuple) else "a table"
+
+
+def describe() -> list[tuple[str, str, str, str]]:
+    """Every setting as (name, allowed values in words, default as it would be written, help)."""
+    helps = _field_docstrings()
+    return [
+        (name, _READ[name][1], _written(getattr(Settings(), name)), helps[name])
+        for name in (f.name for f in dataclasses.fields(Settings))
+    ]
+
+
+def _field_docstrings() -> dict[str, str]:
+    import ast
+    import inspect
+    import textwrap
+
+    body = ast.parse(textwrap.dedent(inspect.getsource(Settings))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    helps: dict[str, str] = {}
+    name = ""
+    for statement in body.body:
+        match statement:
+            case ast.AnnAssign(target=ast.Name(id=found)):
+                name = found
+            case ast.Expr(value=ast.Constant(value=str(text))) if name:
+                helps[name] = " ".join(text.split())
+    return helps
+
+
+def _written(value: object) -> str:
+    home = str(Path.home())
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case tuple():
+            return f"[{', '.join(_written(item) for item in value)}]"
+        case Path():
+            text = str(value)
+            inside = text == home or text.startswith(home + "/")
+            return "~" + text[len(home) :] if inside else text
+        case float():
+            return f"{value:g}"
+        case None | "":
+            return "(none)"
+        case Mapping():
+            return "{}"
+    return str(value)
+
+
+def _view_file() -> Path:
+    return paths.state_dir() / "view.yaml"
+
+
+def remembered_theme() -> str | None:
+    """The theme chosen last in the console, or None."""
+    try:
+        value = read_yaml(_view_file()).get("theme")
+    except (FileNotFoundError, UsageError):
+        return None
+    return value.content or None if value and isinstance(value.content, str) else None
+
+
+def remember_theme(name: str) -> None:
+    """Keep the theme for the next start; a disk that takes no files is no failure."""
+    import yaml
+
+    text = yaml.safe_dump({"theme": name}, allow_unicode=True)
+    with contextlib.suppress(OSError):
+        write_atomically(_view_file(), text.encode())

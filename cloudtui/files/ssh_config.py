@@ -1,0 +1,243 @@
+"""Which entry of the user's ssh config names an instance.
+
+Only what is needed to find the alias is read here: Host, HostName and Include. What the alias
+means is OpenSSH's to say (`ssh -G`), so a wrong guess here can miss an entry but never make a
+wrong connection out of a right one.
+"""
+
+from __future__ import annotations
+
+import functools
+import glob
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloudtui.files import paths
+
+_DEPTH = 16
+"""How deep OpenSSH follows Include."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostEntry:
+    """One Host block; the lines before any Host count as one that is `*`."""
+
+    patterns: tuple[str, ...]
+    hostname: str
+    """Its first HostName as written, `%h` and all; empty without one."""
+    file: Path
+    line: int
+    within: tuple[tuple[str, ...], ...] = ()
+    """Patterns of the Host blocks whose Include brought it in: they must match too."""
+
+    @property
+    def where(self) -> str:
+        """`FILE line N`."""
+        return f"{self.file} line {self.line}"
+
+    def matches(self, name: str) -> bool:
+        """Whether OpenSSH reads this block for `ssh NAME`."""
+        return all(_any_matches(patterns, name) for patterns in (*self.within, self.patterns))
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """Its patterns that are names, not patterns."""
+        return tuple(p for p in self.patterns if not any(c in p for c in "*?!"))
+
+
+def read_entries(path: Path) -> tuple[HostEntry, ...]:
+    """The Host blocks of a config and of the files it includes, in OpenSSH's reading order.
+
+    Never raises: a file that is missing or cannot be read has no blocks, and odd lines are passed
+    over. Match blocks other than `Match all` are left out, for only OpenSSH can evaluate them.
+    """
+    return tuple(_Reader().entries(path, (), 0))
+
+
+def hostname_of(alias: str, entries: Sequence[HostEntry]) -> str:
+    """The HostName that `ssh ALIAS` would use, or an empty string when no entry gives one."""
+    for entry in entries:
+        if entry.hostname and entry.matches(alias):
+            return _expand(entry.hostname, alias)
+    return ""
+
+
+def find_alias(
+    names: Sequence[str], addresses: Sequence[str], entries: Sequence[HostEntry]
+) -> tuple[str, str] | None:
+    """The alias under which the config knows an instance, and `FILE line N` of its entry.
+
+    In this order: an entry that is one of `names` (Name tag, id) to the letter; one whose pattern
+    matches a name; an alias whose HostName is one of `addresses`; a pattern that matches an
+    address. Patterns that match everything do not count: they name no instance.
+    """
+    names = [name for name in names if _is_host(name)]
+    addresses = [address for address in addresses if _is_host(address)]
+    for name in names:
+        for entry in entries:
+            if name in entry.aliases and entry.matches(name):
+                return name, entry.where
+    for name in names:
+        for entry in entries:
+            if _names(entry, name):
+                return name, entry.where
+    for entry in entries:
+        for alias in entry.aliases:
+            if entry.matches(alias) and hostname_of(alias, entries) in addresses:
+                return alias, entry.where
+    for address in addresses:
+        for entry in entries:
+            if _names(entry, address):
+                return address, entry.where
+    return None
+
+
+# A Name tag is anybody's text: none that a shell or ssh's own options could mistake.
+_HOST = re.compile(r"[\w%+:@.,^~=#/][\w%+:@.,^~=#/-]*")
+
+
+def _is_host(name: str) -> bool:
+    return _HOST.fullmatch(name) is not None
+
+
+def _names(entry: HostEntry, name: str) -> bool:
+    narrow = [p for p in entry.patterns if not p.startswith("!") and p.strip("*?")]
+    return entry.matches(name) and any(_like(p).fullmatch(name) for p in narrow)
+
+
+def _any_matches(patterns: tuple[str, ...], name: str) -> bool:
+    if any(p.startswith("!") and _like(p[1:]).fullmatch(name) for p in patterns):
+        return False
+    return any(not p.startswith("!") and _like(p).fullmatch(name) for p in patterns)
+
+
+@functools.lru_cache(maxsize=4096)
+def _like(pattern: str) -> re.Pattern[str]:
+    pattern = re.sub(r"\*+", "*", pattern)
+    expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
+    return re.compile(expression, re.DOTALL)
+
+
+def _expand(hostname: str, alias: str) -> str:
+    return re.sub(r"%[h%]", lambda m: alias if m[0] == "%h" else "%", hostname)
+
+
+class _Reader:
+    """One walk over a config; knows which files are being read, to stop at loops."""
+
+    def __init__(self) -> None:
+        self._reading: list[tuple[int, int]] = []
+
+    def entries(
+        self, path: Path, within: tuple[tuple[str, ...], ...], depth: int
+    ) -> Iterator[HostEntry]:
+        """The blocks of one file, included ones where they are included."""
+        opened = _read(path)
+        if opened is None or depth > _DEPTH:
+            return
+        identity, text = opened
+        if identity in self._reading:
+            return
+        self._reading.append(identity)
+        yield from self._blocks(path, text, within, depth)
+        self._reading.pop()
+
+    def _blocks(
+        self, path: Path, text: str, within: tuple[tuple[str, ...], ...], depth: int
+    ) -> Iterator[HostEntry]:
+        patterns: tuple[str, ...] | None = ("*",)
+        hostname, start = "", 0
+        for number, line in enumerate(text.split("\n"), start=1):
+            keyword, words = _split(line)
+            if keyword in ("host", "match"):
+                if patterns is not None and (start or hostname):
+                    yield HostEntry(patterns, hostname, path, start or 1, within)
+                patterns, hostname, start = _head(keyword, words), "", number
+            elif keyword == "hostname" and words:
+                hostname = hostname or words[0]
+            elif keyword == "include" and patterns is not None:
+                if start or hostname:
+                    # What is included comes after the lines above it and before those below.
+                    yield HostEntry(patterns, hostname, path, start or 1, within)
+                    hostname = ""
+                inner = within if patterns == ("*",) else (*within, patterns)
+                for included in _included(words):
+                    yield from self.entries(included, inner, depth + 1)
+        if patterns is not None and (start or hostname):
+            yield HostEntry(patterns, hostname, path, start or 1, within)
+
+
+def _head(keyword: str, words: list[str]) -> tuple[str, ...] | None:
+    if keyword == "host":
+        return tuple(words)
+    return ("*",) if [word.lower() for word in words] == ["all"] else None
+
+
+def _read(path: Path) -> tuple[tuple[int, int], str] | None:
+    """What tells the file apart, and its text; None for what is no readable file."""
+    try:
+        if not path.is_file():
+            return None
+        found = path.stat()
+        data = path.read_bytes()
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino), data.decode("utf-8", "surrogateescape")
+
+
+def _included(words: list[str]) -> Iterator[Path]:
+    for word in words:
+        path = paths.expanded(word)
+        if not path.is_absolute():
+            path = paths.ssh_dir() / path
+        try:
+            found = sorted(glob.glob(str(path)))  # noqa: PTH207 - Path.glob takes no absolute pattern
+        except (OSError, ValueError, re.error):
+            continue
+        yield from map(Path, found)
+
+
+_KEYWORD = re.compile(r'[ \t\r\n]*(?:"([^"]*)"|([^ \t\r\n="#][^ \t\r\n="]*))[ \t\r\n]*=?(.*)', re.S)
+
+
+def _split(line: str) -> tuple[str, list[str]]:
+    """Keyword in lower case and its words, as OpenSSH splits them; ("", []) for no such line."""
+    line = line.partition("\0")[0].rstrip(" \t\r\n\f")
+    found = _KEYWORD.match(line)
+    if not found:
+        return "", []
+    return (found[1] or found[2] or "").lower(), _words(found[3])
+
+
+def _words(text: str) -> list[str]:
+    """Words split at blanks; quotes join, a backslash frees a quote or itself, # ends."""
+    words: list[list[str]] = []
+    quote, inside = "", False
+    i, text = 0, text.lstrip(" \t\r\n")
+    while i < len(text):
+        c, following = text[i], text[i + 1 : i + 2]
+        if not inside:
+            if c == "#":
+                break
+            if c in " \t":
+                i += 1
+                continue
+            words.append([])
+            inside = True
+        if c == "\\" and following and following in ("'\"\\" if quote else "'\"\\ "):
+            words[-1].append(following)
+            i += 1
+        elif not quote and c in " \t":
+            inside = False
+        elif not quote and c in "\"'":
+            quote = c
+        elif c == quote:
+            quote = ""
+        else:
+            words[-1].append(c)
+        i += 1
+    # OpenSSH refuses a line whose quote is never closed.
+    return [] if quote else ["".join(word) for word in words]
