@@ -81,8 +81,8 @@ class Inventory:
             self._rows = {r: rows for r, rows in self._rows.items() if r in regions}
             self._set(replace(self.state, regions=regions))
             gate = asyncio.Semaphore(REGIONS_AT_ONCE)
-            *failures, identity = await asyncio.gather(
-                *(self._list(region, gate) for region in regions), self._caller()
+            failures, identity = await asyncio.gather(
+                asyncio.gather(*(self._list(region, gate) for region in regions)), self._caller()
             )
             errors = tuple((r, e) for r, e in zip(regions, failures, strict=True) if e)
             updated = self.state.updated if errors else datetime.now(UTC)

@@ -79,7 +79,12 @@ class Workbench:
         self.connections = Connections(self.settings, self.inventory, self._prompts)
         self.sessions = Sessions(self.connections, self._events, read_only=self.read_only)
         self.tunnels = Tunnels(self.connections, self._events)
-        self.jupyter = Jupyter(self.connections, self.tunnels, local_port=self.settings.local_port)
+        self.jupyter = Jupyter(
+            self.connections,
+            self.tunnels,
+            local_port=self.settings.local_port,
+            read_only=self.read_only,
+        )
         for room in (self.inventory, self.connections, self.tunnels):
             self._stack.push_async_callback(room.close)
         return self

@@ -56,13 +56,15 @@ class FakeConnection:
 
 
 class FakeConnections:
-    """Gives the answers of `script` in turn: a connection, or a failure to raise."""
+    """Gives the answers of `script` in turn, a connection or a failure to raise; then hangs."""
 
     def __init__(self, *script: FakeConnection | CloudtuiError) -> None:
         self.script = list(script)
         self.held: FakeConnection | None = None
 
     async def get(self, instance: Instance) -> FakeConnection:
+        if not self.script:
+            await asyncio.Event().wait()
         answer = self.script.pop(0)
         if isinstance(answer, CloudtuiError):
             raise answer
