@@ -1,0 +1,72 @@
+"""The SSH server of one pretend host: who gets in, which forwards go where, where files begin."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, cast
+
+import asyncssh
+from asyncssh.channel import SSHChannel
+from asyncssh.forward import SSHForwarder
+
+from cloudtui.demo import ports
+from cloudtui.demo.session import Session
+
+if TYPE_CHECKING:
+    from cloudtui.demo.host import Host
+
+LOGIN = "ubuntu"
+
+
+class Server(asyncssh.SSHServer):
+    """One connection: the login user with the instance's key pair, nobody else."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._connection: asyncssh.SSHServerConnection | None = None
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._connection = conn
+        self._host.connections.add(conn)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._connection:
+            self._host.connections.discard(self._connection)
+
+    def begin_auth(self, username: str) -> bool:
+        return True
+
+    def public_key_auth_supported(self) -> bool:
+        return True
+
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        return username == LOGIN and key.public_data == self._host.login_key.public_data
+
+    def session_requested(self) -> Session:
+        return Session(self._host)
+
+    def connection_requested(  # type: ignore[override]
+        self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
+    ) -> object:
+        return self._forward(dest_host, dest_port)
+
+    async def _forward(self, dest_host: str, dest_port: int) -> SSHForwarder:
+        """Reach a service of this very host, as a machine of its own would."""
+        name = "127.0.0.1" if dest_host in (self._host.address, self._host.name) else dest_host
+        target = ports.reachable(self._host.mark, name, dest_port)
+        if not target or self._connection is None:
+            raise asyncssh.ChannelOpenError(
+                asyncssh.OPEN_CONNECT_FAILED, f"Connection to {dest_host} refused"
+            )
+        return await self._connection.forward_connection(target, dest_port)
+
+
+class Files(asyncssh.SFTPServer):
+    """SFTP that begins in the host's home, as sshd's does."""
+
+    def __init__(self, channel: SSHChannel[bytes], home: os.PathLike[str]) -> None:
+        super().__init__(cast("asyncssh.SSHServerChannel[bytes]", channel))
+        self._home = os.fsencode(home)
+
+    def map_path(self, path: bytes) -> bytes:
+        return path if path.startswith(b"/") else self._home + b"/" + path
