@@ -85,19 +85,15 @@ def _told(exc: BaseException, seen: set[int], indent: str) -> Iterator[str]:
         yield f"{indent}  {_place(frame.filename)}:{frame.lineno} in {frame.name}"
         if frame.line:
             yield f"{indent}      {redacted(frame.line)}"
-    kind = type(exc)
-    yield f"{indent}{kind.__module__}.{kind.__qualname__}: {_message(exc)}"
+    yield f"{indent}{_message(exc)}"
     if isinstance(exc, BaseExceptionGroup):
         for inner in exc.exceptions:
             yield from _told(inner, seen, indent + "    ")
 
 
 def _message(exc: BaseException) -> str:
-    try:
-        text = str(exc)
-    except Exception as broken:  # noqa: BLE001 - a broken __str__ must not hide the crash
-        return f"(its message cannot be shown: {type(broken).__name__})"
-    return redacted(text)[:_MESSAGE]
+    # Copes with an exception whose __str__ fails, and adds its notes.
+    return redacted("".join(traceback.format_exception_only(exc)).strip())[:_MESSAGE]
 
 
 def _place(filename: str) -> str:

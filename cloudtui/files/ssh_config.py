@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import glob
-import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
