@@ -1,0 +1,52 @@
+"""The pane's own words: leader hints, the place in the scrollback, why nothing is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.cells import cell_len
+
+from cloudtui.ui.widgets.pane_keys import shown_name
+from cloudtui.vt.engine import Scrollbar
+
+
+def wrapped(parts: Iterable[str], columns: int) -> list[str]:
+    """Paragraphs as lines of at most `columns`, a space before each."""
+    width = max(10, columns - 2)
+    lines: list[str] = []
+    for paragraph in "\n".join(parts).splitlines():
+        line = ""
+        for word in paragraph.split():
+            if line and cell_len(line) + 1 + cell_len(word) > width:
+                lines.append(f" {line}")
+                line = word
+            else:
+                line = f"{line} {word}".strip()
+        lines.append(f" {line}")
+    return lines
+
+
+def leader_line(leader: str, hints: str) -> str:
+    more = f"  {hints}" if hints else ""
+    return f" d leave  [ scrollback{more}  {shown_name(leader)} send it  Esc cancel"
+
+
+def scrollback_line(bar: Scrollbar, browsing: bool) -> str:
+    """Where the rows shown are; nothing at the bottom unless someone is moving by keys."""
+    if bar.at_bottom and not browsing:
+        return ""
+    above = bar.total - bar.length
+    keys = "  PgUp PgDn Up Down Home End  Esc back" if browsing else "  type to go back"
+    return f" {above - bar.offset} of {above} lines back{keys}"
+
+
+def scrollback_move(key: str, bar: Scrollbar) -> int | None:
+    """Lines to move for a key, negative towards the past; None when it is no such key."""
+    return {
+        "pageup": 1 - bar.length,
+        "pagedown": bar.length - 1,
+        "up": -1,
+        "down": 1,
+        "home": -bar.total,
+        "end": bar.total,
+    }.get(key)
