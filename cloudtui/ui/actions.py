@@ -1,0 +1,470 @@
+"""The one table of actions: keys, footer, palette, help and the README's key table come from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Where(StrEnum):
+    """The screen an action belongs to."""
+
+    MACHINES = "machines"
+    SESSIONS = "sessions"
+    PANE = "pane"
+    JUPYTER = "jupyter"
+    LOG = "log"
+    HELP = "help"
+    EVERYWHERE = "everywhere"
+
+
+class Group(StrEnum):
+    """The headings of the help screen, in its order."""
+
+    MACHINE = "A machine"
+    SESSION = "A session"
+    PANE = "In a pane"
+    NOTEBOOK = "Jupyter"
+    FIND = "Find"
+    MOVE = "Move"
+    EVERYWHERE = "Everywhere"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing the user can do.
+
+    `handler` is a method without arguments of the screen, or else of the app. `rule` is what
+    `Workbench.why_not` is asked before it runs; empty when nothing can stand against it.
+    """
+
+    id: str
+    keys: tuple[str, ...]
+    words: str
+    """One or two words for the footer and the palette."""
+    help: str
+    handler: str
+    where: tuple[Where, ...]
+    group: Group
+    rule: str = ""
+    footer: bool = False
+    palette: bool = True
+
+
+_M, _S, _P, _J = Where.MACHINES, Where.SESSIONS, Where.PANE, Where.JUPYTER
+_ALL = (Where.EVERYWHERE,)
+_LISTS = (_M, _S)
+_SCROLLING = (_M, _S, Where.LOG, Where.HELP)
+
+ACTIONS: tuple[Action, ...] = (
+    Action(
+        "machine.sessions",
+        ("enter",),
+        "sessions",
+        "Show the tmux and screen sessions of the machine.",
+        "open_sessions",
+        (_M,),
+        Group.MACHINE,
+        rule="sessions",
+        footer=True,
+    ),
+    Action(
+        "session.attach",
+        ("enter",),
+        "attach",
+        "Attach the session in a pane; other clients stay attached.",
+        "attach",
+        (_S,),
+        Group.SESSION,
+        rule="sessions",
+        footer=True,
+    ),
+    Action(
+        "session.new",
+        ("n",),
+        "new session",
+        "Make a new session, asking for its program and name, and attach it.",
+        "new_session",
+        (_S,),
+        Group.SESSION,
+        rule="sessions",
+        footer=True,
+    ),
+    Action(
+        "machine.shell",
+        ("s",),
+        "shell",
+        "Open a plain shell on the machine in a pane. It ends when its connection does.",
+        "open_shell",
+        _LISTS,
+        Group.MACHINE,
+        rule="shell",
+        footer=True,
+    ),
+    Action(
+        "machine.jupyter",
+        ("J",),
+        "jupyter",
+        "Open JupyterLab: find or start the server, open a tunnel, open the browser.",
+        "open_jupyter",
+        _LISTS,
+        Group.MACHINE,
+        rule="jupyter",
+        footer=True,
+    ),
+    Action(
+        "machine.details",
+        ("d",),
+        "details",
+        "Show or hide the details of the machine.",
+        "toggle_details",
+        (_M,),
+        Group.MACHINE,
+        footer=True,
+    ),
+    Action(
+        "machine.copy",
+        ("c",),
+        "copy",
+        "Copy the machine's id, an address or its ssh command to the clipboard.",
+        "copy",
+        (_M,),
+        Group.MACHINE,
+        rule="copy",
+        footer=True,
+    ),
+    Action(
+        "list.filter",
+        ("slash",),
+        "filter",
+        "Show only the rows that match; every word must hold.",
+        "start_filter",
+        (_M,),
+        Group.FIND,
+        footer=True,
+    ),
+    Action(
+        "list.order",
+        ("o",),
+        "order",
+        "Order by the next column; a click on a heading orders by that column.",
+        "next_order",
+        _LISTS,
+        Group.FIND,
+        footer=True,
+    ),
+    Action(
+        "list.reverse",
+        ("O",),
+        "reverse",
+        "Turn the order round.",
+        "reverse_order",
+        _LISTS,
+        Group.FIND,
+    ),
+    Action(
+        "pane.again",
+        ("r",),
+        "attach again",
+        "After a lost connection or a detach: attach again.",
+        "again",
+        (_P,),
+        Group.PANE,
+        footer=True,
+    ),
+    Action(
+        "pane.done",
+        ("enter",),
+        "back",
+        "After the end: go back.",
+        "back",
+        (_P,),
+        Group.PANE,
+        palette=False,
+    ),
+    Action(
+        "jupyter.copy",
+        ("c",),
+        "copy address",
+        "Copy the whole address, token included.",
+        "copy",
+        (_J,),
+        Group.NOTEBOOK,
+        footer=True,
+    ),
+    Action(
+        "jupyter.browser",
+        ("o",),
+        "open browser",
+        "Open the address in the browser once more.",
+        "browse",
+        (_J,),
+        Group.NOTEBOOK,
+        footer=True,
+    ),
+    Action(
+        "jupyter.token",
+        ("v",),
+        "show token",
+        "Show or hide the token in the address.",
+        "toggle_token",
+        (_J,),
+        Group.NOTEBOOK,
+        footer=True,
+    ),
+    Action(
+        "jupyter.again",
+        ("r",),
+        "try again",
+        "Open Jupyter once more after a failure.",
+        "again",
+        (_J,),
+        Group.NOTEBOOK,
+        footer=True,
+    ),
+    Action(
+        "jupyter.close",
+        ("x",),
+        "close tunnel",
+        "Close the tunnel. The server on the machine goes on running.",
+        "close_tunnel",
+        (_J,),
+        Group.NOTEBOOK,
+        footer=True,
+    ),
+    Action(
+        "move.down",
+        ("j", "down"),
+        "down",
+        "One row down.",
+        "row_down",
+        _SCROLLING,
+        Group.MOVE,
+        palette=False,
+    ),
+    Action(
+        "move.up",
+        ("k", "up"),
+        "up",
+        "One row up.",
+        "row_up",
+        _SCROLLING,
+        Group.MOVE,
+        palette=False,
+    ),
+    Action(
+        "move.page_down",
+        ("ctrl+f", "pagedown"),
+        "page down",
+        "One page down.",
+        "page_down",
+        _SCROLLING,
+        Group.MOVE,
+        palette=False,
+    ),
+    Action(
+        "move.page_up",
+        ("ctrl+b", "pageup"),
+        "page up",
+        "One page up.",
+        "page_up",
+        _SCROLLING,
+        Group.MOVE,
+        palette=False,
+    ),
+    Action(
+        "move.first",
+        ("g", "home"),
+        "first",
+        "The first row.",
+        "first_row",
+        _SCROLLING,
+        Group.MOVE,
+        palette=False,
+    ),
+    Action(
+        "move.last",
+        ("G", "end"),
+        "last",
+        "The last row.",
+        "last_row",
+        _SCROLLING,
+        Group.MOVE,
+        palette=False,
+    ),
+    Action(
+        "go.machines",
+        ("1",),
+        "machines",
+        "Go to the machines.",
+        "go_machines",
+        (_M, _S, _J),
+        Group.EVERYWHERE,
+    ),
+    Action(
+        "go.sessions",
+        ("2",),
+        "sessions",
+        "Go to the sessions of the selected machine.",
+        "open_sessions",
+        (_M,),
+        Group.EVERYWHERE,
+        rule="sessions",
+        palette=False,
+    ),
+    Action(
+        "go.refresh",
+        ("ctrl+r",),
+        "refresh",
+        "Ask again now.",
+        "refresh_now",
+        _LISTS,
+        Group.EVERYWHERE,
+    ),
+    Action(
+        "go.theme",
+        ("T",),
+        "theme",
+        "The next theme; it is remembered.",
+        "next_theme",
+        _ALL,
+        Group.EVERYWHERE,
+    ),
+    Action(
+        "go.palette",
+        ("colon", "ctrl+p"),
+        "commands",
+        "Find any action by its words.",
+        "open_palette",
+        _ALL,
+        Group.EVERYWHERE,
+        palette=False,
+    ),
+    Action(
+        "go.log",
+        ("tilde",),
+        "messages",
+        "Everything that was said since the start.",
+        "open_log",
+        _ALL,
+        Group.EVERYWHERE,
+    ),
+    Action(
+        "go.back",
+        ("escape",),
+        "back",
+        "Go back; clear the filter; stop what is being opened.",
+        "back",
+        _ALL,
+        Group.EVERYWHERE,
+        palette=False,
+    ),
+    Action(
+        "go.quit",
+        ("q",),
+        "quit",
+        "Leave cloudtui from the machines; go back from anywhere else.",
+        "back_or_quit",
+        _ALL,
+        Group.EVERYWHERE,
+    ),
+    Action(
+        "go.quit_now",
+        ("ctrl+q",),
+        "quit now",
+        "Leave cloudtui from anywhere. Sessions go on; tunnels close.",
+        "leave",
+        _ALL,
+        Group.EVERYWHERE,
+    ),
+    Action(
+        "go.help",
+        ("question_mark", "f1"),
+        "help",
+        "This page: what can be done here, and with which key.",
+        "open_help",
+        _ALL,
+        Group.EVERYWHERE,
+        footer=True,
+    ),
+)
+
+BY_ID: Mapping[str, Action] = {action.id: action for action in ACTIONS}
+
+_KEY_WORDS = {
+    "enter": "Enter",
+    "escape": "Esc",
+    "slash": "/",
+    "colon": ":",
+    "tilde": "~",
+    "question_mark": "?",
+    "pagedown": "PgDn",
+    "pageup": "PgUp",
+    "down": "↓",
+    "up": "↑",
+    "home": "Home",
+    "end": "End",
+    "space": "Space",
+    "tab": "Tab",
+    "right_square_bracket": "]",
+    "left_square_bracket": "[",
+    "backslash": "\\",
+}
+
+
+def key_words(key: str) -> str:
+    """A key as people write it: `Ctrl-r`, `Esc`, `?`."""
+    *modifiers, name = key.split("+")
+    written = _KEY_WORDS.get(name, name.upper() if name[1:].isdigit() else name)
+    return "-".join([*(m.capitalize() for m in modifiers), written])
+
+
+def at(where: Where) -> tuple[Action, ...]:
+    """The actions of one screen, its own first, then those of everywhere."""
+    own = tuple(a for a in ACTIONS if where in a.where)
+    return (*own, *(a for a in ACTIONS if Where.EVERYWHERE in a.where))
+
+
+def with_keys(changes: Mapping[str, str]) -> tuple[dict[str, tuple[str, ...]], list[str]]:
+    """The keys of every action after the user's `changes` (action id -> keys, comma separated).
+
+    Returns the keys by action id, and a sentence for each change that cannot be made.
+    """
+    keys = {action.id: action.keys for action in ACTIONS}
+    problems: list[str] = []
+    for action_id, text in changes.items():
+        wanted = tuple(k for k in (part.strip() for part in text.split(",")) if k)
+        if action_id not in BY_ID:
+            problems.append(f"There is no action {action_id!r} to give the key {text!r} to.")
+        elif not wanted:
+            problems.append(f"The action {action_id!r} needs a key.")
+        elif clash := _clash(action_id, wanted, keys):
+            problems.append(f"{text!r} for {action_id} is taken by {clash}.")
+        else:
+            keys[action_id] = wanted
+    return keys, problems
+
+
+def _clash(action_id: str, wanted: Iterable[str], keys: Mapping[str, tuple[str, ...]]) -> str:
+    mine = BY_ID[action_id]
+    for other in ACTIONS:
+        together = set(mine.where) & set(other.where) or Where.EVERYWHERE in (
+            *mine.where,
+            *other.where,
+        )
+        if other.id != action_id and together and set(wanted) & set(keys[other.id]):
+            return other.id
+    return ""
+
+
+def key_table() -> str:
+    """The README's table of keys, in Markdown."""
+    lines = ["| key | where | what it does |", "|---|---|---|"]
+    for group in Group:
+        for action in ACTIONS:
+            if action.group is group:
+                keys = " ".join(f"`{key_words(k)}`" for k in action.keys)
+                where = ", ".join(w.value for w in action.where)
+                lines.append(f"| {keys} | {where} | {action.help} |")
+    return "\n".join(lines) + "\n"

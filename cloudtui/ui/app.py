@@ -1,0 +1,275 @@
+"""The console: an app over a workbench. Events come in as one message, keys from one table."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rich.text import Text
+from textual import events
+from textual.app import App, InvalidThemeError
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.screen import Screen
+from textual.worker import WorkerFailed
+
+from cloudtui.core.events import Event, Note, Noted, Severity
+from cloudtui.model.errors import CloudtuiError
+from cloudtui.model.instance import Instance
+from cloudtui.model.remote import Prompts
+from cloudtui.model.session import Session
+from cloudtui.ui import themes
+from cloudtui.ui.actions import key_words, with_keys
+from cloudtui.ui.prompts import DialogPrompts
+from cloudtui.ui.screens.area import Area
+from cloudtui.ui.screens.machines import MachinesScreen
+
+if TYPE_CHECKING:
+    from cloudtui.core.workbench import Workbench
+    from cloudtui.files.settings import Settings
+
+SMALLEST = (60, 15)
+"""Columns and rows below which only a sentence is shown."""
+
+TOAST_LINES = 3
+
+SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+
+
+class CoreChanged(Message):
+    """One event of core, on its way to the screens."""
+
+    def __init__(self, event: Event) -> None:
+        super().__init__()
+        self.event = event
+
+
+class CloudtuiApp(App[int], inherit_bindings=False):
+    """Runs inside `async with app.workbench`; `run` below does both."""
+
+    CSS_PATH = "app.tcss"
+    TITLE = "cloudtui"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "say_quit", show=False)]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
+
+    def __init__(
+        self,
+        make_workbench: Callable[[Prompts], Workbench],
+        *,
+        settings: Settings,
+        problems: Sequence[CloudtuiError] = (),
+    ) -> None:
+        super().__init__()
+        self.workbench = make_workbench(DialogPrompts(self))
+        self.settings = settings
+        self._problems = list(problems)
+        self.keys, sentences = with_keys(settings.keys)
+        """The keys of every action, by action id, as this user has them."""
+        self._problems += [CloudtuiError(sentence) for sentence in sentences]
+        self._silent: list[Note] = []
+        self._end_listening: Callable[[], None] | None = None
+        self._use_themes()
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return dict(themes.VARIABLES)
+
+    def get_default_screen(self) -> Screen[None]:
+        return MachinesScreen()
+
+    def on_mount(self) -> None:
+        self._end_listening = self.workbench.listen(self._hear)
+        self.set_keymap({action: ",".join(keys) for action, keys in self.keys.items()})
+        if not self.is_headless:
+            loop = asyncio.get_running_loop()
+            for number in SIGNALS:
+                loop.add_signal_handler(number, self._leave_by_signal, number)
+        self.call_after_refresh(self._start)
+
+    def on_unmount(self) -> None:
+        if self._end_listening:
+            self._end_listening()
+
+    def _start(self) -> None:
+        self.workbench.inventory.start()
+        for problem in self._problems:
+            self.fail(problem)
+
+    def _use_themes(self) -> None:
+        """Register the themes of the theme folders and put on the one last used."""
+        from cloudtui.files.settings import remembered_theme
+        from cloudtui.files.themes import read_themes
+
+        files, problems = read_themes()
+        self._problems += [*problems, *themes.register(self, files)]
+        wanted = remembered_theme() or self.settings.theme
+        try:
+            self.theme = wanted
+        except InvalidThemeError:
+            self.theme = themes.FALLBACK[0].name
+            known = ", ".join(themes.names(self))
+            self._problems.append(
+                CloudtuiError(f"There is no theme called {wanted}.", hint=f"Known: {known}.")
+            )
+
+    def _hear(self, event: Event) -> None:
+        self.post_message(CoreChanged(event))
+
+    def on_core_changed(self, message: CoreChanged) -> None:
+        event = message.event
+        if isinstance(event, Noted):
+            self._toast(event.note)
+        for screen in list(self.screen_stack):
+            if isinstance(screen, Area) and screen.is_mounted:
+                screen.show(event)
+
+    # Saying things
+
+    def say(
+        self,
+        text: str,
+        severity: Severity = Severity.INFORMATION,
+        detail: str = "",
+        *,
+        toast: bool = True,
+    ) -> None:
+        """Put a sentence into the message log and, for a moment, into a toast."""
+        note = Note(text, severity, detail)
+        if not toast:
+            self._silent.append(note)
+        self.workbench.note(note)
+
+    def fail(self, error: CloudtuiError, *, toast: bool = True) -> None:
+        """Say a failure with its reason and next step."""
+        detail = "\n".join(part for part in (error.detail, error.hint) if part)
+        self.say(error.title, Severity.ERROR, detail, toast=toast)
+
+    def _toast(self, note: Note) -> None:
+        if any(note is silent for silent in self._silent):
+            self._silent.remove(note)
+            return
+        lines = [note.text, *note.detail.splitlines()[:TOAST_LINES]]
+        seconds = 4 if note.severity is Severity.INFORMATION else 8
+        self.notify("\n".join(lines), severity=note.severity.value, timeout=seconds, markup=False)
+
+    # Going places
+
+    def open_sessions(self, instance: Instance) -> None:
+        from cloudtui.ui.screens.sessions import SessionsScreen
+
+        self.push_screen(SessionsScreen(instance))
+
+    def open_session(self, instance: Instance, session: Session) -> None:
+        from cloudtui.ui.screens.pane import PaneScreen
+
+        self.push_screen(PaneScreen(instance, session))
+
+    def open_shell(self, instance: Instance) -> None:
+        from cloudtui.ui.screens.pane import PaneScreen
+
+        self.push_screen(PaneScreen(instance, None))
+
+    def open_jupyter(self, instance: Instance) -> None:
+        from cloudtui.ui.screens.jupyter import JupyterScreen
+
+        self.push_screen(JupyterScreen(instance))
+
+    def open_log(self) -> None:
+        from cloudtui.ui.screens.messages import MessagesScreen
+
+        if not isinstance(self.screen, MessagesScreen):
+            self.push_screen(MessagesScreen())
+
+    def open_help(self) -> None:
+        from cloudtui.ui.screens.help import HelpScreen
+
+        if isinstance(self.screen, Area):
+            self.push_screen(HelpScreen(self.screen.WHERE))
+
+    def open_palette(self) -> None:
+        from textual.command import CommandPalette
+
+        from cloudtui.ui.palette import ActionsProvider
+
+        self.push_screen(CommandPalette(providers=[ActionsProvider], placeholder="What to do"))
+
+    def go_machines(self) -> None:
+        for _ in self.screen_stack[1:]:
+            self.pop_screen()
+
+    def next_theme(self) -> None:
+        from cloudtui.files.settings import remember_theme
+
+        known = themes.names(self)
+        place = known.index(self.theme) if self.theme in known else -1
+        self.theme = known[(place + 1) % len(known)]
+        remember_theme(self.theme)
+        self.say(f"Theme {self.theme}")
+
+    def take_away(self, screen: Screen[Any]) -> None:
+        """Remove a dialog whose question has lost its point."""
+        if screen is self.screen:
+            self.pop_screen()
+
+    def action_say_quit(self) -> None:
+        keys = " ".join(key_words(key) for key in self.keys["go.quit_now"])
+        self.say(f"To leave cloudtui, press {keys}.")
+
+    def on_resize(self, event: events.Resize) -> None:
+        from cloudtui.ui.screens.small import SmallScreen
+
+        columns, rows = event.size
+        small = columns < SMALLEST[0] or rows < SMALLEST[1]
+        if small and not any(isinstance(s, SmallScreen) for s in self.screen_stack):
+            self.push_screen(SmallScreen(*SMALLEST))
+
+    # Leaving
+
+    def leave(self) -> None:
+        """End the console; `run` closes the workbench."""
+        self.exit(0)
+
+    def _leave_by_signal(self, number: int) -> None:
+        self.exit(return_code=128 + number)
+
+    def _fatal_error(self) -> None:
+        """A bug: a report without local variables, and one line that says where it is."""
+        from cloudtui.files.crash import write_report
+
+        if self._exit_renderables:
+            return
+        error: BaseException | None = self._exception
+        if isinstance(error, WorkerFailed):
+            error = error.error
+        if error is not None:
+            path = write_report(error)
+            line = f"cloudtui stopped: a bug of its own ({type(error).__name__}). Report: {path}"
+            self._exit_renderables.append(Text(line))
+        self.bell()
+        self._close_messages_no_wait()
+
+
+def run(
+    make_workbench: Callable[[Prompts], Workbench],
+    *,
+    settings: Settings,
+    problems: Sequence[CloudtuiError] = (),
+) -> int:
+    """Open the console and return its exit code: 0, 1 after a bug, or 128 + the signal's number.
+
+    `problems` are shown once, as toasts and in the message log.
+    """
+    return asyncio.run(_run(make_workbench, settings, problems))
+
+
+async def _run(
+    make_workbench: Callable[[Prompts], Workbench],
+    settings: Settings,
+    problems: Sequence[CloudtuiError],
+) -> int:
+    app = CloudtuiApp(make_workbench, settings=settings, problems=problems)
+    async with app.workbench:
+        await app.run_async()
+    return app.return_code or 0

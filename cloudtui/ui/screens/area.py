@@ -1,0 +1,98 @@
+"""What every screen of the console has: header, footer, and keys from the table of actions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from cloudtui.core.events import Event, InventoryChanged, Severity
+from cloudtui.model.instance import Instance
+from cloudtui.ui.actions import BY_ID, Action, Where, at, key_words
+from cloudtui.ui.widgets.frame import Footer, FooterKey, Header
+
+if TYPE_CHECKING:
+    from cloudtui.core.workbench import Workbench
+    from cloudtui.ui.app import CloudtuiApp
+
+
+def bindings(where: Where) -> list[BindingType]:
+    """The key bindings of a screen; the ids are the actions' own, for the user's keymap."""
+    return [
+        Binding(",".join(action.keys), f"do({action.id!r})", action.words, id=action.id, show=False)
+        for action in at(where)
+    ]
+
+
+class Area(Screen[None]):
+    """A full screen. Its handlers are the methods that the table of actions names."""
+
+    WHERE: ClassVar[Where]
+
+    @property
+    def cloudtui(self) -> CloudtuiApp:
+        return cast("CloudtuiApp", self.app)
+
+    @property
+    def workbench(self) -> Workbench:
+        return self.cloudtui.workbench
+
+    @property
+    def instance(self) -> Instance | None:
+        """The machine that actions are about, as it is at this moment."""
+        return None
+
+    def why_not(self, action: Action) -> str:
+        """Why an action cannot be done now, in one sentence; empty when it can."""
+        return self.workbench.why_not(action.rule, self.instance) if action.rule else ""
+
+    def action_do(self, action_id: str) -> None:
+        """Do an action of the table, or say why it cannot be done."""
+        action = BY_ID[action_id]
+        if reason := self.why_not(action):
+            self.cloudtui.say(reason, Severity.WARNING)
+            return
+        handler = getattr(self, action.handler, None) or getattr(self.cloudtui, action.handler)
+        handler()
+
+    def show(self, event: Event) -> None:
+        """Take in one event of core."""
+        if isinstance(event, InventoryChanged):
+            for header in self.query(Header):
+                header.state = event.state
+            self.refresh_footer()
+
+    def refresh_footer(self) -> None:
+        for footer in self.query(Footer):
+            footer.refresh()
+
+    def footer_keys(self) -> list[FooterKey]:
+        """The entries of the footer, as things are now."""
+        keys = self.cloudtui.keys
+        return [
+            FooterKey(
+                action.id, key_words(keys[action.id][0]), action.words, bool(self.why_not(action))
+            )
+            for action in at(self.WHERE)
+            if action.footer
+        ]
+
+    def back(self) -> None:
+        """One step back; the first screen has nowhere to go."""
+        if len(self.app.screen_stack) > 1:
+            self.dismiss()
+
+    def back_or_quit(self) -> None:
+        self.back()
+
+    def go_machines(self) -> None:
+        self.cloudtui.go_machines()
+
+    def open_shell(self) -> None:
+        if self.instance:
+            self.cloudtui.open_shell(self.instance)
+
+    def open_jupyter(self) -> None:
+        if self.instance:
+            self.cloudtui.open_jupyter(self.instance)

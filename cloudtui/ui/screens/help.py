@@ -1,0 +1,141 @@
+"""The help of where you are, made from the table of actions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from textwrap import wrap
+
+from textual.app import ComposeResult
+from textual.containers import HorizontalGroup, VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from cloudtui.ui.actions import ACTIONS, Action, Group, Where, key_words
+from cloudtui.ui.screens.area import Area, bindings
+from cloudtui.ui.widgets.frame import Footer
+
+KEYS_WIDTH = 13
+
+FILTER_WORDS = (
+    ("bert", "in any visible field, tags included"),
+    ("state:running", "also pending, stopping, stopped"),
+    ("type:g5*", "instance type; * and ? stand for anything"),
+    ("region:eu-*", "region, zone:, name:, id: in the same way"),
+    ("ip:10.0.", "public or private address"),
+    ("key:team", "name of the key pair"),
+    ("tag:team=nlp", "a tag's value; tag:team for any value"),
+    ("spot:yes", "only Spot machines; spot:no for the others"),
+)
+"""Each word of a filter must hold; without a colon it is looked for everywhere."""
+
+LEADER = "leader"
+LEADER_KEYS = (
+    ("d", "leave the pane; the session goes on"),
+    ("[", "scroll back; Esc or q ends that"),
+    ("?", "this help"),
+    (LEADER, "send the key itself to the program"),
+)
+
+_GENERAL = (Group.MOVE, Group.EVERYWHERE)
+
+
+class HelpScreen(Area):
+    """Actions by group: those of the screen it was opened from first, then all the others."""
+
+    WHERE = Where.HELP
+    BINDINGS = bindings(Where.HELP)
+    CSS = """
+    HelpScreen #title { padding: 0 1; height: 2; text-style: bold; }
+    HelpScreen VerticalScroll { padding: 0 1; scrollbar-size-vertical: 1; }
+    HelpScreen HorizontalGroup { height: auto; }
+    HelpScreen .column { width: 1fr; height: auto; padding-right: 3; }
+    HelpScreen.-narrow HorizontalGroup { layout: vertical; }
+    """
+
+    def __init__(self, about: Where) -> None:
+        super().__init__()
+        self._about = about
+
+    def compose(self) -> ComposeResult:
+        titles = {Where.LOG: "messages", Where.PANE: "a pane"}
+        yield Static(f"Help: {titles.get(self._about, self._about.value)}", id="title")
+        with VerticalScroll(), HorizontalGroup():
+            yield Static(classes="column", id="left")
+            yield Static(classes="column", id="right")
+        yield Footer(self.footer_keys)
+
+    def on_resize(self) -> None:
+        width = self.size.width - 3 if self.has_class("-narrow") else self.size.width // 2 - 2
+        left, right = self._columns(max(30, width - 3))
+        self.query_one("#left", Static).update(left)
+        self.query_one("#right", Static).update(right)
+
+    def _columns(self, width: int) -> tuple[Content, Content]:
+        here = [a for a in ACTIONS if self._about in a.where and a.group not in _GENERAL]
+        general = [a for a in ACTIONS if a.group in _GENERAL]
+        elsewhere = [a for a in ACTIONS if a not in here and a.group not in _GENERAL]
+        keys = self.cloudtui.keys
+        leader = key_words(self.workbench.settings.leader)
+        pane = (
+            "In a pane, after the leader key",
+            [(f"{leader} {leader if key == LEADER else key}", text) for key, text in LEADER_KEYS],
+        )
+        filters = ("Words of the filter", list(FILTER_WORDS))
+        if self._about is Where.PANE:
+            left = [pane, *_groups(here, keys)]
+            right = [*_groups(general, keys), *_groups(elsewhere, keys), filters]
+        else:
+            left = [*_groups(here, keys), filters]
+            right = [*_groups(general, keys), *_groups(elsewhere, keys), pane]
+        blank = Content("\n\n")
+        return (
+            blank.join([_section(title, rows, width) for title, rows in left]),
+            blank.join([_section(title, rows, width) for title, rows in right]),
+        )
+
+    def row_down(self) -> None:
+        self.query_one(VerticalScroll).scroll_down(animate=False)
+
+    def row_up(self) -> None:
+        self.query_one(VerticalScroll).scroll_up(animate=False)
+
+    def page_down(self) -> None:
+        self.query_one(VerticalScroll).scroll_page_down(animate=False)
+
+    def page_up(self) -> None:
+        self.query_one(VerticalScroll).scroll_page_up(animate=False)
+
+    def first_row(self) -> None:
+        self.query_one(VerticalScroll).scroll_home(animate=False)
+
+    def last_row(self) -> None:
+        self.query_one(VerticalScroll).scroll_end(animate=False)
+
+    def open_help(self) -> None:
+        """The key that opened it closes it."""
+        self.back()
+
+
+Section = tuple[str, list[tuple[str, str]]]
+
+
+def _groups(actions: list[Action], keys: Mapping[str, tuple[str, ...]]) -> list[Section]:
+    sections: list[Section] = []
+    for group in Group:
+        rows = [
+            (" ".join(key_words(key) for key in keys[action.id]), action.help)
+            for action in actions
+            if action.group is group
+        ]
+        if rows:
+            sections.append((group.value, rows))
+    return sections
+
+
+def _section(title: str, rows: list[tuple[str, str]], width: int) -> Content:
+    lines = [Content.styled(title, "bold $accent-line")]
+    for key, words in rows:
+        first, *others = wrap(words, width - KEYS_WIDTH - 2)
+        lines.append(Content.assemble((key.ljust(KEYS_WIDTH), "bold $key"), "  ", first))
+        lines += [Content(" " * (KEYS_WIDTH + 2) + other) for other in others]
+    return Content("\n").join(lines)

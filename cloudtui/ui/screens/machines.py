@@ -1,0 +1,282 @@
+"""The machines: the first screen."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.widgets import Input, Static
+
+from cloudtui.core.events import Event, InventoryChanged, InventoryState, TunnelsChanged
+from cloudtui.model.errors import CloudtuiError, CredentialsProblem, UsageError
+from cloudtui.model.instance import Instance, matches
+from cloudtui.model.words import plural, since
+from cloudtui.ui.actions import Where
+from cloudtui.ui.screens.area import Area, bindings
+from cloudtui.ui.widgets.details import describe
+from cloudtui.ui.widgets.face import Face
+from cloudtui.ui.widgets.frame import Footer, Header
+from cloudtui.ui.widgets.keyed_table import KeyedTable
+from cloudtui.ui.widgets.machines_table import MachinesTable
+
+DETAILS_FROM = 28
+"""Terminal rows from which the details are shown unless they are switched off."""
+
+NO_ACCOUNT_STEPS = (
+    ("cloudtui demo", "try everything on pretend machines, without an account"),
+    ("AWS_PROFILE=NAME cloudtui", "use one of the profiles of ~/.aws/config"),
+    ("aws sso login", "sign in again, when your organisation uses single sign-on"),
+)
+
+
+class MachinesScreen(Area):
+    """The table of instances, its filter, the details of the row, and the table's four faces."""
+
+    WHERE = Where.MACHINES
+    BINDINGS = bindings(Where.MACHINES)
+    CSS_PATH = "machines.tcss"
+    AUTO_FOCUS = "MachinesTable"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._details: bool | None = None
+        """None: shown when the terminal is tall enough."""
+
+    def compose(self) -> ComposeResult:
+        yield Header()
+        yield Input(placeholder="words such as bert, state:running, type:g5*, tag:team=nlp")
+        yield Static(id="trouble", markup=False)
+        yield MachinesTable()
+        yield Face(id="face")
+        yield VerticalScroll(Static(id="about"), id="details", can_focus=False)
+        yield Footer(self.footer_keys)
+
+    def on_mount(self) -> None:
+        self._state = self.workbench.inventory.state
+        self.query_one(Input).display = False
+        self.set_interval(1, self._tick)
+        self.app.theme_changed_signal.subscribe(self, lambda _: self._paint())
+        self.query_one(Header).state = self._state
+        self._paint()
+
+    @property
+    def table(self) -> MachinesTable:
+        return self.query_one(MachinesTable)
+
+    @property
+    def query_text(self) -> str:
+        """The filter's words."""
+        return self.query_one(Input).value.strip()
+
+    @property
+    def instance(self) -> Instance | None:
+        key = self.table.key
+        return next((i for i in self._state.instances if i.id == key), None)
+
+    def show(self, event: Event) -> None:
+        super().show(event)
+        if isinstance(event, InventoryChanged):
+            self._state = event.state
+            self._paint()
+        elif isinstance(event, TunnelsChanged):
+            self._paint_details()
+
+    def _paint(self) -> None:
+        state, query = self._state, self.query_text
+        rows = [i for i in state.instances if matches(i, query)]
+        stale = frozenset(region for region, _ in state.errors)
+        self.table.show_instances(rows, stale)
+        face = self.query_one(Face)
+        face.display, self.table.display = not rows, bool(rows)
+        if rows and self.focused is None:
+            self.table.focus()
+        if not rows:
+            self._paint_face(face, state, query)
+        self._paint_trouble()
+        self._paint_details()
+
+    def _paint_face(self, face: Face, state: InventoryState, query: str) -> None:
+        where = regions_words(state)
+        if state.instances:
+            count = plural(len(state.instances), "machine")
+            face.say(
+                "No machine matches the filter.",
+                f"{count} without it.",
+                [("Esc", "clear the filter"), ("?", "the filter's words")],
+            )
+        elif state.errors and not state.loading:
+            self._paint_failure(face, state)
+        elif state.updated and not state.loading:
+            face.say(
+                f"No instances in {where}.",
+                "Every EC2 instance of the account in that region is listed here.",
+                [
+                    ("cloudtui --region REGION", "look in another region"),
+                    ("cloudtui --region all", "look in every region"),
+                    ("cloudtui demo", "try everything on pretend machines"),
+                    ("Ctrl-r", "ask again now"),
+                ],
+            )
+        elif not face.words or not state.errors:
+            face.work(f"Listing the instances{f' of {where}' if where else ''} …")
+
+    def _paint_failure(self, face: Face, state: InventoryState) -> None:
+        _, error = state.errors[0]
+        steps: list[tuple[str, str]] = [("Ctrl-r", "try again now")]
+        if isinstance(error, (CredentialsProblem, UsageError)):
+            steps = [*NO_ACCOUNT_STEPS, *steps]
+        face.fail(error, steps)
+
+    def _paint_trouble(self) -> None:
+        """The line above old rows that says why they are old."""
+        line, state = self.query_one("#trouble", Static), self._state
+        line.display = bool(state.errors and state.instances)
+        if not line.display:
+            return
+        _, error = state.errors[0]
+        more = f" (and {len(state.errors) - 1} more)" if len(state.errors) > 1 else ""
+        age = f" Dimmed rows are from {self._age()} ago." if state.updated else ""
+        line.update(f"× {error.title}{more}{age} Ctrl-r tries again, ~ has the details.")
+
+    def _age(self) -> str:
+        return since(self._state.updated, datetime.now(UTC))
+
+    def _paint_details(self) -> None:
+        panel, instance = self.query_one("#details"), self.instance
+        wanted = self.app.size.height >= DETAILS_FROM if self._details is None else self._details
+        panel.display = wanted and instance is not None and self.table.display
+        if panel.display and instance:
+            tunnels = [t for t in self.workbench.tunnels.states if t.instance_id == instance.id]
+            width = self.app.size.width - 4
+            self.query_one("#about", Static).update(describe(instance, tunnels, width))
+
+    def _tick(self) -> None:
+        self.table.tick(self._state.instances)
+        if self._state.errors:
+            self._paint_trouble()
+
+    def on_resize(self) -> None:
+        self._paint_details()
+
+    @on(KeyedTable.Moved)
+    def _moved(self) -> None:
+        self._paint_details()
+        self.refresh_footer()
+
+    @on(KeyedTable.RowSelected)
+    def _row_selected(self) -> None:
+        self.action_do("machine.sessions")
+
+    def open_sessions(self) -> None:
+        if self.instance:
+            self.cloudtui.open_sessions(self.instance)
+
+    def toggle_details(self) -> None:
+        self._details = not self.query_one("#details").display
+        self._paint_details()
+
+    def start_filter(self) -> None:
+        field = self.query_one(Input)
+        field.display = True
+        field.focus()
+
+    @on(Input.Changed)
+    def _filter_changed(self) -> None:
+        self._paint()
+
+    @on(Input.Submitted)
+    def _filter_done(self) -> None:
+        self._leave_filter()
+
+    def _leave_filter(self) -> None:
+        field = self.query_one(Input)
+        field.display = bool(field.value.strip())
+        self.table.focus()
+
+    def back(self) -> None:
+        """Esc: clear the filter."""
+        field = self.query_one(Input)
+        if field.display:
+            field.value = ""
+            self._leave_filter()
+
+    def back_or_quit(self) -> None:
+        self.cloudtui.leave()
+
+    def go_machines(self) -> None:
+        self.table.focus()
+
+    def refresh_now(self) -> None:
+        self.workbench.inventory.refresh()
+
+    def next_order(self) -> None:
+        self.table.order_next()
+
+    def reverse_order(self) -> None:
+        self.table.order(self.table.order_by, descending=not self.table.descending)
+
+    @work
+    async def copy(self) -> None:
+        """Ask what to copy of the machine that has the cursor now."""
+        from cloudtui.ui.screens.dialogs import Choose
+
+        instance = self.instance
+        if instance is None:
+            return
+        choices = {
+            "id": ("Id", instance.id),
+            "name": ("Name", instance.name),
+            "public": ("Public address", instance.public_ip),
+            "dns": ("Public DNS name", instance.public_dns),
+            "ipv6": ("IPv6 address", instance.ipv6),
+            "private": ("Private address", instance.private_ip),
+        }
+        options = {k: f"{title:<16} {text}" for k, (title, text) in choices.items() if text}
+        if not self.workbench.why_not("copy.ssh", instance):
+            options["ssh"] = f"{'ssh command':<16} as typed in a terminal"
+        chosen = await self.app.push_screen_wait(Choose(f"Copy of {instance.label}", options))
+        if chosen is None:
+            return
+        try:
+            if chosen == "ssh":
+                text = await self.workbench.ssh_command(instance)
+            else:
+                text = choices[chosen][1]
+        except CloudtuiError as error:
+            self.cloudtui.fail(error)
+            return
+        self.app.copy_to_clipboard(text)
+        self.cloudtui.say(f"Copied {text}")
+
+    def row_down(self) -> None:
+        self.table.action_cursor_down()
+
+    def row_up(self) -> None:
+        self.table.action_cursor_up()
+
+    def page_down(self) -> None:
+        self.table.action_page_down()
+
+    def page_up(self) -> None:
+        self.table.action_page_up()
+
+    def first_row(self) -> None:
+        self.table.action_scroll_top()
+
+    def last_row(self) -> None:
+        self.table.action_scroll_bottom()
+
+
+def regions_words(state: InventoryState) -> str:
+    """`us-east-1`, `us-east-1 and eu-west-1`, `us-east-1 and 16 more regions`, or nothing."""
+    match state.regions:
+        case ():
+            return ""
+        case (only,):
+            return only
+        case (first, second):
+            return f"{first} and {second}"
+        case _:
+            return f"{state.regions[0]} and {len(state.regions) - 1} more regions"

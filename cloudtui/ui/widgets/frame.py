@@ -1,0 +1,125 @@
+"""The header and the footer that every area has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from rich.cells import cell_len
+from textual.content import Content
+from textual.reactive import reactive
+from textual.style import Style
+from textual.widget import Widget
+
+from cloudtui.core.events import InventoryState
+from cloudtui.model.instance import State
+from cloudtui.model.words import since
+
+
+class Header(Widget):
+    """Whose account, which regions, how many run, and how old that is; then the areas."""
+
+    ALLOW_SELECT = True
+    DEFAULT_CSS = """
+    Header { height: 2; dock: top; background: $background; padding: 0 1; }
+    """
+
+    state: reactive[InventoryState] = reactive(InventoryState, layout=False)
+    machine: reactive[str] = reactive("")
+    """The machine whose sessions are shown; empty in the area of all machines."""
+
+    def on_mount(self) -> None:
+        self.set_interval(1, self.refresh)
+
+    def render(self) -> Content:
+        width = self.content_size.width
+        left, right = self._left(width), self._age()
+        gap = " " * max(2, width - left.cell_length - right.cell_length)
+        return Content.assemble(left, gap, right, "\n", self._areas())
+
+    def _left(self, width: int) -> Content:
+        state = self.state
+        parts: list[Content] = [Content.styled("cloudtui", "bold $accent-line")]
+        if state.identity:
+            who = f"{state.identity.user}@{state.identity.account}"
+            parts.append(Content.styled(who, "$warning" if state.identity.root else ""))
+        elif state.profile:
+            parts.append(Content(state.profile))
+        if state.regions:
+            more = f" +{len(state.regions) - 1}" if len(state.regions) > 1 else ""
+            parts.append(Content.styled(state.regions[0] + more, "$quiet"))
+        if state.instances:
+            running = sum(i.state is State.RUNNING for i in state.instances)
+            parts.append(
+                Content.styled(
+                    f"{running} running", "$state-running" if running else "$state-stopped"
+                )
+            )
+        joined = Content("   ").join(parts)
+        return joined if joined.cell_length <= width - 22 else Content("  ").join(parts[:3])
+
+    def _age(self) -> Content:
+        state = self.state
+        age = f"{since(state.updated, datetime.now(UTC))} ago" if state.updated else ""
+        if state.errors:
+            return Content.styled(f"failed, rows of {age}" if age else "failed", "$error")
+        if state.loading and not state.updated:
+            return Content.styled("listing", "$quiet")
+        return Content.styled(f"updated {age}" if age else "", "$quiet")
+
+    def _areas(self) -> Content:
+        here, away = "bold $foreground", "$quiet"
+        machines = _click("go.machines", "1 Machines", away if self.machine else here)
+        name = f"2 Sessions  {self.machine}" if self.machine else "2 Sessions"
+        sessions = _click("go.sessions", name, here if self.machine else away)
+        return Content.assemble(machines, "   ", sessions)
+
+
+@dataclass(frozen=True, slots=True)
+class FooterKey:
+    """One entry of the footer; `greyed` when the action cannot be done now."""
+
+    action: str
+    key: str
+    words: str
+    greyed: bool = False
+
+
+class Footer(Widget):
+    """The keys that matter here; those that do not fit are left to the help, which always does."""
+
+    ALLOW_SELECT = False
+    DEFAULT_CSS = """
+    Footer { height: 1; dock: bottom; background: $background; padding: 0 1; }
+    """
+
+    def __init__(self, keys: Callable[[], Sequence[FooterKey]]) -> None:
+        super().__init__()
+        self._keys = keys
+
+    def render(self) -> Content:
+        *others, last = self._keys()
+        room = self.content_size.width - _width(last)
+        shown: list[FooterKey] = []
+        for entry in others:
+            if _width(entry) + 3 > room:
+                break
+            room -= _width(entry) + 3
+            shown.append(entry)
+        return Content("   ").join([_entry(entry) for entry in (*shown, last)])
+
+
+def _width(entry: FooterKey) -> int:
+    return cell_len(entry.key) + 1 + cell_len(entry.words)
+
+
+def _entry(entry: FooterKey) -> Content:
+    key, words = ("$quiet 60%", "$quiet 60%") if entry.greyed else ("bold $key", "$quiet")
+    text = Content.assemble((entry.key, key), " ", (entry.words, words))
+    return text.stylize(Style.from_meta({"@click": f"screen.do('{entry.action}')"}))
+
+
+def _click(action: str, words: str, style: str) -> Content:
+    text = Content.styled(words, style)
+    return text.stylize(Style.from_meta({"@click": f"screen.do('{action}')"}))

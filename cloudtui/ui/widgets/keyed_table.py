@@ -1,0 +1,205 @@
+"""A table whose cursor stays on its row's key through refresh, sort and removal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.text import Text
+from textual import events
+from textual.coordinate import Coordinate
+from textual.message import Message
+from textual.widgets import DataTable
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A column: `spare` says how early it goes when the screen is narrow (0 = never)."""
+
+    key: str
+    title: str
+    spare: int = 0
+    right: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row by its key; `cells` and `order` by column key. A None in `order` sorts last."""
+
+    key: str
+    cells: Mapping[str, Text]
+    order: Mapping[str, Any]
+
+
+class KeyedTable(DataTable[Text], inherit_bindings=False):
+    """Rows are shown with `show`, which updates, adds and removes by key and never clears.
+
+    Keys come from the table of actions, through the screen.
+    """
+
+    DEFAULT_CSS = """
+    KeyedTable {
+        height: 1fr;
+        background: $background;
+        scrollbar-size-vertical: 1;
+        scrollbar-size-horizontal: 0;
+        &:focus { background-tint: transparent; }
+        & > .datatable--header, &:focus > .datatable--header {
+            background: $background;
+            background-tint: transparent;
+            color: $quiet;
+            text-style: none;
+        }
+        & > .datatable--header-hover { background: $row-hover; color: $foreground; }
+        & > .datatable--hover { background: $row-hover; }
+        & > .datatable--cursor {
+            background: $row-cursor-blurred;
+            color: $foreground;
+            text-style: none;
+        }
+        &:focus > .datatable--cursor {
+            background: $row-cursor;
+            color: $foreground;
+            text-style: bold;
+        }
+    }
+    """
+
+    class Moved(Message):
+        """The row under the cursor is another one, or its cells changed."""
+
+    def __init__(self, headings: Sequence[Heading], order: str, *, id: str | None = None) -> None:
+        super().__init__(
+            cursor_type="row",
+            cursor_foreground_priority="renderable",
+            cursor_background_priority="css",
+            id=id,
+        )
+        self._headings = tuple(headings)
+        self._chosen: tuple[str, ...] = ()
+        self._rows: tuple[Row, ...] = ()
+        self.order_by = order
+        self.descending = False
+
+    @property
+    def key(self) -> str | None:
+        """The key of the row under the cursor, or None in an empty table."""
+        if not self.row_count:
+            return None
+        return self.coordinate_to_cell_key(Coordinate(self.cursor_row, 0)).row_key.value
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys shown, from top to bottom."""
+        return [row.key.value or "" for row in self.ordered_rows]
+
+    @property
+    def columns_shown(self) -> tuple[str, ...]:
+        """The keys of the columns that fit."""
+        return self._chosen
+
+    def show(self, rows: Sequence[Row]) -> None:
+        """Make the table hold exactly these rows, in its own order."""
+        self._rows = self._ordered(rows)
+        with self.app.batch_update():
+            if not self._fit():
+                self._update()
+        self.post_message(self.Moved())
+
+    def select(self, key: str) -> None:
+        """Put the cursor on a row, if it is there."""
+        if key in self.rows:
+            self.move_cursor(row=self.get_row_index(key))
+
+    def order(self, column: str, *, descending: bool = False) -> None:
+        """Sort by a column; the cursor stays on its row."""
+        self.order_by, self.descending = column, descending
+        for heading in self._headings:
+            if heading.key in self.columns:
+                self.columns[heading.key].label = self._label(heading)  # type: ignore[index]
+        self._rows = self._ordered(self._rows)
+        self._update(resort=True)
+
+    def order_next(self) -> str:
+        """Sort by the next visible column and return its title."""
+        keys = self._chosen or tuple(h.key for h in self._headings)
+        place = keys.index(self.order_by) if self.order_by in keys else -1
+        self.order(keys[(place + 1) % len(keys)])
+        return next(h.title for h in self._headings if h.key == self.order_by)
+
+    def _ordered(self, rows: Sequence[Row]) -> tuple[Row, ...]:
+        column = self.order_by
+        there = [row for row in rows if row.order.get(column) is not None]
+        missing = [row for row in rows if row.order.get(column) is None]
+        there.sort(key=lambda row: row.order[column], reverse=self.descending)
+        return (*there, *missing)
+
+    def _label(self, heading: Heading) -> Text:
+        mark = ("▼" if self.descending else "▲") if heading.key == self.order_by else " "
+        text = f"{mark} {heading.title}" if heading.right else f"{heading.title} {mark}"
+        return Text(text, justify="right" if heading.right else "left", no_wrap=True)
+
+    def _fit(self) -> bool:
+        """Choose the columns that fit; True when the table was built anew with them."""
+        width = self.size.width - 1
+        chosen = list(self._headings)
+        if self.size.width:
+            widths = {h.key: self._width(h) for h in chosen}
+            for heading in sorted((h for h in chosen if h.spare), key=lambda h: -h.spare):
+                if sum(widths[h.key] for h in chosen) <= width:
+                    break
+                chosen.remove(heading)
+        visible = tuple(h.key for h in chosen)
+        if visible == self._chosen:
+            return False
+        key, top = self.key, self.scroll_y
+        self.clear(columns=True)
+        self._chosen = visible
+        for heading in chosen:
+            self.add_column(self._label(heading), key=heading.key)
+        self._update()
+        if key is not None and key in self.rows:
+            self.move_cursor(row=self.get_row_index(key), scroll=False)
+            self.scroll_to(y=top, animate=False)
+        return True
+
+    def _width(self, heading: Heading) -> int:
+        widest = max((row.cells[heading.key].cell_len for row in self._rows), default=0)
+        return max(widest, len(heading.title) + 2) + 2 * self.cell_padding
+
+    def _update(self, *, resort: bool = False) -> None:
+        key, place = self.key, self.cursor_row
+        wanted = {row.key for row in self._rows}
+        for old in [k for k in self.keys if k not in wanted]:
+            self.remove_row(old)
+        for row in self._rows:
+            if row.key not in self.rows:
+                self.add_row(*(row.cells[c] for c in self._chosen), key=row.key)
+                continue
+            for column in self._chosen:
+                old_cell, cell = self.get_cell(row.key, column), row.cells[column]
+                if old_cell.plain != cell.plain or old_cell.style != cell.style:
+                    self.update_cell(row.key, column, cell, update_width=True)
+        if self._chosen and (resort or self.keys != [row.key for row in self._rows]):
+            first = self._chosen[0]
+            ranks = {id(self.get_cell(r.key, first)): n for n, r in enumerate(self._rows)}
+            self.sort(first, key=lambda cell: ranks[id(cell)])
+        if key is not None and key in self.rows:
+            now = self.get_row_index(key)
+            if now != self.cursor_row:
+                self.move_cursor(row=now)
+        elif self.row_count:
+            self.move_cursor(row=min(place, self.row_count - 1))
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._fit()
+
+    def on_data_table_header_selected(self, event: DataTable.HeaderSelected) -> None:
+        event.stop()
+        column = str(event.column_key.value)
+        self.order(column, descending=column == self.order_by and not self.descending)
+
+    def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
+        event.stop()
+        self.post_message(self.Moved())

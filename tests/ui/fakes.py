@@ -1,0 +1,374 @@
+"""A workbench of the same shape as core's, with a fleet in memory and nothing behind it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from textual.pilot import Pilot
+
+from cloudtui.core.events import (
+    Event,
+    Events,
+    InventoryChanged,
+    InventoryState,
+    Listener,
+    Note,
+    Noted,
+    SessionsChanged,
+    SessionsState,
+    TunnelPhase,
+    TunnelsChanged,
+    TunnelState,
+)
+from cloudtui.core.sessions import AttachmentEnd
+from cloudtui.files.settings import Settings
+from cloudtui.model.errors import CloudtuiError
+from cloudtui.model.finding import Identity
+from cloudtui.model.instance import Instance, State, why_not_connect
+from cloudtui.model.notebook import JupyterServer, OpenJupyter
+from cloudtui.model.remote import Ask, Prompts
+from cloudtui.model.session import Ending, Program, Session, SessionList
+from cloudtui.ui.app import CloudtuiApp
+
+if TYPE_CHECKING:
+    from cloudtui.core.workbench import Workbench
+
+NOW = datetime.now(UTC)
+
+
+def machine(number: int, name: str, state: State = State.RUNNING, **changes: Any) -> Instance:
+    """An instance of the pretend fleet; `number` makes its id and addresses."""
+    running = state is State.RUNNING
+    given = Instance(
+        id=f"i-0{number:04x}c0ffee{number:06x}",
+        region="us-east-1",
+        state=state,
+        name=name,
+        type="g5.2xlarge",
+        zone="us-east-1a",
+        public_ip=f"54.174.93.{number}" if running else "",
+        public_dns=f"ec2-54-174-93-{number}.compute-1.amazonaws.com" if running else "",
+        private_ip=f"10.0.1.{number}",
+        key_name="team-nlp",
+        image_id="ami-0c7217cdde317cfec",
+        launched=NOW - timedelta(hours=5 * number, minutes=7 * number),
+        vpc_id="vpc-0a1b2c3d",
+        subnet_id="subnet-0f9e8d7c",
+        security_groups=(("sg-0123456789abcdef0", "nlp-ssh"),),
+        volume_ids=(f"vol-0{number:04x}facade",),
+        tags={"Name": name, "team": "nlp"},
+    )
+    return replace(given, **changes)
+
+
+FLEET = (
+    machine(1, "bert-gpu", launched=NOW - timedelta(days=2, hours=4)),
+    machine(2, "bert-gpu-2", State.PENDING, zone="us-east-1b", lifecycle="spot"),
+    machine(3, "jupyter-lab", type="t3.medium"),
+    machine(4, "data-prep", State.STOPPED, type="c6i.12xlarge", zone="us-east-1c", tags={}),
+    machine(5, "llm-sweep", lifecycle="spot", type="g5.12xlarge", key_name="spot-fleet"),
+    machine(6, "", State.TERMINATED, type="t3.micro", private_ip="", launched=None),
+)
+
+SESSIONS = (
+    Session(Program.TMUX, "$0", "train", 3, 1, NOW - timedelta(hours=9)),
+    Session(Program.TMUX, "$4", "eval", 1, 0, NOW - timedelta(minutes=12)),
+    Session(Program.SCREEN, "4711.prep", "prep", None, 0, NOW - timedelta(days=1)),
+)
+LISTING = SessionList(SESSIONS, "tmux 3.3a", "Screen version 4.09.00")
+
+
+class FakeInventory:
+    """`state` is set with `show`, which emits as core does."""
+
+    def __init__(self, events: Events, state: InventoryState) -> None:
+        self._events, self.state = events, state
+        self.started = self.refreshed = 0
+
+    def start(self) -> None:
+        self.started += 1
+
+    def refresh(self) -> None:
+        self.refreshed += 1
+
+    def show(self, **changes: Any) -> None:
+        self.state = replace(self.state, **changes)
+        self._events.emit(InventoryChanged(self.state))
+
+
+class FakeAttachment:
+    """A terminal that prints what it is given and ends when told."""
+
+    def __init__(self, on_data: Callable[[bytes], None]) -> None:
+        self._on_data = on_data
+        self.written = b""
+        self.size = (0, 0)
+        self.closed = False
+        self.end: asyncio.Future[AttachmentEnd] = asyncio.get_running_loop().create_future()
+
+    def print(self, text: str) -> None:
+        self._on_data(text.encode())
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def resize(self, columns: int, rows: int) -> None:
+        self.size = (columns, rows)
+
+    def pause(self) -> None:
+        pass
+
+    def resume(self) -> None:
+        pass
+
+    async def wait(self) -> AttachmentEnd:
+        return await asyncio.shield(self.end)
+
+    async def close(self) -> None:
+        self.closed = True
+        if not self.end.done():
+            self.end.set_result(AttachmentEnd(Ending.DETACHED, "Detached."))
+
+
+class FakeSessions:
+    """`answer` is what the host says; a `hold` that is not set keeps callers waiting."""
+
+    def __init__(self, events: Events) -> None:
+        self._events = events
+        self._states: dict[str, SessionsState] = {}
+        self.answer: SessionList | CloudtuiError = LISTING
+        self.refusal: CloudtuiError | None = None
+        self.hold = asyncio.Event()
+        self.hold.set()
+        self.attached: list[FakeAttachment] = []
+        self.made: list[tuple[Program, str]] = []
+        self.listed = 0
+
+    def state(self, instance_id: str) -> SessionsState:
+        return self._states.get(instance_id) or SessionsState(instance_id)
+
+    def _set(self, state: SessionsState) -> SessionsState:
+        self._states[state.instance_id] = state
+        self._events.emit(SessionsChanged(state))
+        return state
+
+    async def list(self, instance: Instance) -> SessionsState:
+        self.listed += 1
+        old = self._set(replace(self.state(instance.id), loading=True))
+        await self.hold.wait()
+        if isinstance(self.answer, CloudtuiError):
+            return self._set(replace(old, loading=False, error=self.answer))
+        return self._set(SessionsState(instance.id, self.answer, updated=datetime.now(UTC)))
+
+    async def new(self, instance: Instance, program: Program, name: str) -> Session:
+        if self.refusal:
+            raise self.refusal
+        self.made.append((program, name))
+        session = Session(program, f"${len(self.made) + 50}", name, 1, 0, datetime.now(UTC))
+        if isinstance(self.answer, SessionList):
+            self.answer = replace(self.answer, sessions=(*self.answer.sessions, session))
+        await self.list(instance)
+        return session
+
+    async def attach(
+        self,
+        instance: Instance,
+        session: Session,
+        columns: int,
+        rows: int,
+        on_data: Callable[[bytes], None],
+    ) -> FakeAttachment:
+        return await self.shell(instance, columns, rows, on_data)
+
+    async def shell(
+        self, instance: Instance, columns: int, rows: int, on_data: Callable[[bytes], None]
+    ) -> FakeAttachment:
+        await self.hold.wait()
+        if self.refusal:
+            raise self.refusal
+        attachment = FakeAttachment(on_data)
+        attachment.size = (columns, rows)
+        self.attached.append(attachment)
+        return attachment
+
+
+class FakeTunnels:
+    """The tunnels open now."""
+
+    def __init__(self, events: Events) -> None:
+        self._events = events
+        self.states: tuple[TunnelState, ...] = ()
+
+    def show(self, *states: TunnelState) -> None:
+        self.states = states
+        self._events.emit(TunnelsChanged(states))
+
+    async def close_one(self, local_port: int) -> None:
+        self.show(*(t for t in self.states if t.local_port != local_port))
+
+
+class FakeJupyter:
+    """Opens at once, or fails with `refusal`; `hold` keeps it at its second step."""
+
+    def __init__(self, tunnels: FakeTunnels) -> None:
+        self._tunnels = tunnels
+        self.refusal: CloudtuiError | None = None
+        self.installed = True
+        self.hold = asyncio.Event()
+        self.hold.set()
+        self.cancelled = False
+        self.port = 8888
+
+    async def open(
+        self,
+        instance: Instance,
+        *,
+        ask_install: Ask,
+        on_step: Callable[[str], None],
+        local_port: int | None = None,
+        folder: str = "",
+    ) -> OpenJupyter:
+        on_step(f"Connecting to {instance.label}")
+        on_step("Looking for a running Jupyter server")
+        try:
+            await self.hold.wait()
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise
+        if not self.installed:
+            agreed = await ask_install("Jupyter is not installed. This runs: pip install jupyter")
+            if not agreed:
+                raise CloudtuiError("Jupyter is not installed there.")
+        if self.refusal:
+            raise self.refusal
+        on_step("Checking that it answers through the tunnel")
+        tunnel = TunnelState(
+            instance.id, "Jupyter", self.port, 8888, TunnelPhase.UP, datetime.now(UTC)
+        )
+        self._tunnels.show(tunnel)
+        return OpenJupyter(JupyterServer(8888, "s3cret-token"), self.port, True, 8888)
+
+
+class FakeWorkbench:
+    """What the screens see of `core.workbench.Workbench`."""
+
+    def __init__(
+        self, prompts: Prompts, settings: Settings, state: InventoryState | None = None
+    ) -> None:
+        self.prompts, self.settings = prompts, settings
+        self.notes: list[Note] = []
+        self.browsed: list[str] = []
+        self.browser_works = True
+        self.closed = False
+        self._events = Events()
+        self._events.listen(self._keep)
+        self.inventory = FakeInventory(self._events, state or InventoryState(loading=True))
+        self.sessions = FakeSessions(self._events)
+        self.tunnels = FakeTunnels(self._events)
+        self.jupyter = FakeJupyter(self.tunnels)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.closed = True
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        return self._events.listen(listener)
+
+    def note(self, note: Note) -> None:
+        self._events.emit(Noted(note))
+
+    def why_not(self, action: str, instance: Instance | None) -> str:
+        if instance is None:
+            return "No machine is selected."
+        needs_host = action in ("sessions", "shell", "jupyter", "copy.ssh")
+        return why_not_connect(instance) if needs_host else ""
+
+    async def ssh_command(self, instance: Instance) -> str:
+        return f"ssh -i ~/.ssh/team-nlp.pem ubuntu@{instance.address}"
+
+    async def browse(self, url: str) -> bool:
+        self.browsed.append(url)
+        return self.browser_works
+
+    def _keep(self, event: Event) -> None:
+        if isinstance(event, Noted):
+            self.notes.append(event.note)
+
+
+def listed(instances: Sequence[Instance] = FLEET, **changes: Any) -> InventoryState:
+    """The state after a listing that went well."""
+    state = InventoryState(
+        instances=tuple(instances),
+        regions=("us-east-1", "eu-west-1", "us-west-2"),
+        updated=datetime.now(UTC),
+        identity=Identity("123456789012", "arn:aws:iam::123456789012:user/nlp-lab"),
+    )
+    return replace(state, **changes)
+
+
+class Console:
+    """An app under test with its workbench and pilot."""
+
+    def __init__(self, app: CloudtuiApp, bench: FakeWorkbench, pilot: Pilot[int]) -> None:
+        self.app, self.bench, self.pilot = app, bench, pilot
+
+    async def settle(self) -> None:
+        """Wait until everything posted so far is handled and painted."""
+        await self.pilot.pause()
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    async def do(self, action: str) -> None:
+        """Do an action of the table on the screen in front, as its key would."""
+        screen = self.app.screen
+        screen.action_do(action)  # type: ignore[attr-defined]
+        await self.pilot.pause()
+
+    @property
+    def text(self) -> str:
+        """The screen as it is painted, line by line."""
+        width, height = self.app.size
+        strips = self.app.screen._compositor.render_strips()
+        return "\n".join(strip.text[:width].rstrip() for strip in strips[:height])
+
+    @property
+    def said(self) -> list[str]:
+        return [note.text for note in self.bench.notes]
+
+
+def make_app(
+    state: InventoryState | None = None, settings: Settings | None = None
+) -> tuple[CloudtuiApp, FakeWorkbench]:
+    """An app over a fake workbench; not running yet."""
+    used = settings or Settings()
+    benches: list[FakeWorkbench] = []
+
+    def make(prompts: Prompts) -> Workbench:
+        benches.append(FakeWorkbench(prompts, used, state))
+        return cast("Workbench", benches[0])
+
+    app = CloudtuiApp(make, settings=used)
+    return app, benches[0]
+
+
+@asynccontextmanager
+async def console(
+    state: InventoryState | None = None,
+    *,
+    size: tuple[int, int] = (120, 34),
+    settings: Settings | None = None,
+) -> AsyncIterator[Console]:
+    """A running console over a fake workbench."""
+    app, bench = make_app(state, settings)
+    async with app.workbench, app.run_test(size=size, notifications=True) as pilot:
+        await pilot.pause()
+        yield Console(app, bench, pilot)
