@@ -1,0 +1,314 @@
+"""One open SSH connection: scripts, terminals, commands and forwarded ports over it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import asyncssh
+from asyncssh.constants import (
+    OPEN_ADMINISTRATIVELY_PROHIBITED,
+    OPEN_REQUEST_PTY_FAILED,
+    OPEN_REQUEST_SESSION_FAILED,
+)
+
+from cloudtui.model.errors import CloudtuiError, ConnectionCut, Refused, Timeout
+from cloudtui.model.remote import Route
+from cloudtui.ssh.forward import Forward
+from cloudtui.ssh.terminal import Channel, Terminal
+
+OPEN_SECONDS = 20.0
+"""Time a server has to open a channel."""
+OUTPUT_LIMIT = 8 << 20
+"""Bytes of output a script may print."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A script that ran to its end."""
+
+    stdout: str
+    stderr: str
+    exit_status: int | None
+    """128 + n for death by signal n."""
+    signal: str = ""
+    """The signal's name without SIG, or empty."""
+
+
+class RemoteCommand:
+    """A command without a terminal."""
+
+    def __init__(self, connection: Connection, channel: Channel) -> None:
+        self._connection = connection
+        self._channel = channel
+
+    def write(self, data: bytes) -> None:
+        """Bytes for its standard input; ignored after its end."""
+        self._channel.write(data)
+
+    def write_eof(self) -> None:
+        """The end of its standard input."""
+        if self._channel.channel and not self._channel.ended.done():
+            self._channel.channel.write_eof()
+
+    async def wait(self) -> int:
+        """The exit status, 128 + n for death by signal n.
+
+        Raises:
+            ConnectionCut: the connection was lost first.
+        """
+        end = await asyncio.shield(self._channel.ended)
+        if end.exit_status is None:
+            raise self._connection.cut()
+        return end.exit_status
+
+    async def close(self) -> None:
+        """Close the channel; the command sees its standard input and output closed."""
+        await self._channel.close()
+
+
+class Connection:
+    """A logged-in connection. Its methods raise ConnectionCut once it is lost, and Refused when
+    the server turns a channel down."""
+
+    def __init__(self, route: Route) -> None:
+        self.route = route
+        self._chain: list[asyncssh.SSHClientConnection] = []
+        self._closing = False
+        self._lost: CloudtuiError | None = None
+        self._listeners: list[Callable[[CloudtuiError], None]] = []
+
+    def opened(self, chain: Sequence[asyncssh.SSHClientConnection]) -> None:
+        """The hops, the route's own host last; called once by `connect`."""
+        self._chain = list(chain)
+
+    def hop_lost(self, route: Route, error: Exception | None) -> None:
+        """A hop of the chain is gone; before `opened` that is a failed login, not a loss."""
+        if self._closing or self._lost or not self._chain:
+            return
+        self._lost = ConnectionCut(
+            f"The connection to {route.host} was lost.",
+            str(error) if error else "The server closed it.",
+            "What runs in tmux or screen there goes on; connect again.",
+        )
+        for listener in list(self._listeners):
+            listener(self._lost)
+
+    @property
+    def closed(self) -> bool:
+        return self._closing or self._lost is not None
+
+    @property
+    def lost(self) -> CloudtuiError | None:
+        """Why it is gone, when nobody here closed it."""
+        return self._lost
+
+    @property
+    def ssh(self) -> asyncssh.SSHClientConnection:
+        """The connection to the route's own host, for the rest of this room."""
+        if self.closed:
+            raise self.cut()
+        return self._chain[-1]
+
+    def cut(self) -> CloudtuiError:
+        """The error to raise when the connection turned out to be gone."""
+        return self._lost or ConnectionCut(f"The connection to {self.route.host} is closed.")
+
+    def on_lost(self, callback: Callable[[CloudtuiError], None]) -> Callable[[], None]:
+        """Call back once when the connection is lost, at once if it already is.
+
+        Returns what takes the callback off again. It is not called for `close()`.
+        """
+        if self._lost:
+            callback(self._lost)
+            return lambda: None
+        self._listeners.append(callback)
+
+        def forget() -> None:
+            with contextlib.suppress(ValueError):
+                self._listeners.remove(callback)
+
+        return forget
+
+    async def run(self, script: str, *, timeout: float = 20.0) -> Completed:
+        """Run a POSIX sh script on the host, whatever the login shell is.
+
+        The script travels on standard input, so nothing of it shows in `ps`; its own standard
+        input is empty. Output is decoded as UTF-8, odd bytes replaced.
+
+        Raises:
+            Timeout: it ran longer than `timeout` seconds; it is sent SIGTERM.
+        """
+        out, err = bytearray(), bytearray()
+        channel = await self._session("sh -s", Channel(out.extend, err.extend))
+        channel.write(b"{\n" + script.encode() + b"\n} </dev/null\n")
+        assert channel.channel
+        with contextlib.suppress(OSError):
+            channel.channel.write_eof()
+        try:
+            async with asyncio.timeout(timeout):
+                end = await asyncio.shield(channel.ended)
+        except TimeoutError:
+            with contextlib.suppress(OSError):
+                channel.channel.terminate()
+            raise Timeout(
+                f"{self.route.host} did not finish the question within {timeout:g} s.",
+                err.decode(errors="replace").strip(),
+                "The machine may be overloaded; try again in a minute.",
+            ) from None
+        finally:
+            channel.channel.close()
+        if end.exit_status is None:
+            raise self.cut()
+        return Completed(
+            out.decode(errors="replace"),
+            err.decode(errors="replace"),
+            end.exit_status,
+            channel.signal,
+        )
+
+    async def terminal(
+        self,
+        command: str | None,
+        columns: int,
+        rows: int,
+        on_data: Callable[[bytes], None],
+        *,
+        term: str = "xterm-256color",
+        env: Mapping[str, str] | None = None,
+    ) -> Terminal:
+        """The command, or the login shell for None, on a terminal of `columns` x `rows` cells.
+
+        `env` is offered to the server, which takes what its AcceptEnv allows; None offers LANG.
+        """
+        offered = {"LANG": os.environ.get("LANG", "C.UTF-8")} if env is None else dict(env)
+        channel = await self._session(
+            command, Channel(on_data), term=term, size=(columns, rows), env=offered
+        )
+        return Terminal(channel)
+
+    async def command(
+        self,
+        command: str,
+        on_stdout: Callable[[bytes], None],
+        on_stderr: Callable[[bytes], None],
+    ) -> RemoteCommand:
+        """The command, run by the login shell without a terminal, as `ssh HOST COMMAND` does."""
+        return RemoteCommand(self, await self._session(command, Channel(on_stdout, on_stderr)))
+
+    async def forward(self, remote_host: str, remote_port: int, local_port: int = 0) -> Forward:
+        """A local port, on 127.0.0.1 and ::1, that leads to a port as the host sees it.
+
+        `local_port` 0 takes any free one. The forward closes with the connection's owner, not by
+        itself: while the connection is lost, local connections are reset.
+
+        Raises:
+            PortTaken: something listens on `local_port` here already.
+        """
+        forward = Forward(self, remote_host, remote_port)
+        await forward.listen(local_port)
+        return forward
+
+    async def probe_port(self, host: str, port: int) -> bool:
+        """Whether something accepts connections on `host` and `port`, seen from the host.
+
+        Raises:
+            Refused: the server forbids forwarding.
+        """
+        try:
+            async with asyncio.timeout(OPEN_SECONDS):
+                _, writer = await self.ssh.open_connection(host, port)
+        except TimeoutError:
+            return False
+        except asyncssh.ChannelOpenError as error:
+            if self.closed:
+                raise self.cut() from error
+            if error.code == OPEN_ADMINISTRATIVELY_PROHIBITED:
+                raise forbidden(self.route) from error
+            return False
+        writer.close()
+        await writer.wait_closed()
+        return True
+
+    async def latency(self) -> float:
+        """Seconds of one round trip: asks for a port that never answers, starts nothing.
+
+        Raises:
+            Timeout: no answer in 20 s.
+        """
+        start = time.perf_counter()
+        try:
+            async with asyncio.timeout(OPEN_SECONDS):
+                _, writer = await self.ssh.open_connection("127.0.0.1", 0)
+                writer.close()
+        except TimeoutError:
+            raise Timeout(f"{self.route.host} gave no answer in {OPEN_SECONDS:.0f} s.") from None
+        except asyncssh.ChannelOpenError as error:
+            if self.closed:
+                raise self.cut() from error
+        return time.perf_counter() - start
+
+    async def close(self) -> None:
+        """Close it and its jump hosts, the farthest first; 2 s each at most."""
+        self._closing = True
+        self._listeners.clear()
+        for each in reversed(self._chain):
+            each.close()
+            try:
+                async with asyncio.timeout(2):
+                    await each.wait_closed()
+            except TimeoutError:
+                each.abort()
+                await each.wait_closed()
+
+    async def _session(
+        self,
+        command: str | None,
+        channel: Channel,
+        *,
+        term: str = "",
+        size: tuple[int, int] = (80, 24),
+        env: Mapping[str, str] | None = None,
+    ) -> Channel:
+        try:
+            async with asyncio.timeout(OPEN_SECONDS):
+                await self.ssh.create_session(
+                    lambda: channel,
+                    command or (),
+                    env=[f"{name}={value}" for name, value in (env or {}).items()],
+                    request_pty="force" if term else False,
+                    term_type=term or None,
+                    term_size=size if term else (),
+                    encoding=None,
+                )
+        except TimeoutError:
+            raise Timeout(
+                f"{self.route.host} opened no session within {OPEN_SECONDS:.0f} s.",
+                hint="The machine may be overloaded; try again in a minute.",
+            ) from None
+        except asyncssh.ChannelOpenError as error:
+            if self.closed:
+                raise self.cut() from error
+            if error.code in (OPEN_REQUEST_PTY_FAILED, OPEN_REQUEST_SESSION_FAILED):
+                raise Refused(
+                    f"{self.route.host} does not run that for {self.route.user}.", str(error)
+                ) from error
+            raise Refused(
+                f"{self.route.host} opens no more sessions on this connection.",
+                str(error),
+                "Its SSH server allows MaxSessions (10 by default) at once; leave a pane first.",
+            ) from error
+        return channel
+
+
+def forbidden(route: Route) -> Refused:
+    """The server's AllowTcpForwarding is off."""
+    return Refused(
+        f"The SSH server of {route.host} forbids port forwarding.",
+        "AllowTcpForwarding or PermitOpen in its sshd_config says so.",
+        "Ask whoever runs the machine to allow it for your user.",
+    )

@@ -1,0 +1,265 @@
+"""A local port that leads to a port of the host, over the SSH connection.
+
+Larger window than asyncssh's own forwarding (8 MiB, so a long path stays full), and a cut shows
+as an error: the local client gets a reset, never the end of a file that is only half there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket
+import struct
+from typing import TYPE_CHECKING
+
+import asyncssh
+
+from cloudtui.model.errors import CloudtuiError, Refused, Unreachable
+
+if TYPE_CHECKING:
+    from cloudtui.ssh.connection import Connection
+
+WINDOW = 8 << 20
+"""Bytes the host may send ahead on one connection."""
+HIGH_WATER = 64 << 10
+"""Bytes kept for a slow local client before the host is slowed down."""
+OPEN_SECONDS = 20.0
+_NO_SUCH_ADDRESS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+
+
+class PortTaken(Refused):
+    """Something on this computer listens on the local port already."""
+
+    def __init__(self, port: int, detail: str = "") -> None:
+        super().__init__(
+            f"Port {port} on this computer is taken.", detail, "Choose another port, or 0 for any."
+        )
+        self.port = port
+
+
+class Forward:
+    """A listener on 127.0.0.1 and ::1; each local connection becomes a channel to `remote`."""
+
+    def __init__(self, connection: Connection, remote_host: str, remote_port: int) -> None:
+        self.remote = (remote_host, remote_port)
+        self.local_port = 0
+        self.bytes_in = 0
+        """Bytes that came from the host."""
+        self.bytes_out = 0
+        self.problem: CloudtuiError | None = None
+        """Why the last local connection could not be passed on; None after one that could."""
+        self.connection = connection
+        self._servers: list[asyncio.Server] = []
+        self._pipes: set[_Local] = set()
+        self._closing = False
+
+    @property
+    def open_connections(self) -> int:
+        return len(self._pipes)
+
+    async def listen(self, port: int) -> None:
+        """Take the local port; 0 for any that is free in both families."""
+        for attempt in range(10):
+            server = await self._server("127.0.0.1", port)
+            assert server is not None
+            self.local_port = server.sockets[0].getsockname()[1]
+            self._servers = [server]
+            try:
+                second = await self._server("::1", self.local_port)
+            except PortTaken:
+                server.close()
+                await server.wait_closed()
+                if port or attempt == 9:
+                    raise
+                continue
+            if second:
+                self._servers.append(second)
+            return
+
+    async def _server(self, address: str, port: int) -> asyncio.Server | None:
+        """A listener, or None when this computer has no such address."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.create_server(lambda: _Local(self), address, port)
+        except OSError as error:
+            if address == "::1" and _code(error) in _NO_SUCH_ADDRESS:
+                return None
+            if _code(error) == errno.EADDRINUSE:
+                raise PortTaken(port, error.strerror or "") from error
+            raise Refused(
+                f"Port {port} on this computer cannot be used.", str(error), "Choose another port."
+            ) from error
+
+    def move_to(self, connection: Connection) -> None:
+        """Keep the local port, send new local connections over another SSH connection."""
+        self.connection = connection
+
+    def add(self, pipe: _Local) -> None:
+        self._pipes.add(pipe)
+
+    def remove(self, pipe: _Local) -> None:
+        self._pipes.discard(pipe)
+
+    async def close(self) -> None:
+        """Give the port back; open local connections are reset."""
+        self._closing = True
+        for server in self._servers:
+            server.close()
+        tasks = [pipe.task for pipe in self._pipes if pipe.task]
+        for pipe in list(self._pipes):
+            pipe.reset()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for server in self._servers:
+            await server.wait_closed()
+        self._servers = []
+
+
+def _code(error: OSError) -> int | None:
+    return error.errno
+
+
+class _Remote(asyncssh.SSHTCPSession[bytes]):
+    """The host's side of one pipe."""
+
+    def __init__(self, local: _Local) -> None:
+        self._local = local
+
+    def connection_made(self, chan: asyncssh.SSHTCPChannel[bytes]) -> None:
+        self._local.channel = chan
+
+    def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
+        self._local.from_host(data)
+
+    def eof_received(self) -> bool:
+        self._local.host_ended()
+        return True
+
+    def pause_writing(self) -> None:
+        self._local.pause_local()
+
+    def resume_writing(self) -> None:
+        self._local.resume_local()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._local.host_gone(exc)
+
+
+class _Local(asyncio.Protocol):
+    """The local side of one pipe."""
+
+    def __init__(self, forward: Forward) -> None:
+        self._forward = forward
+        self._transport: asyncio.Transport | None = None
+        self._early: list[bytes] = []
+        self._ended = False
+        self._opened = False
+        self.channel: asyncssh.SSHTCPChannel[bytes] | None = None
+        self.task: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._forward.add(self)
+        transport.set_write_buffer_limits(high=HIGH_WATER)
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.task = asyncio.get_running_loop().create_task(self._open())
+
+    async def _open(self) -> None:
+        forward = self._forward
+        host, port = forward.remote
+        try:
+            async with asyncio.timeout(OPEN_SECONDS):
+                await forward.connection.ssh.create_connection(
+                    lambda: _Remote(self), host, port, window=WINDOW
+                )
+        except CloudtuiError as error:
+            self._fail(error)
+            return
+        except (asyncssh.Error, OSError, TimeoutError) as error:
+            reason = str(error) or "no answer"
+            self._fail(
+                Unreachable(
+                    f"Port {port} on {forward.connection.route.host} does not answer.", reason
+                )
+            )
+            return
+        forward.problem = None
+        self._opened = True
+        if not self._transport or self._transport.is_closing():
+            if self.channel:
+                self.channel.close()
+            return
+        if self.channel:
+            for data in self._early:
+                self.channel.write(data)
+            if self._early:
+                self._transport.resume_reading()
+            self._early = []
+            if self._ended:
+                self.channel.write_eof()
+
+    def _fail(self, error: CloudtuiError) -> None:
+        self._forward.problem = error
+        self.reset()
+
+    def data_received(self, data: bytes) -> None:
+        self._forward.bytes_out += len(data)
+        if not self._opened:
+            self._early.append(data)
+            self.pause_local()
+        elif self.channel:
+            with contextlib.suppress(OSError):
+                self.channel.write(data)
+
+    def eof_received(self) -> bool:
+        self._ended = True
+        if self._opened and self.channel:
+            with contextlib.suppress(OSError):
+                self.channel.write_eof()
+        return True
+
+    def pause_writing(self) -> None:
+        if self.channel:
+            self.channel.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self.channel:
+            self.channel.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._forward.remove(self)
+        if self.channel:
+            self.channel.close()
+
+    def from_host(self, data: bytes) -> None:
+        self._forward.bytes_in += len(data)
+        if self._transport:
+            self._transport.write(data)
+
+    def host_ended(self) -> None:
+        if self._transport and not self._transport.is_closing():
+            self._transport.write_eof()
+
+    def host_gone(self, exc: Exception | None) -> None:
+        self.channel = None
+        if exc or self._forward.connection.closed:
+            self.reset()
+        elif self._transport:
+            self._transport.close()
+
+    def pause_local(self) -> None:
+        if self._transport:
+            self._transport.pause_reading()
+
+    def resume_local(self) -> None:
+        if self._transport:
+            self._transport.resume_reading()
+
+    def reset(self) -> None:
+        """End the local connection with RST: the client must see an error."""
+        if self._transport:
+            sock = self._transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self._transport.abort()
