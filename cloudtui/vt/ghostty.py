@@ -30,6 +30,9 @@ from cloudtui.vt.ghostty_rows import RowReader
 _BYTES_PER_LINE = 2_048
 """Scrollback memory allowed per line kept: a full 200-column line takes about 1.5 KB."""
 
+_PAGE_LINES = 512
+"""Old lines are dropped a page at a time; one more page keeps at least what was asked for."""
+
 _MODE_FOCUS = 1004
 _MODE_WHEEL_TO_KEYS = 1007
 _MODE_PASTE = 2004
@@ -62,10 +65,11 @@ class GhosttyEngine:
         self, columns: int, rows: int, *, cell_len: CellLen, scrollback: int = 10_000
     ) -> None:
         self._size = (max(1, columns), max(1, rows))
-        self._terminal: Any = Terminal(*self._size, scrollback=scrollback)
+        lines = scrollback + _PAGE_LINES
+        self._terminal: Any = Terminal(*self._size, scrollback=lines)
         self._handle = self._terminal._t[0]
         self._mode = ffi.new("GhosttyTerminalModeConfig*")
-        limit = ffi.new("size_t*", scrollback * _BYTES_PER_LINE)
+        limit = ffi.new("size_t*", lines * _BYTES_PER_LINE)
         option = lib.GHOSTTY_TERMINAL_OPT_SCROLLBACK_MAX_BYTES
         check(lib.ghostty_terminal_set(self._handle, option, limit), "scrollback bytes")
         size = [self._size]
