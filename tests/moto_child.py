@@ -7,9 +7,11 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
 
+import hypothesis  # noqa: F401 - cannot be loaded after gc.freeze, which Amazon calls
 import pytest
 
 _LAUNCHER = """
@@ -78,12 +80,20 @@ def _point_to(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
+class Request(NamedTuple):
+    """What the stub was asked."""
+
+    method: str
+    body: str
+    headers: Mapping[str, str]
+
+
 class StubEndpoint:
     """An HTTP server on loopback that gives one chosen answer to every request."""
 
     def __init__(self) -> None:
-        self.requests: list[tuple[str, str]] = []
-        """Method and body of each request so far."""
+        self.requests: list[Request] = []
+        """Each request so far."""
         self._answers: list[tuple[int, bytes, dict[str, str]]] = [(500, b"", {})]
         self._silent = False
         self._done = threading.Event()
@@ -141,7 +151,9 @@ class StubEndpoint:
 
             def do_POST(self) -> None:
                 length = int(self.headers.get("Content-Length", 0))
-                stub.requests.append((self.command, self.rfile.read(length).decode()))
+                stub.requests.append(
+                    Request(self.command, self.rfile.read(length).decode(), dict(self.headers))
+                )
                 if stub._silent:
                     stub._done.wait()
                     self.close_connection = True

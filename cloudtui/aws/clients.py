@@ -11,9 +11,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, overload
+from urllib.parse import urlsplit
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
+from botocore.exceptions import BotoCoreError
 from botocore.utils import JSONFileCache
 
 from cloudtui.aws.errors import translated
@@ -23,6 +25,10 @@ from cloudtui.model.errors import CredentialsProblem, UsageError
 if TYPE_CHECKING:
     from types_aiobotocore_ec2 import EC2Client
     from types_aiobotocore_sts import STSClient
+
+CONNECT_TIMEOUT = 5
+READ_TIMEOUT = 20
+"""Seconds until one of the three attempts counts as failed."""
 
 _DMI = Path("/sys/class/dmi/id")
 _XEN = Path("/sys/hypervisor/uuid")
@@ -77,10 +83,6 @@ class Amazon:
             UsageError: none of them is set.
             CredentialsProblem: the profile does not exist.
         """
-        named = next((region for region in self.regions if region != "all"), "")
-        named = named or os.environ.get("AWS_REGION", "")
-        if named:
-            return named
         with translated("find the region", profile=self.profile):
             region = self._opened_session().get_config_variable("region")
         if region:
@@ -112,16 +114,39 @@ class Amazon:
 
     async def _make(self, service: str, region: str) -> Any:
         session: Any = self._opened_session()
-        context = session.create_client(
-            service, region_name=region, endpoint_url=self._endpoint_url
-        )
-        return await context.__aenter__()
+        try:
+            context = session.create_client(
+                service, region_name=region, endpoint_url=self._endpoint_url
+            )
+            made = await context.__aenter__()
+            _check(made.meta.endpoint_url)
+            return made
+        except BotoCoreError:
+            raise
+        except ValueError as error:
+            url = self._endpoint_url or os.environ.get("AWS_ENDPOINT_URL", "")
+            raise UsageError(
+                f"The endpoint {url or 'in ~/.aws/config'} is no web address.",
+                str(error),
+                "Correct AWS_ENDPOINT_URL, for example http://localhost:5000, or unset it.",
+            ) from error
 
     def _opened_session(self) -> AioSession:
         with self._session_lock:
             if self._session is None:
                 self._session = _new_session(self._explicit_profile, self.profile)
+                named = next((region for region in self.regions if region != "all"), "")
+                named = named or os.environ.get("AWS_REGION", "")
+                if named:  # else botocore's AWS_DEFAULT_REGION and profile
+                    self._session.set_config_variable("region", named)
             return self._session
+
+
+def _check(url: str) -> None:
+    """Raise ValueError for what the library would only choke on while it signs a request."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+        raise ValueError(f"{url} does not begin with http:// or https:// and a name.")
 
 
 def _new_session(explicit_profile: str, profile: str) -> AioSession:
@@ -132,8 +157,8 @@ def _new_session(explicit_profile: str, profile: str) -> AioSession:
     session.set_default_client_config(
         AioConfig(
             retries={"mode": "standard", "total_max_attempts": 3},
-            connect_timeout=5,
-            read_timeout=20,
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
             http_session_cls=HTTPSession,
         )
     )
