@@ -134,7 +134,8 @@ class _Login(asyncssh.SSHClient):
         self._connection = connection
         self._left = list(offers.pairs)
         self._rounds = 0
-        self.allow_any_key = False
+        self.accepted: asyncssh.SSHKey | None = None
+        """A key to go on with though it is not on record."""
         self.ask_questions = True
         self.gave_up = False
         self.reached: asyncssh.SSHClientConnection | None = None
@@ -151,7 +152,7 @@ class _Login(asyncssh.SSHClient):
         self, host: str, addr: str, port: int, key: asyncssh.SSHKey
     ) -> bool:
         self.host_key = key
-        return self.allow_any_key
+        return key == self.accepted
 
     async def public_key_auth_requested(self) -> asyncssh.SSHKeyPair | None:
         self.asked_to_log_in = True
@@ -204,7 +205,7 @@ async def _hop(
             changed = await _settle(route, login.host_key, prompts)
             seen = login.host_key
             login = _Login(route, _Unhurried(prompts, clock), offers, clock, connection)
-            login.allow_any_key = changed
+            login.accepted = seen
             login.ask_questions = not changed
             conn = await _attempt(route, tunnel, login, clock)
             if conn is None:
@@ -215,7 +216,7 @@ async def _hop(
 
 
 async def _settle(route: Route, key: asyncssh.SSHKey, prompts: Prompts) -> bool:
-    """Decide about a key that is not on record: True to connect once without recording it.
+    """Decide about a key that is not on record; True when it is a changed one, tolerated.
 
     StrictHostKeyChecking `yes` refuses what is unknown, `accept-new` and `no` remember it
     unasked, and `no` alone tolerates a changed key.
@@ -312,7 +313,11 @@ async def _attempt(
 
 
 class _ProxyWords:
-    """A ProxyCommand as arguments, with what it says on stderr kept for the error."""
+    """A ProxyCommand as arguments, with what it says on stderr kept for the error.
+
+    asyncssh takes stderr for part of the stream and its end for the end of the connection, so
+    stderr goes to a file while descriptor 3 keeps the original open.
+    """
 
     def __init__(self, command: str) -> None:
         self.command: tuple[()] | list[str] = ()
@@ -320,7 +325,7 @@ class _ProxyWords:
         if command:
             with tempfile.NamedTemporaryFile(prefix="cloudtui-proxy-", delete=False) as file:
                 self._file = Path(file.name)
-            self.command = ["sh", "-c", f'exec 2>"$0"; {command}', str(self._file)]
+            self.command = ["sh", "-c", f'exec 3>&2 2>"$0"; {command}', str(self._file)]
 
     def last(self) -> str:
         if not self._file:

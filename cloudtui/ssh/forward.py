@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import asyncssh
 
-from cloudtui.model.errors import CloudtuiError, Refused, Unreachable
+from cloudtui.model.errors import CloudtuiError, PortTaken, Refused, Unreachable
 
 if TYPE_CHECKING:
     from cloudtui.ssh.connection import Connection
@@ -26,16 +26,6 @@ HIGH_WATER = 64 << 10
 """Bytes kept for a slow local client before the host is slowed down."""
 OPEN_SECONDS = 20.0
 _NO_SUCH_ADDRESS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
-
-
-class PortTaken(Refused):
-    """Something on this computer listens on the local port already."""
-
-    def __init__(self, port: int, detail: str = "") -> None:
-        super().__init__(
-            f"Port {port} on this computer is taken.", detail, "Choose another port, or 0 for any."
-        )
-        self.port = port
 
 
 class Forward:
@@ -86,7 +76,11 @@ class Forward:
             if address == "::1" and _code(error) in _NO_SUCH_ADDRESS:
                 return None
             if _code(error) == errno.EADDRINUSE:
-                raise PortTaken(port, error.strerror or "") from error
+                raise PortTaken(
+                    f"Port {port} on this computer is taken.",
+                    error.strerror or "",
+                    "Choose another port, or 0 for any.",
+                ) from error
             raise Refused(
                 f"Port {port} on this computer cannot be used.", str(error), "Choose another port."
             ) from error

@@ -7,6 +7,7 @@ import asyncio
 import getpass
 import os
 import re
+import signal
 import socket
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -57,13 +58,15 @@ async def _jumps(spec: str, config: Path, seen: tuple[str, ...]) -> tuple[Route,
         hop = _Hop.parse(word)
         name = str(hop)
         if name in seen:
-            raise Refused(
-                f"The jump hosts of {seen[0]} lead in a circle: {' → '.join((*seen, name))}.",
-                hint="Give the jump host a Host block of its own with ProxyJump none.",
-            )
+            raise _circle(*seen, name)
         if len(seen) + position > JUMP_LIMIT:
             raise Refused(f"{seen[0]} is reached through more than {JUMP_LIMIT} jump hosts.")
-        options = await _ask_ssh(hop.arguments(), config, None)
+        try:
+            options = await _ask_ssh(hop.arguments(), config, None)
+        except UsageError as error:
+            if "jumphost loop" in error.detail:
+                raise _circle(*seen, name, name) from error
+            raise
         route = _route(hop.host, options)
         if position == 0:
             own = _first(options, "proxyjump")
@@ -72,6 +75,13 @@ async def _jumps(spec: str, config: Path, seen: tuple[str, ...]) -> tuple[Route,
             route = replace(route, proxy_command="")
         routes.append(route)
     return tuple(routes)
+
+
+def _circle(*names: str) -> Refused:
+    return Refused(
+        f"The jump hosts of {names[0]} lead in a circle: {' → '.join(names)}.",
+        hint="Give the jump host a Host block of its own with ProxyJump none.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +121,7 @@ async def _ask_ssh(arguments: list[str], config: Path, fallback: Route | None) -
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
         )
         try:
             async with asyncio.timeout(SECONDS):
@@ -122,7 +133,7 @@ async def _ask_ssh(arguments: list[str], config: Path, fallback: Route | None) -
             ) from None
         finally:
             if process.returncode is None:
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
     finally:
         path.unlink(missing_ok=True)
