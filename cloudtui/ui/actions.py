@@ -308,7 +308,7 @@ ACTIONS: tuple[Action, ...] = (
         "sessions",
         "Go to the sessions of the selected machine.",
         "open_sessions",
-        (_M,),
+        (_M, _S, _J),
         Group.EVERYWHERE,
         rule="sessions",
         palette=False,
@@ -358,6 +358,7 @@ ACTIONS: tuple[Action, ...] = (
         "back",
         _ALL,
         Group.EVERYWHERE,
+        footer=True,
         palette=False,
     ),
     Action(
@@ -368,6 +369,7 @@ ACTIONS: tuple[Action, ...] = (
         "back_or_quit",
         _ALL,
         Group.EVERYWHERE,
+        footer=True,
     ),
     Action(
         "go.quit_now",

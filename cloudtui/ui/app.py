@@ -49,7 +49,7 @@ class CoreChanged(Message):
 class CloudtuiApp(App[int], inherit_bindings=False):
     """Runs inside `async with app.workbench`; `run` below does both."""
 
-    CSS_PATH = "app.tcss"
+    CSS_PATH = ["app.tcss", "screens/machines.tcss"]
     TITLE = "cloudtui"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "say_quit", show=False)]

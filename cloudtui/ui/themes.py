@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 
+from rich.style import Style
 from textual.app import App
 from textual.color import Color, ColorParseError
 from textual.theme import Theme
@@ -12,71 +13,65 @@ from textual.theme import Theme
 from cloudtui.model.errors import UsageError
 
 VARIABLES: Mapping[str, str] = {
-    "accent-line": "#5fb3d9",
-    "quiet": "#8b95a3",
-    "rule": "#2a313b",
-    "row-cursor": "#233243",
-    "row-cursor-blurred": "#1d2631",
-    "row-hover": "#1a212a",
-    "dialog": "#1b222b",
-    "key": "#8fc7e6",
-    "state-running": "#7fc98b",
-    "state-changing": "#e0b96b",
-    "state-stopped": "#8b95a3",
-    "state-terminated": "#c97b7b",
-    "spot": "#c7a0e0",
+    "state-running": "#86d993",
+    "state-changing": "#e8b964",
+    "state-stopped": "#9aa7b5",
+    "state-terminated": "#d98a8f",
+    "spot": "#bda7f5",
 }
-"""The app's own variables, with the values a theme gets that does not set them."""
+"""The app's own variables, with the values that a dark theme gets which does not set them."""
 
 LIGHT_VARIABLES: Mapping[str, str] = {
-    "accent-line": "#1f6f9c",
-    "quiet": "#5b6672",
-    "rule": "#d3d9df",
-    "row-cursor": "#d5e6f2",
-    "row-cursor-blurred": "#e3ebf1",
-    "row-hover": "#edf2f6",
-    "dialog": "#ffffff",
-    "key": "#1f6f9c",
-    "state-running": "#1d7a3a",
-    "state-changing": "#8a5a00",
-    "state-stopped": "#5b6672",
-    "state-terminated": "#a33a3a",
-    "spot": "#7a3fa0",
+    "state-running": "#1a6b33",
+    "state-changing": "#7d5200",
+    "state-stopped": "#4f5f6e",
+    "state-terminated": "#97404a",
+    "spot": "#5f45b0",
 }
 
 FALLBACK = (
     Theme(
         name="cloudtui-dark",
-        primary="#5fb3d9",
-        secondary="#8fc7e6",
-        accent="#5fb3d9",
-        warning="#e0b96b",
-        error="#e07f7f",
-        success="#7fc98b",
-        foreground="#d7dde4",
-        background="#12171d",
-        surface="#12171d",
-        panel="#1b222b",
+        primary="#4fd6c6",
+        warning="#e8b964",
+        error="#ff8a85",
+        success="#86d993",
+        foreground="#d7dee8",
+        background="#0e1318",
+        surface="#141b22",
+        panel="#1a232c",
         dark=True,
-        variables=dict(VARIABLES),
+        variables={
+            **VARIABLES,
+            "foreground-muted": "#93a1b0",
+            "block-cursor-background": "#1d3a40",
+            "block-cursor-blurred-background": "#1c2731",
+            "block-hover-background": "#18212a",
+            "border-blurred": "#2a3642",
+        },
     ),
     Theme(
         name="cloudtui-light",
-        primary="#1f6f9c",
-        secondary="#1f6f9c",
-        accent="#1f6f9c",
-        warning="#8a5a00",
-        error="#a33a3a",
-        success="#1d7a3a",
-        foreground="#1d242b",
+        primary="#0a6b63",
+        warning="#7d5200",
+        error="#b0262f",
+        success="#1a6b33",
+        foreground="#1e2933",
         background="#fafbfc",
-        surface="#fafbfc",
-        panel="#eef1f4",
+        surface="#f1f4f6",
+        panel="#e7ecf0",
         dark=False,
-        variables=dict(LIGHT_VARIABLES),
+        variables={
+            **LIGHT_VARIABLES,
+            "foreground-muted": "#52616f",
+            "block-cursor-background": "#d0eae6",
+            "block-cursor-blurred-background": "#e2e9ed",
+            "block-hover-background": "#edf1f4",
+            "border-blurred": "#c9d3db",
+        },
     ),
 )
-"""The shipped pair, for an installation whose theme files are gone or unreadable."""
+"""Plain copies of the shipped pair, for an installation whose theme files are gone."""
 
 _FIELDS = {field.name for field in fields(Theme)}
 _COLOURS = (
@@ -165,3 +160,9 @@ def names(app: App[int]) -> list[str]:
     own = [name for name in app.available_themes if name not in BUILTIN_THEMES]
     shipped = [theme.name for theme in FALLBACK]
     return shipped + sorted(name for name in own if name not in shipped)
+
+
+def cell_style(variables: Mapping[str, str], name: str) -> Style:
+    """A theme variable as a Rich style for table cells, laid over the background if translucent."""
+    background = Color.parse(variables["background"])
+    return Style.from_color((background + Color.parse(variables[name])).rich_color)

@@ -29,6 +29,8 @@ class Area(Screen[None]):
     """A full screen. Its handlers are the methods that the table of actions names."""
 
     WHERE: ClassVar[Where]
+    LEFT_OUT: ClassVar[tuple[str, ...]] = ("go.quit",)
+    """Actions that the footer does not mention here."""
 
     @property
     def cloudtui(self) -> CloudtuiApp:
@@ -75,7 +77,7 @@ class Area(Screen[None]):
                 action.id, key_words(keys[action.id][0]), action.words, bool(self.why_not(action))
             )
             for action in at(self.WHERE)
-            if action.footer
+            if action.footer and action.id not in self.LEFT_OUT
         ]
 
     def back(self) -> None:
@@ -85,6 +87,10 @@ class Area(Screen[None]):
 
     def back_or_quit(self) -> None:
         self.back()
+
+    def open_sessions(self) -> None:
+        if self.instance:
+            self.cloudtui.open_sessions(self.instance)
 
     def go_machines(self) -> None:
         self.cloudtui.go_machines()

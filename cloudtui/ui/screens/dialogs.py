@@ -25,40 +25,7 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
     """A box in the middle; Esc cancels."""
 
     BINDINGS = [Binding("escape", "cancel", "cancel", show=False)]
-    CSS = """
-    Dialog { align: center middle; background: $background 60%; }
-    Dialog #box {
-        width: 76;
-        max-width: 94%;
-        height: auto;
-        max-height: 90%;
-        padding: 1 3;
-        background: $dialog;
-        border-left: outer $accent-line;
-    }
-    Dialog #title { text-style: bold; width: 1fr; margin-bottom: 1; }
-    Dialog .body { color: $foreground; width: 1fr; height: auto; margin-bottom: 1; }
-    Dialog .label { color: $quiet; }
-    Dialog Input {
-        height: 1; border: none; padding: 0 1; margin-bottom: 1; background: $row-cursor-blurred;
-        &:focus { border: none; background: $row-cursor; }
-    }
-    Dialog #buttons { height: 1; width: 1fr; align-horizontal: right; }
-    Dialog #hint { color: $quiet; width: 1fr; }
-    Dialog Button {
-        height: 1; min-width: 0; width: auto; border: none; padding: 0 2; margin-left: 2;
-        background: $row-cursor-blurred; color: $foreground; text-style: none;
-        &:focus { background: $row-cursor; text-style: bold; background-tint: transparent; }
-        &:hover { background: $row-cursor; border: none; }
-        &.-active { border: none; tint: transparent; }
-    }
-    Dialog OptionList {
-        height: auto; max-height: 16; border: none; padding: 0; background: $dialog;
-        &:focus { border: none; background-tint: transparent; }
-        & > .option-list--option { padding: 0 1; }
-        & > .option-list--option-highlighted { background: $row-cursor; color: $foreground; }
-    }
-    """
+    CSS_PATH = "dialogs.tcss"
 
     def action_cancel(self) -> None:
         self.dismiss(None)
@@ -106,18 +73,18 @@ def first_contact(key: HostKey) -> Ask:
     """The question about the key of a host that is not known yet."""
     port = f" port {key.port}" if key.port != 22 else ""
     body = Content.assemble(
-        ("host         ", "$quiet"),
+        ("host         ", "$foreground-muted"),
         f"{key.host}{port}\n",
-        ("algorithm    ", "$quiet"),
+        ("algorithm    ", "$foreground-muted"),
         f"{key.algorithm}\n",
-        ("fingerprint  ", "$quiet"),
+        ("fingerprint  ", "$foreground-muted"),
         (key.fingerprint, "bold"),
         "\n\n",
         (
             "Its key is not on record. Compare the fingerprint with the one in the instance's "
             "system log (EC2 console: Actions, Monitor, Get system log). Trusting it adds a line "
             "to known_hosts; a different key is refused from then on.",
-            "$quiet",
+            "$foreground-muted",
         ),
     )
     return Ask(f"First contact with {key.host}", body, "Trust this key", "y")
@@ -222,10 +189,13 @@ class NewSession(Dialog[tuple[Program, str] | None]):
         for program in self._listing.programs:
             chosen = program is self.program
             mark = "●" if chosen else "○"
-            text = Content.styled(f"{mark} {program.value}", "bold $key" if chosen else "$quiet")
+            text = Content.styled(
+                f"{mark} {program.value}",
+                "bold $footer-key-foreground" if chosen else "$foreground-muted",
+            )
             parts.append(text)
         more = "   Ctrl-t changes it" if len(parts) > 1 else ""
-        line = Content.assemble(Content("   ").join(parts), (more, "$quiet"))
+        line = Content.assemble(Content("   ").join(parts), (more, "$foreground-muted"))
         self.query_one("#program", Static).update(line)
 
     def action_other_program(self) -> None:

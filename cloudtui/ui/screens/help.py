@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from textwrap import wrap
 
 from textual.app import ComposeResult
 from textual.containers import HorizontalGroup, VerticalScroll
@@ -13,6 +12,7 @@ from textual.widgets import Static
 from cloudtui.ui.actions import ACTIONS, Action, Group, Where, key_words
 from cloudtui.ui.screens.area import Area, bindings
 from cloudtui.ui.widgets.frame import Footer
+from cloudtui.ui.widgets.key_lines import key_lines
 
 KEYS_WIDTH = 13
 
@@ -65,7 +65,7 @@ class HelpScreen(Area):
         yield Footer(self.footer_keys)
 
     def on_resize(self) -> None:
-        width = self.size.width - 3 if self.has_class("-narrow") else self.size.width // 2 - 2
+        width = self.size.width - 3 if self.size.width < 100 else self.size.width // 2 - 2
         left, right = self._columns(max(30, width - 3))
         self.query_one("#left", Static).update(left)
         self.query_one("#right", Static).update(right)
@@ -133,9 +133,5 @@ def _groups(actions: list[Action], keys: Mapping[str, tuple[str, ...]]) -> list[
 
 
 def _section(title: str, rows: list[tuple[str, str]], width: int) -> Content:
-    lines = [Content.styled(title, "bold $accent-line")]
-    for key, words in rows:
-        first, *others = wrap(words, width - KEYS_WIDTH - 2)
-        lines.append(Content.assemble((key.ljust(KEYS_WIDTH), "bold $key"), "  ", first))
-        lines += [Content(" " * (KEYS_WIDTH + 2) + other) for other in others]
-    return Content("\n").join(lines)
+    heading = Content.styled(title, "bold $accent")
+    return Content("\n").join([heading, *key_lines(rows, width, KEYS_WIDTH)])

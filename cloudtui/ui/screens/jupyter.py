@@ -42,7 +42,7 @@ class JupyterScreen(Area):
         self._token_shown = False
 
     def compose(self) -> ComposeResult:
-        yield Header()
+        yield Header(self.WHERE)
         with VerticalScroll(can_focus=False):
             yield Static(id="text")
         yield Footer(self.footer_keys)
@@ -90,7 +90,7 @@ class JupyterScreen(Area):
             self.cloudtui.fail(error, toast=False)
         else:
             page = self._opened.server.url(self._opened.local_port, token=False)
-            self.cloudtui.say(f"Jupyter on {self._instance.spoken} is open at {page}")
+            self.cloudtui.say(f"Jupyter on {self._instance.spoken} is open at {page}", toast=False)
         self._paint()
         self.refresh_footer()
         if self._opened and self.workbench.settings.open_browser:
@@ -132,23 +132,24 @@ class JupyterScreen(Area):
         elif self._opened:
             parts += self._result(self._opened)
         else:
-            parts += [Content(""), Content.styled("Esc stops", "$quiet")]
+            parts += [Content(""), Content.styled("Esc stops", "$foreground-muted")]
         text = Content("\n").join([Content(p) if isinstance(p, str) else p for p in parts])
         self.query_one("#text", Static).update(text)
 
     def _step_lines(self) -> list[Content]:
         shown = self._steps[-STEPS_SHOWN:]
         lines = [
-            Content.assemble(("✓ ", "$state-running"), (step, "$quiet")) for step in shown[:-1]
+            Content.assemble(("✓ ", "$state-running"), (step, "$foreground-muted"))
+            for step in shown[:-1]
         ]
-        sign = ("× ", "$error") if self._error else (f"{TURNS[self._turn]} ", "$accent-line")
+        sign = ("× ", "$error") if self._error else (f"{TURNS[self._turn]} ", "$accent")
         return [*lines, *(Content.assemble(sign, step) for step in shown[-1:])]
 
     def _result(self, opened: OpenJupyter) -> list[Content]:
         how = "was started there" if opened.started else "was already running there"
         tunnel = self.tunnel
         lines = [
-            Content.styled(self.address, "bold $key"),
+            Content.styled(self.address, "bold $footer-key-foreground"),
             Content(""),
             Content(
                 f"The server {how}, on port {opened.server.port}; it goes on without cloudtui."
@@ -168,7 +169,7 @@ class JupyterScreen(Area):
         else:
             lines.append(Content("The tunnel is open as long as cloudtui runs."))
         if self._browser:
-            lines += [Content(""), Content.styled(self._browser, "$quiet")]
+            lines += [Content(""), Content.styled(self._browser, "$foreground-muted")]
         return lines
 
     @property
@@ -212,8 +213,8 @@ class JupyterScreen(Area):
 
 def _failure(error: CloudtuiError) -> list[Content]:
     lines = [Content.styled(error.title, "bold $error")]
-    lines += [Content.styled(line, "$quiet") for line in error.detail.splitlines()]
+    lines += [Content.styled(line, "$foreground-muted") for line in error.detail.splitlines()]
     if error.hint:
         lines += [Content(""), Content(error.hint)]
-    lines += [Content(""), Content.styled("r tries again   Esc goes back", "$quiet")]
+    lines += [Content(""), Content.styled("r tries again   Esc goes back", "$foreground-muted")]
     return lines

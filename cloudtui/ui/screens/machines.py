@@ -27,7 +27,7 @@ DETAILS_FROM = 28
 NO_ACCOUNT_STEPS = (
     ("cloudtui demo", "try everything on pretend machines, without an account"),
     ("AWS_PROFILE=NAME cloudtui", "use one of the profiles of ~/.aws/config"),
-    ("aws sso login", "sign in again, when your organisation uses single sign-on"),
+    ("aws sso login", "sign in again through your organisation"),
 )
 
 
@@ -36,7 +36,7 @@ class MachinesScreen(Area):
 
     WHERE = Where.MACHINES
     BINDINGS = bindings(Where.MACHINES)
-    CSS_PATH = "machines.tcss"
+    LEFT_OUT = ("go.back",)
     AUTO_FOCUS = "MachinesTable"
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class MachinesScreen(Area):
         """None: shown when the terminal is tall enough."""
 
     def compose(self) -> ComposeResult:
-        yield Header()
+        yield Header(self.WHERE)
         yield Input(placeholder="words such as bert, state:running, type:g5*, tag:team=nlp")
         yield Static(id="trouble", markup=False)
         yield MachinesTable()
@@ -78,7 +78,11 @@ class MachinesScreen(Area):
     def show(self, event: Event) -> None:
         super().show(event)
         if isinstance(event, InventoryChanged):
+            known = {error.title for _, error in self._state.errors}
             self._state = event.state
+            for _, error in event.state.errors:
+                if error.title not in known:
+                    self.cloudtui.fail(error, toast=False)
             self._paint()
         elif isinstance(event, TunnelsChanged):
             self._paint_details()
@@ -149,7 +153,7 @@ class MachinesScreen(Area):
         panel.display = wanted and instance is not None and self.table.display
         if panel.display and instance:
             tunnels = [t for t in self.workbench.tunnels.states if t.instance_id == instance.id]
-            width = self.app.size.width - 4
+            width = self.app.size.width - 3
             self.query_one("#about", Static).update(describe(instance, tunnels, width))
 
     def _tick(self) -> None:
@@ -168,10 +172,6 @@ class MachinesScreen(Area):
     @on(KeyedTable.RowSelected)
     def _row_selected(self) -> None:
         self.action_do("machine.sessions")
-
-    def open_sessions(self) -> None:
-        if self.instance:
-            self.cloudtui.open_sessions(self.instance)
 
     def toggle_details(self) -> None:
         self._details = not self.query_one("#details").display

@@ -73,6 +73,15 @@ def _lines(notes: Iterable[Note]) -> Content:
     for note in notes:
         sign, style = SIGNS[note.severity]
         when = note.when.astimezone().strftime("%H:%M:%S")
-        lines.append(Content.assemble((when, "$quiet"), "  ", (sign, style), "  ", note.text))
-        lines += [Content.styled(f"{'':13}{line}", "$quiet") for line in note.detail.splitlines()]
-    return Content("\n").join(lines) if lines else Content.styled("Nothing was said yet.", "$quiet")
+        lines.append(
+            Content.assemble((when, "$foreground-muted"), "  ", (sign, style), "  ", note.text)
+        )
+        lines += [
+            Content.styled(f"{'':13}{line}", "$foreground-muted")
+            for line in note.detail.splitlines()
+        ]
+    return (
+        Content("\n").join(lines)
+        if lines
+        else Content.styled("Nothing was said yet.", "$foreground-muted")
+    )

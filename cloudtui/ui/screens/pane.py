@@ -12,6 +12,7 @@ from cloudtui.model.instance import Instance
 from cloudtui.model.session import Ending, Session
 from cloudtui.ui.actions import Action, Where, key_words
 from cloudtui.ui.screens.area import Area, bindings
+from cloudtui.ui.widgets import pane_messages as said
 from cloudtui.ui.widgets.frame import Footer
 from cloudtui.ui.widgets.pane import Opener, Pane
 from cloudtui.vt import engine as vt
@@ -21,7 +22,7 @@ class Title(Widget):
     """One line: what is attached, where, how big, and how to leave."""
 
     DEFAULT_CSS = """
-    Title { height: 1; dock: top; padding: 0 1; background: $dialog; color: $foreground; }
+    Title { height: 1; dock: top; padding: 0 1; background: $panel; color: $foreground; }
     """
 
     def __init__(self, name: Content, leader: str) -> None:
@@ -33,15 +34,15 @@ class Title(Widget):
     def render(self) -> Content:
         columns, rows = self.cells
         right = Content.assemble(
-            (f"{columns}×{rows}" if columns else "", "$quiet"),
+            (f"{columns}×{rows}" if columns else "", "$foreground-muted"),
             "   ",
-            (self._leader, "bold $key"),
-            (" d leaves", "$quiet"),
+            (self._leader, "bold $footer-key-foreground"),
+            (" d leaves", "$foreground-muted"),
         )
         left = self._what
         room = self.content_size.width - right.cell_length - 2
         if self.extra and left.cell_length + len(self.extra) + 3 <= room:
-            left = Content.assemble(left, "   ", (self.extra, "$quiet"))
+            left = Content.assemble(left, "   ", (self.extra, "$foreground-muted"))
         return Content.assemble(left, " " * max(2, room + 2 - left.cell_length), right)
 
 
@@ -74,10 +75,12 @@ class PaneScreen(Area):
 
     def _what(self) -> Content:
         if self._session is None:
-            return Content.assemble(("shell", "bold"), (f" on {self._instance.spoken}", "$quiet"))
+            return Content.assemble(
+                ("shell", "bold"), (f" on {self._instance.spoken}", "$foreground-muted")
+            )
         return Content.assemble(
             (self._session.name, "bold"),
-            (f" {self._session.program.value} on {self._instance.spoken}", "$quiet"),
+            (f" {self._session.program.value} on {self._instance.spoken}", "$foreground-muted"),
         )
 
     def _pane(self) -> Pane:
@@ -104,18 +107,18 @@ class PaneScreen(Area):
             return "It is still open."
         return super().why_not(action)
 
-    @on(Pane.Opened)
-    def _opened(self, event: Pane.Opened) -> None:
+    @on(said.Opened)
+    def _opened(self, event: said.Opened) -> None:
         event.pane.can_focus = True
         event.pane.focus()
         self._show_size()
 
-    @on(Pane.Left)
+    @on(said.Left)
     def _left(self) -> None:
         self.back()
 
-    @on(Pane.Ended)
-    def _ended(self, event: Pane.Ended) -> None:
+    @on(said.Ended)
+    def _ended(self, event: said.Ended) -> None:
         if event.ending is Ending.DETACHED:
             self.cloudtui.say(event.sentence)
             self.back()
@@ -124,8 +127,8 @@ class PaneScreen(Area):
         self.cloudtui.say(event.sentence, severity, toast=False)
         self._end(event.ending)
 
-    @on(Pane.Failed)
-    def _failed(self, event: Pane.Failed) -> None:
+    @on(said.Failed)
+    def _failed(self, event: said.Failed) -> None:
         self.cloudtui.fail(event.error, toast=False)
         self._end(Ending.FAILED)
 
@@ -137,18 +140,18 @@ class PaneScreen(Area):
         self.add_class("-ended")
         self.refresh_footer()
 
-    @on(Pane.TitleChanged)
-    def _title_changed(self, event: Pane.TitleChanged) -> None:
+    @on(said.TitleChanged)
+    def _title_changed(self, event: said.TitleChanged) -> None:
         title = self.query_one(Title)
         title.extra = event.title
         title.refresh()
 
-    @on(Pane.Bell)
+    @on(said.Bell)
     def _bell(self) -> None:
         self.app.bell()
 
-    @on(Pane.Told)
-    def _told(self, event: Pane.Told) -> None:
+    @on(said.Told)
+    def _told(self, event: said.Told) -> None:
         match event.event:
             case vt.ClipboardWrite(text=text) if text:
                 self.app.copy_to_clipboard(text)
@@ -156,8 +159,8 @@ class PaneScreen(Area):
                 words = ": ".join(part for part in (title, body) if part)
                 self.cloudtui.say(f"{self._instance.spoken}: {words}")
 
-    @on(Pane.LeaderKey)
-    def _leader_key(self, event: Pane.LeaderKey) -> None:
+    @on(said.LeaderKey)
+    def _leader_key(self, event: said.LeaderKey) -> None:
         if event.key == "question_mark":
             self.cloudtui.open_help()
             return

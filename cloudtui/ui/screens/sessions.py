@@ -29,7 +29,7 @@ class SessionsScreen(Area):
     WHERE = Where.SESSIONS
     BINDINGS = bindings(Where.SESSIONS)
     CSS = """
-    SessionsScreen #trouble { height: auto; max-height: 3; padding: 0 2; color: $warning; }
+    SessionsScreen #trouble { height: auto; max-height: 3; padding: 0 1; color: $warning; }
     """
     AUTO_FOCUS = "SessionsTable"
 
@@ -39,7 +39,7 @@ class SessionsScreen(Area):
         self._state = SessionsState(instance.id)
 
     def compose(self) -> ComposeResult:
-        yield Header()
+        yield Header(self.WHERE)
         yield Static(id="trouble", markup=False)
         yield SessionsTable()
         yield Face(id="face")
@@ -132,6 +132,9 @@ class SessionsScreen(Area):
                 f"A session keeps a run going after the connection ends. Installed: {programs}.",
                 [("n", "make a new session"), ("s", "open a plain shell")],
             )
+
+    def open_sessions(self) -> None:
+        """It is open."""
 
     def refresh_now(self) -> None:
         self._list()

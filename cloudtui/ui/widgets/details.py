@@ -64,4 +64,4 @@ def describe(instance: Instance, tunnels: Sequence[TunnelState], width: int) -> 
 def _pair(pair: tuple[str, str], cell: int) -> Content:
     label, value = pair
     shown = set_cell_size(value, cell - LABEL) if cell else value
-    return Content.assemble((label.ljust(LABEL), "$quiet"), shown)
+    return Content.assemble((label.ljust(LABEL), "$foreground-muted"), shown)

@@ -9,10 +9,12 @@ from textual.timer import Timer
 from textual.widgets import Static
 
 from cloudtui.model.errors import CloudtuiError
+from cloudtui.ui.widgets.key_lines import key_lines
 
 TURNS = "◐◓◑◒"
 """One turn of the sign that something is under way."""
 TURN_SECONDS = 0.15
+MARGIN = 4
 
 
 class Face(Static):
@@ -21,7 +23,7 @@ class Face(Static):
     DEFAULT_CSS = """
     Face {
         height: 1fr;
-        padding: 2 4;
+        padding: 1 4;
         content-align: left top;
     }
     """
@@ -29,6 +31,7 @@ class Face(Static):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._working = ""
+        self._thought: tuple[str, str, tuple[tuple[str, str], ...], bool] = ("", "", (), False)
         self._turn = 0
         self._timer: Timer | None = None
         self.words = ""
@@ -55,25 +58,33 @@ class Face(Static):
     ) -> None:
         """Show a title, a reason, and next steps as (what to press or type, what it does)."""
         self._rest()
-        head = Content.assemble(
-            ("× " if failed else "", "$error"), (title, "bold $error" if failed else "bold")
-        )
-        parts = [head]
-        if detail:
-            parts += [Content(""), Content.styled(detail, "$quiet")]
-        if steps:
-            width = max(len(key) for key, _ in steps)
-            parts.append(Content(""))
-            parts += [
-                Content.assemble((key.ljust(width), "$key bold"), "  ", words)
-                for key, words in steps
-            ]
-        self._put(Content("\n").join(parts))
+        self._thought = (title, detail, tuple(steps), failed)
+        self._paint()
 
     def fail(self, error: CloudtuiError, steps: Sequence[tuple[str, str]] = ()) -> None:
         """Show a failure with its reason and next step."""
         detail = "\n".join(part for part in (error.detail, error.hint) if part)
         self.say(error.title, detail, steps, failed=True)
+
+    def on_resize(self) -> None:
+        self._paint()
+
+    def _paint(self) -> None:
+        title, detail, steps, failed = self._thought
+        if self._working or not title:
+            return
+        parts = [
+            Content.assemble(
+                ("× " if failed else "", "$error"), (title, "bold $error" if failed else "bold")
+            )
+        ]
+        if detail:
+            parts += [Content(""), Content.styled(detail, "$foreground-muted")]
+        if steps:
+            width = (self.app.size.width if self.app.size.width else 80) - 2 * MARGIN
+            keys_width = max(len(key) for key, _ in steps)
+            parts += [Content(""), *key_lines(steps, width, keys_width)]
+        self._put(Content("\n").join(parts))
 
     def _rest(self) -> None:
         self._working = ""
@@ -86,7 +97,7 @@ class Face(Static):
             self._paint_working()
 
     def _paint_working(self) -> None:
-        self._put(Content.assemble((TURNS[self._turn], "$accent-line"), " ", self._working))
+        self._put(Content.assemble((TURNS[self._turn], "$accent"), " ", self._working))
 
     def _put(self, content: Content) -> None:
         self.words = content.plain

@@ -15,6 +15,7 @@ from textual.widget import Widget
 from cloudtui.core.events import InventoryState
 from cloudtui.model.instance import State
 from cloudtui.model.words import since
+from cloudtui.ui.actions import Where
 
 
 class Header(Widget):
@@ -27,7 +28,12 @@ class Header(Widget):
 
     state: reactive[InventoryState] = reactive(InventoryState, layout=False)
     machine: reactive[str] = reactive("")
-    """The machine whose sessions are shown; empty in the area of all machines."""
+    """The machine that the screen is about; empty on the screen of all machines."""
+
+    def __init__(self, where: Where) -> None:
+        super().__init__()
+        self.set_reactive(Header.auto_links, False)
+        self._where = where
 
     def on_mount(self) -> None:
         self.set_interval(1, self.refresh)
@@ -40,7 +46,7 @@ class Header(Widget):
 
     def _left(self, width: int) -> Content:
         state = self.state
-        parts: list[Content] = [Content.styled("cloudtui", "bold $accent-line")]
+        parts: list[Content] = [Content.styled("cloudtui", "bold $accent")]
         if state.identity:
             who = f"{state.identity.user}@{state.identity.account}"
             parts.append(Content.styled(who, "$warning" if state.identity.root else ""))
@@ -48,7 +54,7 @@ class Header(Widget):
             parts.append(Content(state.profile))
         if state.regions:
             more = f" +{len(state.regions) - 1}" if len(state.regions) > 1 else ""
-            parts.append(Content.styled(state.regions[0] + more, "$quiet"))
+            parts.append(Content.styled(state.regions[0] + more, "$foreground-muted"))
         if state.instances:
             running = sum(i.state is State.RUNNING for i in state.instances)
             parts.append(
@@ -63,17 +69,29 @@ class Header(Widget):
         state = self.state
         age = f"{since(state.updated, datetime.now(UTC))} ago" if state.updated else ""
         if state.errors:
-            return Content.styled(f"failed, rows of {age}" if age else "failed", "$error")
+            return Content.styled(f"failed; rows from {age}" if age else "failed", "$error")
         if state.loading and not state.updated:
-            return Content.styled("listing", "$quiet")
-        return Content.styled(f"updated {age}" if age else "", "$quiet")
+            return Content.styled("listing", "$foreground-muted")
+        return Content.styled(f"updated {age}" if age else "", "$foreground-muted")
 
     def _areas(self) -> Content:
-        here, away = "bold $foreground", "$quiet"
-        machines = _click("go.machines", "1 Machines", away if self.machine else here)
-        name = f"2 Sessions  {self.machine}" if self.machine else "2 Sessions"
-        sessions = _click("go.sessions", name, here if self.machine else away)
-        return Content.assemble(machines, "   ", sessions)
+        entries = [
+            ("go.machines", "1 Machines", Where.MACHINES),
+            ("go.sessions", "2 Sessions", Where.SESSIONS),
+        ]
+        parts = [
+            _click(action, self._named(words, where), self._lit(where))
+            for action, words, where in entries
+        ]
+        if self._where is Where.JUPYTER:
+            parts.append(Content.styled(self._named("Jupyter", self._where), "bold"))
+        return Content("   ").join(parts)
+
+    def _named(self, words: str, where: Where) -> str:
+        return f"{words}  {self.machine}" if where is self._where and self.machine else words
+
+    def _lit(self, where: Where) -> str:
+        return "bold $foreground" if where is self._where else "$foreground-muted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +114,7 @@ class Footer(Widget):
 
     def __init__(self, keys: Callable[[], Sequence[FooterKey]]) -> None:
         super().__init__()
+        self.set_reactive(Footer.auto_links, False)
         self._keys = keys
 
     def render(self) -> Content:
@@ -115,7 +134,11 @@ def _width(entry: FooterKey) -> int:
 
 
 def _entry(entry: FooterKey) -> Content:
-    key, words = ("$quiet 60%", "$quiet 60%") if entry.greyed else ("bold $key", "$quiet")
+    key, words = (
+        ("$foreground-muted 60%", "$foreground-muted 60%")
+        if entry.greyed
+        else ("bold $footer-key-foreground", "$foreground-muted")
+    )
     text = Content.assemble((entry.key, key), " ", (entry.words, words))
     return text.stylize(Style.from_meta({"@click": f"screen.do('{entry.action}')"}))
 

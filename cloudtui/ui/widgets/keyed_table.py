@@ -48,18 +48,18 @@ class KeyedTable(DataTable[Text], inherit_bindings=False):
         & > .datatable--header, &:focus > .datatable--header {
             background: $background;
             background-tint: transparent;
-            color: $quiet;
+            color: $foreground-muted;
             text-style: none;
         }
-        & > .datatable--header-hover { background: $row-hover; color: $foreground; }
-        & > .datatable--hover { background: $row-hover; }
+        & > .datatable--header-hover { background: $block-hover-background; color: $foreground; }
+        & > .datatable--hover { background: $block-hover-background; }
         & > .datatable--cursor {
-            background: $row-cursor-blurred;
+            background: $block-cursor-blurred-background;
             color: $foreground;
             text-style: none;
         }
         &:focus > .datatable--cursor {
-            background: $row-cursor;
+            background: $block-cursor-background;
             color: $foreground;
             text-style: bold;
         }
@@ -117,7 +117,9 @@ class KeyedTable(DataTable[Text], inherit_bindings=False):
         self.order_by, self.descending = column, descending
         for heading in self._headings:
             if heading.key in self.columns:
-                self.columns[heading.key].label = self._label(heading)  # type: ignore[index]
+                shown = self.columns[heading.key]  # type: ignore[index]
+                shown.label = self._label(heading)
+                shown.content_width = max(shown.content_width, shown.label.cell_len)
         self._rows = self._ordered(self._rows)
         self._update(resort=True)
 
@@ -136,13 +138,16 @@ class KeyedTable(DataTable[Text], inherit_bindings=False):
         return (*there, *missing)
 
     def _label(self, heading: Heading) -> Text:
-        mark = ("▼" if self.descending else "▲") if heading.key == self.order_by else " "
-        text = f"{mark} {heading.title}" if heading.right else f"{heading.title} {mark}"
+        text = heading.title
+        if heading.key == self.order_by:
+            mark = "▼" if self.descending else "▲"
+            text = f"{mark} {text}" if heading.right else f"{text} {mark}"
         return Text(text, justify="right" if heading.right else "left", no_wrap=True)
 
     def _fit(self) -> bool:
         """Choose the columns that fit; True when the table was built anew with them."""
-        width = self.size.width - 1
+        scrolls = len(self._rows) + self.header_height > self.size.height
+        width = self.size.width - (self.scrollbar_size_vertical if scrolls else 0)
         chosen = list(self._headings)
         if self.size.width:
             widths = {h.key: self._width(h) for h in chosen}
@@ -166,7 +171,7 @@ class KeyedTable(DataTable[Text], inherit_bindings=False):
 
     def _width(self, heading: Heading) -> int:
         widest = max((row.cells[heading.key].cell_len for row in self._rows), default=0)
-        return max(widest, len(heading.title) + 2) + 2 * self.cell_padding
+        return max(widest, self._label(heading).cell_len) + 2 * self.cell_padding
 
     def _update(self, *, resort: bool = False) -> None:
         key, place = self.key, self.cursor_row

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from cloudtui.model.instance import Instance, State
 from cloudtui.model.words import short_id, since, stamp
+from cloudtui.ui.themes import cell_style
 from cloudtui.ui.widgets.keyed_table import Heading, KeyedTable, Row
 
 NAME_WIDTH = 32
@@ -77,7 +78,7 @@ def uptime(instance: Instance, now: datetime) -> str:
 
 
 def _row(instance: Instance, now: datetime, colours: Mapping[str, str], dim: bool) -> Row:
-    quiet = Style.parse(colours["quiet"])
+    quiet = cell_style(colours, "foreground-muted")
     plain = quiet if dim else Style.null()
 
     def cell(text: str, style: Style = plain, *, right: bool = False) -> Text:
@@ -91,8 +92,8 @@ def _row(instance: Instance, now: datetime, colours: Mapping[str, str], dim: boo
         shown.truncate(NAME_WIDTH, overflow="ellipsis")
         return shown
 
-    coloured = quiet if dim else Style.parse(colours[STATE_COLOURS[instance.state]])
-    spot = quiet if dim else Style.parse(colours["spot"])
+    coloured = quiet if dim else cell_style(colours, STATE_COLOURS[instance.state])
+    spot = quiet if dim else cell_style(colours, "spot")
     cells = {
         "state": cell(f"{instance.state.glyph} {instance.state.value}", coloured),
         "name": cell(instance.name),
@@ -101,7 +102,7 @@ def _row(instance: Instance, now: datetime, colours: Mapping[str, str], dim: boo
         "zone": cell(instance.zone or instance.region, quiet),
         "address": cell(instance.address),
         "up": cell(uptime(instance, now), right=True),
-        "launched": cell(stamp(instance.launched), quiet),
+        "launched": cell(stamp(instance.launched)[:10], quiet),
         "key": cell(instance.key_name, quiet),
         "spot": cell("spot", spot) if instance.spot else Text(""),
     }

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from cloudtui.model.session import Session
 from cloudtui.model.words import since
+from cloudtui.ui.themes import cell_style
 from cloudtui.ui.widgets.keyed_table import Heading, KeyedTable, Row
 
 HEADINGS = (
@@ -44,7 +45,7 @@ def attached_words(session: Session) -> str:
 
 
 def _row(session: Session, now: datetime, colours: Mapping[str, str], dim: bool) -> Row:
-    quiet = Style.parse(colours["quiet"])
+    quiet = cell_style(colours, "foreground-muted")
     plain = quiet if dim else Style.null()
 
     def cell(text: str, style: Style = plain, *, right: bool = False) -> Text:
@@ -54,8 +55,8 @@ def _row(session: Session, now: datetime, colours: Mapping[str, str], dim: bool)
         shown.truncate(48, overflow="ellipsis")
         return shown
 
-    here = quiet if dim else Style.parse(colours["state-running"])
-    gone = Style.parse(colours["state-terminated"])
+    here = quiet if dim else cell_style(colours, "state-running")
+    gone = cell_style(colours, "state-terminated")
     words = attached_words(session)
     glyph = "×" if session.dead else "●"
     cells = {
