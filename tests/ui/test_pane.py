@@ -190,7 +190,7 @@ async def test_resize_reaches_engine_and_remote() -> None:
 
 async def test_an_ended_program_leaves_its_last_screen_and_a_sentence() -> None:
     async with running() as (app, channel, pilot):
-        channel.say(b"last words")
+        channel.say(b"x" * 100_000 + b"\x1b[2J\x1b[Hlast words")
         channel.ended.set_result(End(Ending.LOST, "The connection is gone."))
         await until(lambda: "Ended" in app.kinds())
         ended = next(m for m in app.posted if isinstance(m, Pane.Ended))
@@ -311,6 +311,31 @@ async def test_wheel_is_arrows_for_a_full_screen_program() -> None:
         channel.say(b"\x1b[?1049h\x1b[?1007h")
         await pilot._post_mouse_events([events.MouseScrollUp], Pane, button=0)
         assert channel.written == b"\x1b[A" * 3
+
+
+def cursor_cells(app: PaneApp) -> list[str]:
+    """Text drawn in the cursor's colours, top to bottom."""
+    colors = app.pane._rows.colors
+    styles = (colors.cursor, colors.cursor_away)
+    return [
+        segment.text
+        for y in range(app.pane.size.height)
+        for segment in app.pane.render_line(y)
+        if segment.style and any(style == segment.style for style in styles)
+    ]
+
+
+async def test_the_cursor_covers_the_whole_character() -> None:
+    async with running() as (app, channel, _):
+        channel.say("ab中\x1b[1;2H".encode())
+        await until(lambda: cursor_cells(app) == ["b"])
+        channel.say(b"\x1b[1;3H")
+        await until(lambda: cursor_cells(app) == ["中"])
+        app.pane.blur()
+        await until(lambda: not app.pane.has_focus)
+        assert cursor_cells(app) == ["中"]
+        channel.say(b"\x1b[?25l")
+        await until(lambda: cursor_cells(app) == [])
 
 
 async def test_title_bell_and_clipboard_are_told_once() -> None:

@@ -88,6 +88,7 @@ class LocalPty:
 
     async def wait(self) -> End:
         await asyncio.shield(self._ended)
+        await asyncio.to_thread(self._process.wait)
         return End(Ending.ENDED, f"{self.argv[0]} ended")
 
     async def close(self) -> None:
