@@ -7,7 +7,6 @@ wrong connection out of a right one.
 
 from __future__ import annotations
 
-import functools
 import glob
 import re
 from collections.abc import Iterator, Sequence
@@ -104,20 +103,33 @@ def _is_host(name: str) -> bool:
 
 def _names(entry: HostEntry, name: str) -> bool:
     narrow = [p for p in entry.patterns if not p.startswith("!") and p.strip("*?")]
-    return entry.matches(name) and any(_like(p).fullmatch(name) for p in narrow)
+    return entry.matches(name) and any(_like(p, name) for p in narrow)
 
 
 def _any_matches(patterns: tuple[str, ...], name: str) -> bool:
-    if any(p.startswith("!") and _like(p[1:]).fullmatch(name) for p in patterns):
+    if any(p.startswith("!") and _like(p[1:], name) for p in patterns):
         return False
-    return any(not p.startswith("!") and _like(p).fullmatch(name) for p in patterns)
+    return any(not p.startswith("!") and _like(p, name) for p in patterns)
 
 
-@functools.lru_cache(maxsize=4096)
-def _like(pattern: str) -> re.Pattern[str]:
-    pattern = re.sub(r"\*+", "*", pattern)
-    expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
-    return re.compile(expression, re.DOTALL)
+def _like(pattern: str, name: str) -> bool:
+    """OpenSSH's match_pattern: `*` and `?` only, case counts. Time is at most length times length,
+    for patterns come from files and names from tags."""
+    p = n = 0
+    star, tried = -1, 0
+    while n < len(name):
+        if p < len(pattern) and pattern[p] == "*":
+            star, tried = p, n
+            p += 1
+        elif p < len(pattern) and pattern[p] in ("?", name[n]):
+            p += 1
+            n += 1
+        elif star >= 0:
+            tried += 1
+            p, n = star + 1, tried
+        else:
+            return False
+    return not pattern[p:].strip("*")
 
 
 def _expand(hostname: str, alias: str) -> str:
