@@ -62,7 +62,7 @@ async def take_over(open_remote: Open) -> AttachmentEnd:
         now = os.get_terminal_size(sink)
         remote.resize(now.columns, now.lines)
 
-    tty.setraw(source)
+    tty.setraw(source, termios.TCSADRAIN)
     loop.add_reader(source, typed)
     loop.add_signal_handler(signal.SIGWINCH, resized)
     try:
@@ -72,7 +72,7 @@ async def take_over(open_remote: Open) -> AttachmentEnd:
         loop.remove_signal_handler(signal.SIGWINCH)
         await remote.close()
         screen.restore()
-        termios.tcsetattr(source, termios.TCSAFLUSH, before)
+        termios.tcsetattr(source, termios.TCSADRAIN, before)
 
 
 class _Screen:
