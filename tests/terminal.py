@@ -20,8 +20,13 @@ class Terminal:
     """One window of a tmux server; `run` starts a program in it."""
 
     def __init__(self, folder: Path, columns: int = 120, rows: int = 34) -> None:
-        self._socket = folder / "tmux.sock"
+        self._folder = folder
+        self._runs = 0
         self.columns, self.rows = columns, rows
+
+    @property
+    def _socket(self) -> Path:
+        return self._folder / f"tmux{self._runs}"
 
     def tmux(self, *words: str) -> str:
         return subprocess.run(
@@ -34,6 +39,7 @@ class Terminal:
 
     def run(self, command: str) -> None:
         """Start `sh -c command` in a shell that stays, and prints `left:STATUS` after it."""
+        self._runs += 1
         inside = f"{command}; echo left:$?; exec cat"
         self.tmux(
             "new-session",
