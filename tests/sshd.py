@@ -26,7 +26,8 @@ MARK = "CT_TEST_HOST"
 def make_key(path: Path, kind: str = "ed25519", passphrase: str = "", *options: str) -> Path:
     """A fresh key pair by ssh-keygen at `path` and `path`.pub."""
     command = ["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", path.name, "-f", str(path)]
-    subprocess.run([*command, *options], check=True, stdin=subprocess.DEVNULL)
+    size = ["-b", "2048"] if kind == "rsa" else []
+    subprocess.run([*command, *size, *options], check=True, stdin=subprocess.DEVNULL)
     return path
 
 

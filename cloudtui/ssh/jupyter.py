@@ -13,13 +13,11 @@ from dataclasses import dataclass, replace
 
 from cloudtui.model.errors import CloudtuiError, NotFound
 from cloudtui.model.notebook import JupyterServer, parse_servers
-from cloudtui.model.session import Program, SessionList
+from cloudtui.model.session import SessionList
+from cloudtui.ssh import jupyter_sh
 from cloudtui.ssh.connection import Connection
-from cloudtui.ssh.multiplexer import EXTRA_PATH, start_line
 
 START_SECONDS = 60
-OWN_FOLDER = "$HOME/.local/share/cloudtui/jupyter"
-"""The virtual environment cloudtui installs into."""
 
 
 class Failed(CloudtuiError):
@@ -46,67 +44,6 @@ class Found:
     """Whether `python3 -m venv` works, pip included."""
 
 
-_PATHS = f"""\
-export PATH="$PATH:{EXTRA_PATH}" LC_ALL=C.UTF-8
-own="{OWN_FOLDER}"
-"""
-
-_RUNTIME = """\
-runtime_files() {
-  for d in "$JUPYTER_RUNTIME_DIR" "${JUPYTER_DATA_DIR:+$JUPYTER_DATA_DIR/runtime}" \\
-    "${XDG_DATA_HOME:+$XDG_DATA_HOME/jupyter/runtime}" "$HOME/.local/share/jupyter/runtime" \\
-    "$HOME/Library/Jupyter/runtime" "$@"; do
-    [ -n "$d" ] && for f in "$d"/jpserver-*.json "$d"/nbserver-*.json; do
-      [ -s "$f" ] && printf '%s\\n' "$f"
-    done
-  done
-}
-"""
-
-_FIND = (
-    _PATHS
-    + _RUNTIME
-    + """\
-echo "ROOT $([ "$(id -u)" = 0 ] && echo yes)"
-P=$(command -v python3); echo "PYTHON $P"
-for j in "$(command -v jupyter)" "$own/bin/jupyter" "$HOME"/*conda3/bin/jupyter \\
-  "$HOME"/mini*3/bin/jupyter /opt/*conda*/bin/jupyter /opt/mini*/bin/jupyter \\
-  /opt/pytorch/bin/jupyter /opt/tensorflow/bin/jupyter "$HOME"/.venv/bin/jupyter \\
-  "$HOME"/venv/bin/jupyter "$HOME"/*conda3/envs/*/bin/jupyter "$HOME"/mini*3/envs/*/bin/jupyter \\
-  /opt/*conda*/envs/*/bin/jupyter; do
-  [ -n "$j" ] && [ -x "$j" ] || continue
-  b=${j%/*}
-  if [ -x "$b/jupyter-lab" ]; then J=$j; L=yes; break; fi
-  [ -z "$J" ] && [ -x "$b/jupyter-notebook" ] && J=$j
-done
-echo "JUPYTER $J"; echo "LAB $L"
-live=
-for f in $(runtime_files); do
-  p=${f##*-}; p=${p%.json}
-  kill -0 "$p" 2>/dev/null || continue
-  live=yes
-  echo "SERVER $(tr -d '\\n\\r' <"$f")"
-done
-if [ -z "$live" ] && [ -n "$J$(command -v jupyter)" ]; then
-  K=$(command -v jupyter || echo "$J"); PATH="${J%/*}:$PATH"
-  umask 077; N=$(mktemp); "$K" notebook list --json >"$N" 2>/dev/null &
-  "$K" server list --json 2>/dev/null | sed 's/^/SERVER /'
-  wait; sed 's/^/SERVER /' "$N"; rm -f "$N"
-fi
-if [ -n "$P" ] && [ -z "$J" ]; then
-  "$P" - <<'END'
-import importlib.util as u, os, sys, sysconfig
-there = lambda name: u.find_spec(name) is not None
-managed = os.path.exists(os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED"))
-print("PIP", "yes" if there("pip") and not managed and sys.prefix == sys.base_prefix else "")
-print("VENV", "yes" if there("venv") and there("ensurepip") else "")
-END
-fi
-exit 0
-"""
-)
-
-
 async def find(conn: Connection) -> Found:
     """The servers running there for the login user, and the programs to start one with.
 
@@ -115,7 +52,7 @@ async def find(conn: Connection) -> Found:
     Raises:
         CloudtuiError: the host could not run the question.
     """
-    done = await conn.run(_FIND, timeout=40)
+    done = await conn.run(jupyter_sh.FIND, timeout=40)
     facts: dict[str, str] = {}
     lines: list[str] = []
     for line in done.stdout.splitlines():
@@ -165,7 +102,16 @@ async def start(
         raise NotFound(f"{conn.route.host} has no Jupyter.", hint="Install it first.")
     name = _free_name(sessions)
     token = secrets.token_hex(24)
-    script = _start_script(found, token, folder, port, name, sessions.programs)
+    kind = "lab" if found.lab else "notebook"
+    flags = ["--allow-root"] if found.root else []
+    script = jupyter_sh.start(
+        [found.executable, kind, "--no-browser", "--ip=127.0.0.1", f"--port={port}", *flags],
+        token=token,
+        folder=folder,
+        session=name,
+        programs=sessions.programs,
+        seconds=START_SECONDS,
+    )
     done = await conn.run(script, timeout=START_SECONDS + 15)
     word, _, rest = done.stdout.partition("\n")
     rest = rest.replace(token, "…")
@@ -192,59 +138,6 @@ def _free_name(sessions: SessionList) -> str:
     taken = {s.name for s in sessions.sessions}
     names = ("jupyter", *(f"jupyter-{n}" for n in range(2, 1000)))
     return next(name for name in names if name not in taken)
-
-
-def _start_script(
-    found: Found, token: str, folder: str, port: int, name: str, programs: tuple[Program, ...]
-) -> str:
-    """The sh script that starts Jupyter and prints READY and its runtime file, or FAILED or
-    SLOW and its last lines. The token goes through a file only the login user can read."""
-    quoted = shlex.quote(found.executable)
-    kind = "lab" if found.lab else "notebook"
-    root = " --allow-root" if found.root else ""
-    line = f"{quoted} {kind} --no-browser --ip=127.0.0.1 --port={port}{root}"
-    place = folder.removeprefix("~/") if folder != "~" else ""
-    place = f"./{place}" if place.startswith("-") else place
-    if Program.TMUX in programs:
-        launch = start_line(Program.TMUX, name, "@")
-    elif Program.SCREEN in programs:
-        launch = start_line(Program.SCREEN, name, "@")
-    else:
-        launch = "nohup sh -c @ >/dev/null 2>&1 </dev/null &"
-    launch = launch.replace("@", "\"sh '$run/start'\"")
-    return f"""\
-{_PATHS}{_RUNTIME}
-unset LC_ALL; export TERM=xterm-256color LANG="${{LANG:-C.UTF-8}}"
-umask 077
-cd "$HOME" && cd {shlex.quote(place or ".")} 2>/dev/null || {{ echo NOFOLDER; exit; }}
-runs="${{XDG_STATE_HOME:-$HOME/.local/state}}/cloudtui/jupyter"
-mkdir -p "$runs" || {{ echo FAILED; exit; }}
-run=$(mktemp -d "$runs/XXXXXX") || {{ echo FAILED; exit; }}
-printf %s {token} >"$run/token"
-{{
-  printf 'PATH=%s\\nexport PATH\\n' "'$(dirname {quoted}):$PATH'"
-  printf 'run=%s\\n' "'$run'"
-  cat <<'END'
-JUPYTER_TOKEN=$(cat "$run/token"); export JUPYTER_TOKEN; rm -f "$run/token"
-sh -c 'echo $$ >"$0/pid"; exec "$@"' "$run" {line} 2>&1 | tee "$run/log"
-touch "$run/ended"
-END
-}} >"$run/start"
-{launch} || {{ echo FAILED; exit; }}
-where=$({quoted} --runtime-dir 2>/dev/null)
-i=0
-while [ $i -lt {START_SECONDS * 10} ]; do
-  p=$(cat "$run/pid" 2>/dev/null)
-  if [ -n "$p" ]; then
-    for f in $(runtime_files "$where" | grep -- "server-$p.json$"); do
-      grep -q '}}' "$f" && {{ echo READY; cat "$f"; exit; }}
-    done
-  fi
-  [ -e "$run/ended" ] && {{ echo FAILED; tail -n 12 "$run/log"; exit; }}
-  sleep 0.1; i=$((i + 1))
-done
-echo SLOW; tail -n 12 "$run/log"
-"""
 
 
 async def _answers_there(conn: Connection, server: JupyterServer) -> bool:
@@ -323,8 +216,8 @@ def install_plan(found: Found) -> tuple[str, str]:
         return (
             "JupyterLab is not installed on the machine. Install it there in a virtual "
             "environment of its own, ~/.local/share/cloudtui/jupyter.",
-            f'{python} -m venv "{OWN_FOLDER}" && '
-            f'"{OWN_FOLDER}/bin/python" -m pip install jupyterlab',
+            f'{python} -m venv "{jupyter_sh.OWN_FOLDER}" && '
+            f'"{jupyter_sh.OWN_FOLDER}/bin/python" -m pip install jupyterlab',
         )
     return (
         "Python 3 is on the machine, but neither pip nor venv. Install one there first: "
@@ -344,23 +237,19 @@ async def install(conn: Connection, found: Found, on_line: Callable[[str], None]
     if not command:
         raise Failed(f"Jupyter cannot be installed on {conn.route.host}.", sentence)
     lines: list[str] = []
-    rest = bytearray()
 
-    def take(data: bytes) -> None:
-        rest.extend(data.replace(b"\r", b"\n"))
-        while (end := rest.find(b"\n")) >= 0:
-            line = rest[:end].decode(errors="replace").rstrip()
-            del rest[: end + 1]
-            if line:
-                lines.append(line)
-                del lines[:-12]
-                on_line(line)
+    def told(line: str) -> None:
+        lines.append(line)
+        del lines[:-12]
+        on_line(line)
 
+    out, err = _Lines(told), _Lines(told)
     script = f"sh -c {shlex.quote(f'exec </dev/null; {command}')}"
-    process = await conn.command(script, take, take)
+    process = await conn.command(script, out.take, err.take)
     try:
         status = await process.wait()
-        take(b"\n")
+        out.take(b"\n")
+        err.take(b"\n")
     finally:
         await process.close()
     if status:
@@ -369,3 +258,17 @@ async def install(conn: Connection, found: Found, on_line: Callable[[str], None]
             "\n".join(lines),
             f"Try it in a shell there: {command}",
         )
+
+
+class _Lines:
+    """Cuts one stream into lines; a carriage return ends one too, as progress bars do."""
+
+    def __init__(self, on_line: Callable[[str], None]) -> None:
+        self._on_line = on_line
+        self._rest = b""
+
+    def take(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data.replace(b"\r", b"\n")).split(b"\n")
+        for line in lines:
+            if text := line.decode(errors="replace").rstrip():
+                self._on_line(text)

@@ -90,9 +90,10 @@ async def new_session(conn: Connection, program: Program, name: str, command: st
             raise _taken(program, name)
         raise CloudtuiError(f"{program} could not start the session {name}.", words)
     listing = await list_sessions(conn)
-    made = [s for s in listing.sessions if s.program is program and s.id not in before]
-    for session in made:
-        if session.name == name:
+    made = done.stdout.strip()
+    for session in listing.sessions:
+        is_it = session.id == made if made else session.name == name
+        if session.program is program and session.id not in before and is_it:
             return session
     raise CloudtuiError(
         f"The {program} session {name} ended as soon as it was started.",
@@ -108,9 +109,10 @@ _PREPARE = (
 
 
 def start_line(program: Program, name: str, command: str) -> str:
-    """A line of sh that starts a detached session, 200 x 50 cells."""
+    """A line of sh that starts a detached session, 200 x 50 cells; tmux's prints its id."""
     if program is Program.TMUX:
-        parts = ["tmux", "-u", "new-session", "-d", "-s", name, "-x", "200", "-y", "50"]
+        parts = ["tmux", "-u", "new-session", "-d", "-P", "-F", "#{session_id}", "-s", name]
+        parts += ["-x", "200", "-y", "50"]
         parts += [command] if command else []
     else:
         parts = ["screen", "-U", "-dmS", name]

@@ -120,6 +120,10 @@ class Terminal:
             self._paused = False
             chan.resume_reading()
 
+    @property
+    def ended(self) -> bool:
+        return self._channel.ended.done()
+
     async def wait(self) -> TerminalEnd:
         """The end of the program, or of the connection."""
         return await asyncio.shield(self._channel.ended)
@@ -138,5 +142,5 @@ def signal_number(name: str) -> int:
 def last_line(data: bytes) -> str:
     """The last line with something on it, escape sequences taken out."""
     text = _ESCAPES.sub("", data.decode(errors="replace"))
-    lines = [line.rpartition("\r")[2].strip() for line in text.replace("\r\n", "\n").split("\n")]
+    lines = [line.rstrip("\r").rpartition("\r")[2].strip() for line in text.split("\n")]
     return next((line for line in reversed(lines) if line), "")

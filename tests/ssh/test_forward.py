@@ -1,0 +1,176 @@
+"""Forwarded ports, against real listeners on the host's side."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+
+from cloudtui.model.errors import ConnectionCut, PortTaken, Unreachable
+from cloudtui.ssh.connect import Connection
+from cloudtui.ssh.forward import Forward
+from tests.ssh.conftest import Open
+from tests.sshd import Sshd, free_port
+
+BLOCK = hashlib.sha256(b"block").digest() * 2048
+BLOCKS = 128
+"""64 KiB each: 8 MiB together."""
+
+
+@pytest.fixture
+async def echo() -> AsyncIterator[int]:
+    """The port of a server that sends back what it gets, `D` + eof gets 8 MiB."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65536):
+                writer.write(BLOCK * BLOCKS if data == b"D" else data)
+                await writer.drain()
+        except ConnectionError:
+            return
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+    await server.wait_closed()
+
+
+@pytest.fixture
+async def forward(conn: Connection, echo: int) -> AsyncIterator[Forward]:
+    forward = await conn.forward("127.0.0.1", echo)
+    yield forward
+    await forward.close()
+
+
+async def closed(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    try:
+        await writer.wait_closed()
+    except ConnectionError:
+        return
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+async def test_echo_and_half_close(forward: Forward, address: str) -> None:
+    reader, writer = await asyncio.open_connection(address, forward.local_port)
+    writer.write(b"hello")
+    assert await reader.readexactly(5) == b"hello"
+    assert forward.open_connections == 1
+    writer.write(b"the end")
+    writer.write_eof()
+    assert await reader.read() == b"the end"
+    await closed(writer)
+    assert (forward.bytes_in, forward.bytes_out) == (12, 12)
+    assert forward.problem is None
+
+
+async def test_what_is_sent_at_once_is_kept(forward: Forward) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", forward.local_port)
+    writer.write(b"early " * 1000)
+    writer.write_eof()
+    assert await reader.read() == b"early " * 1000
+    await closed(writer)
+
+
+async def test_eight_mebibytes_arrive_whole(forward: Forward) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", forward.local_port)
+    writer.write(b"D")
+    writer.write_eof()
+    data = await reader.read()
+    assert hashlib.sha256(data).digest() == hashlib.sha256(BLOCK * BLOCKS).digest()
+    assert forward.bytes_in == len(BLOCK) * BLOCKS
+    await closed(writer)
+
+
+async def test_a_slow_reader_loses_nothing(forward: Forward) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", forward.local_port, limit=4096)
+    writer.write(b"D")
+    writer.write_eof()
+    digest = hashlib.sha256()
+    while data := await reader.read(1 << 18):
+        digest.update(data)
+        await asyncio.sleep(0)
+    assert digest.digest() == hashlib.sha256(BLOCK * BLOCKS).digest()
+    await closed(writer)
+
+
+async def test_a_cut_resets_the_download(sshd: Sshd, forward: Forward) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", forward.local_port, limit=4096)
+    writer.write(b"D")
+    await reader.readexactly(1000)
+    sshd.cut()
+    with pytest.raises(ConnectionResetError):
+        await reader.read()
+    await closed(writer)
+
+
+async def test_after_a_cut_connections_are_reset_with_a_reason(
+    sshd: Sshd, conn: Connection, forward: Forward
+) -> None:
+    lost = asyncio.Event()
+    conn.on_lost(lambda _: lost.set())
+    sshd.cut()
+    await asyncio.wait_for(lost.wait(), 5)
+    reader, writer = await asyncio.open_connection("127.0.0.1", forward.local_port)
+    with pytest.raises(ConnectionResetError):
+        await reader.read()
+    await closed(writer)
+    assert isinstance(forward.problem, ConnectionCut)
+
+
+async def test_the_port_moves_to_a_new_connection(
+    sshd: Sshd, conn: Connection, forward: Forward, open_connection: Open
+) -> None:
+    sshd.cut()
+    forward.move_to(await open_connection())
+    reader, writer = await asyncio.open_connection("127.0.0.1", forward.local_port)
+    writer.write(b"again")
+    assert await reader.readexactly(5) == b"again"
+    await closed(writer)
+
+
+async def test_nothing_listens_on_the_host(conn: Connection) -> None:
+    port = free_port()
+    forward = await conn.forward("127.0.0.1", port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", forward.local_port)
+    with pytest.raises(ConnectionResetError):
+        await reader.read()
+    await closed(writer)
+    assert isinstance(forward.problem, Unreachable)
+    assert f"Port {port}" in forward.problem.title
+    assert "refused" in forward.problem.detail
+    await forward.close()
+
+
+async def test_a_taken_port(conn: Connection, forward: Forward) -> None:
+    with pytest.raises(PortTaken, match=f"Port {forward.local_port} "):
+        await conn.forward("127.0.0.1", 80, forward.local_port)
+
+
+async def test_a_port_taken_in_one_family_only(conn: Connection) -> None:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as six:
+        port = six.getsockname()[1]
+        with pytest.raises(PortTaken):
+            await conn.forward("127.0.0.1", 80, port)
+    forward = await conn.forward("127.0.0.1", 80, port)
+    assert forward.local_port == port
+    await forward.close()
+
+
+async def test_closing_gives_the_port_back_and_resets(
+    conn: Connection, forward: Forward, echo: int
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", forward.local_port)
+    writer.write(b"x")
+    await reader.readexactly(1)
+    await forward.close()
+    with pytest.raises(ConnectionResetError):
+        await reader.read()
+    await closed(writer)
+    again = await conn.forward("127.0.0.1", echo, forward.local_port)
+    await again.close()
