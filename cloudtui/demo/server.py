@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import TYPE_CHECKING, cast
 
@@ -54,11 +55,31 @@ class Server(asyncssh.SSHServer):
         """Reach a service of this very host, as a machine of its own would."""
         name = "127.0.0.1" if dest_host in (self._host.address, self._host.name) else dest_host
         target = ports.reachable(self._host.mark, name, dest_port)
-        if not target or self._connection is None:
+        if not target:
             raise asyncssh.ChannelOpenError(
                 asyncssh.OPEN_CONNECT_FAILED, f"Connection to {dest_host} refused"
             )
-        return await self._connection.forward_connection(target, dest_port)
+        try:
+            _, service = await asyncio.get_running_loop().create_connection(
+                SSHForwarder, target, dest_port
+            )
+        except OSError as error:
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, str(error)) from error
+        return Forward(service)
+
+
+class Forward(SSHForwarder):
+    """The channel's side of a forward; ends once both sides have said their last.
+
+    asyncssh ends it when the client is first to finish, and leaves it open for good when the
+    service is.
+    """
+
+    def eof_received(self) -> bool:
+        more = super().eof_received()
+        if not more:
+            self.close()
+        return more
 
 
 class Files(asyncssh.SFTPServer):

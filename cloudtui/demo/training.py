@@ -35,7 +35,7 @@ def bar(step: int, steps: int, begun: int, seconds: float) -> str:
     eighths = int(width * 8 * step / steps)
     full, part = divmod(eighths, 8)
     drawn = "█" * full + (" ▏▎▍▌▋▊▉"[part] if full < width else "")
-    rate = (step - begun) / seconds if seconds > 0 and step > begun else RATE
+    rate = (step - begun) / seconds if seconds > 1 and step > begun else RATE
     spent, left = clock(step / RATE), clock((steps - step) / rate)
     share = step * 100 // steps
     return f"{share:3d}%|{drawn:<{width}}| {step}/{steps} [{spent}<{left}, {rate:.2f}it/s]"
