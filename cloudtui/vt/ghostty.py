@@ -27,11 +27,12 @@ from cloudtui.vt.ghostty_channels import Channels
 from cloudtui.vt.ghostty_input import InputEncoder
 from cloudtui.vt.ghostty_rows import RowReader
 
-_BYTES_PER_LINE = 2_048
-"""Scrollback memory allowed per line kept: a full 200-column line takes about 1.5 KB."""
+_CELL_BYTES, _LINE_BYTES, _PAGE_BYTES = 8, 128, 1 << 20
+"""What scrollback takes at most: per cell, per line, and for pages begun."""
 
-_PAGE_LINES = 512
-"""Old lines are dropped a page at a time; one more page keeps at least what was asked for."""
+_NO_LINE_LIMIT = 1 << 40
+"""The library drops lines over a line limit one by one, which makes a flood ten times slower;
+a limit in bytes drops whole pages."""
 
 _MODE_FOCUS = 1004
 _MODE_WHEEL_TO_KEYS = 1007
@@ -65,13 +66,11 @@ class GhosttyEngine:
         self, columns: int, rows: int, *, cell_len: CellLen, scrollback: int = 10_000
     ) -> None:
         self._size = (max(1, columns), max(1, rows))
-        lines = scrollback + _PAGE_LINES
-        self._terminal: Any = Terminal(*self._size, scrollback=lines)
+        self._scrollback = scrollback
+        self._terminal: Any = Terminal(*self._size, scrollback=_NO_LINE_LIMIT)
         self._handle = self._terminal._t[0]
         self._mode = ffi.new("GhosttyTerminalModeConfig*")
-        limit = ffi.new("size_t*", lines * _BYTES_PER_LINE)
-        option = lib.GHOSTTY_TERMINAL_OPT_SCROLLBACK_MAX_BYTES
-        check(lib.ghostty_terminal_set(self._handle, option, limit), "scrollback bytes")
+        self._limit_scrollback()
         size = [self._size]
         self._shared_size = size
         self._channels = Channels(self._handle, lambda: size[0])
@@ -99,6 +98,7 @@ class GhosttyEngine:
     def resize(self, columns: int, rows: int) -> None:
         self._size = self._shared_size[0] = (max(1, columns), max(1, rows))
         self._terminal.resize(*self._size)
+        self._limit_scrollback()
         self._reader.invalidate()
 
     def dirty_rows(self) -> dict[int, list[Run]]:
@@ -206,6 +206,13 @@ class GhosttyEngine:
 
     def close(self) -> None:
         self._finish()
+
+    def _limit_scrollback(self) -> None:
+        """Allow the memory that the lines asked for take at the width now set."""
+        per_line = self.columns * _CELL_BYTES + _LINE_BYTES
+        limit = ffi.new("size_t*", self._scrollback and self._scrollback * per_line + _PAGE_BYTES)
+        option = lib.GHOSTTY_TERMINAL_OPT_SCROLLBACK_MAX_BYTES
+        check(lib.ghostty_terminal_set(self._handle, option, limit), "scrollback bytes")
 
     def _is_set(self, mode: int) -> bool:
         self._mode.mode = mode

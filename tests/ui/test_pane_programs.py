@@ -103,6 +103,7 @@ class Twins:
                 break
             await asyncio.sleep(0.05)
         assert ours == theirs
+        assert expected in self.app.pane.text
         await until(lambda: shown(self.app) == self.pane_screen()[0])
 
     async def press(self, *keys: str, then: str) -> None:
@@ -154,9 +155,15 @@ async def test_bash_line_editing(short_tmp: Path) -> None:
         await both.press("ctrl+c", then="^C")
         await both.press("up", "ctrl+a", "right", "backspace", then="$ cho")
         await both.press(
-            "ctrl+u", *"printf", "space", *"'\\e[31mred\\e[0m", *"中文e\\u0301'", then="文"
+            "ctrl+e",
+            "ctrl+u",
+            *"printf",
+            "space",
+            *"'\\e[31mred\\e[0m",
+            *"中文e\\u0301'",
+            then="文",
         )
-        await both.press("enter", then="red中文é")
+        await both.press("enter", then="red中文e\u0301")
 
 
 async def test_vim(short_tmp: Path, pages: Path) -> None:
@@ -169,7 +176,7 @@ async def test_vim(short_tmp: Path, pages: Path) -> None:
         await both.press("colon", *"split", "enter", then="pages.txt [+]")
         await both.press("slash", *"word", "enter", "n", then="/word")
         await both.press("v", "down", "down", then="-- VISUAL --")
-        await both.press("escape", "u", then="1 line")
+        await both.press("escape", "g", "g", then="1 word")
         await both.pilot.press(":", "q", "a", "!", "enter")
         await until(lambda: "Ended" in both.app.kinds())
 
@@ -179,7 +186,7 @@ async def test_less(short_tmp: Path, pages: Path) -> None:
         await both.see("pages.txt")
         await both.press("space", "down", "down", then="25 ")
         await both.press("pagedown", "pageup", "up", then="24 ")
-        await both.press("slash", *"150", "enter", then="150 ")
+        await both.press("slash", *"150", "enter", then="150\n")
         await both.press("G", then="(END)")
 
 

@@ -180,17 +180,28 @@ def test_colours_a_program_sets_for_itself(engine: Engine) -> None:
     assert engine.dirty_rows()[0][0] == ("x", Style(fg=3))
 
 
-def test_scrollback_is_as_long_as_asked(factory: EngineFactory) -> None:
-    engine = factory(200, 50, cell_len=cell_len, scrollback=3000)
-    engine.feed("".join(f"{i} {'x' * 190}\r\n" for i in range(6000)).encode())
+@pytest.mark.parametrize("columns", [20, 80, 200])
+def test_scrollback_is_at_least_as_long_as_asked(factory: EngineFactory, columns: int) -> None:
+    engine = factory(columns, 50, cell_len=cell_len, scrollback=3000)
+    engine.feed(
+        "".join(f"\x1b[3{i % 8}m{i} {'x' * (columns - 9)}\r\n" for i in range(20_000)).encode()
+    )
     bar = engine.scrollbar
     assert bar.at_bottom
-    assert 3000 <= bar.offset <= 3600
+    assert 3000 <= bar.offset <= 3000 + 4_000_000 // (columns * 8)
     engine.scroll(-bar.total)
     assert engine.scrollbar.offset == 0
     assert not engine.cursor.visible
     engine.scroll_to_bottom()
     assert engine.scrollbar.at_bottom
+    engine.close()
+
+
+def test_a_wider_screen_may_keep_as_many_lines(factory: EngineFactory) -> None:
+    engine = factory(20, 50, cell_len=cell_len, scrollback=3000)
+    engine.resize(200, 50)
+    engine.feed("".join(f"{i} {'x' * 190}\r\n" for i in range(6000)).encode())
+    assert engine.scrollbar.offset >= 3000
     engine.close()
 
 
