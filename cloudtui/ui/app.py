@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from rich.text import Text
 from textual import events
 from textual.app import App, InvalidThemeError
 from textual.binding import Binding, BindingType
@@ -70,6 +70,8 @@ class CloudtuiApp(App[int], inherit_bindings=False):
         """The keys of every action, by action id, as this user has them."""
         self._problems += [CloudtuiError(sentence) for sentence in sentences]
         self._silent: list[Note] = []
+        self.last_words = ""
+        """What is said on the terminal after a bug ended the app."""
         self._end_listening: Callable[[], None] | None = None
         self._use_themes()
 
@@ -238,15 +240,15 @@ class CloudtuiApp(App[int], inherit_bindings=False):
         """A bug: a report without local variables, and one line that says where it is."""
         from cloudtui.files.crash import write_report
 
-        if self._exit_renderables:
-            return
         error: BaseException | None = self._exception
         if isinstance(error, WorkerFailed):
             error = error.error
-        if error is not None:
+        if error is not None and not self.last_words:
             path = write_report(error)
-            line = f"cloudtui stopped: a bug of its own ({type(error).__name__}). Report: {path}"
-            self._exit_renderables.append(Text(line))
+            self.last_words = (
+                f"cloudtui stopped on a bug of its own ({type(error).__name__}). "
+                f"The report is in {path}"
+            )
         self.bell()
         self._close_messages_no_wait()
 
@@ -272,4 +274,6 @@ async def _run(
     app = CloudtuiApp(make_workbench, settings=settings, problems=problems)
     async with app.workbench:
         await app.run_async()
+    if app.last_words:
+        sys.stderr.write(f"{app.last_words}\n")
     return app.return_code or 0

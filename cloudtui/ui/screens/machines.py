@@ -10,7 +10,7 @@ from textual.containers import VerticalScroll
 from textual.widgets import Input, Static
 
 from cloudtui.core.events import Event, InventoryChanged, InventoryState, TunnelsChanged
-from cloudtui.model.errors import CloudtuiError, CredentialsProblem, UsageError
+from cloudtui.model.errors import CloudtuiError, CredentialsProblem
 from cloudtui.model.instance import Instance, matches
 from cloudtui.model.words import plural, since
 from cloudtui.ui.actions import Where
@@ -28,6 +28,7 @@ NO_ACCOUNT_STEPS = (
     ("cloudtui demo", "try everything on pretend machines, without an account"),
     ("AWS_PROFILE=NAME cloudtui", "use one of the profiles of ~/.aws/config"),
     ("aws sso login", "sign in again through your organisation"),
+    ("aws configure", "store a long-lived access key"),
 )
 
 
@@ -129,9 +130,10 @@ class MachinesScreen(Area):
     def _paint_failure(self, face: Face, state: InventoryState) -> None:
         _, error = state.errors[0]
         steps: list[tuple[str, str]] = [("Ctrl-r", "try again now")]
-        if isinstance(error, (CredentialsProblem, UsageError)):
-            steps = [*NO_ACCOUNT_STEPS, *steps]
-        face.fail(error, steps)
+        if isinstance(error, CredentialsProblem):
+            face.say(error.title, error.detail, [*NO_ACCOUNT_STEPS, *steps], failed=True)
+        else:
+            face.fail(error, steps)
 
     def _paint_trouble(self) -> None:
         """The line above old rows that says why they are old."""
@@ -151,6 +153,7 @@ class MachinesScreen(Area):
         panel, instance = self.query_one("#details"), self.instance
         wanted = self.app.size.height >= DETAILS_FROM if self._details is None else self._details
         panel.display = wanted and instance is not None and self.table.display
+        panel.set_class(self.app.size.height < DETAILS_FROM, "-tight")
         if panel.display and instance:
             tunnels = [t for t in self.workbench.tunnels.states if t.instance_id == instance.id]
             width = self.app.size.width - 3

@@ -90,7 +90,7 @@ class KeyedTable(DataTable[Text], inherit_bindings=False):
         return self.coordinate_to_cell_key(Coordinate(self.cursor_row, 0)).row_key.value
 
     @property
-    def keys(self) -> list[str]:
+    def keys_shown(self) -> list[str]:
         """The keys shown, from top to bottom."""
         return [row.key.value or "" for row in self.ordered_rows]
 
@@ -176,7 +176,7 @@ class KeyedTable(DataTable[Text], inherit_bindings=False):
     def _update(self, *, resort: bool = False) -> None:
         key, place = self.key, self.cursor_row
         wanted = {row.key for row in self._rows}
-        for old in [k for k in self.keys if k not in wanted]:
+        for old in [k for k in self.keys_shown if k not in wanted]:
             self.remove_row(old)
         for row in self._rows:
             if row.key not in self.rows:
@@ -186,7 +186,7 @@ class KeyedTable(DataTable[Text], inherit_bindings=False):
                 old_cell, cell = self.get_cell(row.key, column), row.cells[column]
                 if old_cell.plain != cell.plain or old_cell.style != cell.style:
                     self.update_cell(row.key, column, cell, update_width=True)
-        if self._chosen and (resort or self.keys != [row.key for row in self._rows]):
+        if self._chosen and (resort or self.keys_shown != [row.key for row in self._rows]):
             first = self._chosen[0]
             ranks = {id(self.get_cell(r.key, first)): n for n, r in enumerate(self._rows)}
             self.sort(first, key=lambda cell: ranks[id(cell)])

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import pytest
+
+from cloudtui.ui.actions import ACTIONS, BY_ID, Where, at, key_table, key_words, with_keys
+from cloudtui.ui.app import CloudtuiApp
+from cloudtui.ui.screens.area import Area
+from cloudtui.ui.screens.help import HelpScreen
+from cloudtui.ui.screens.jupyter import JupyterScreen
+from cloudtui.ui.screens.machines import MachinesScreen
+from cloudtui.ui.screens.messages import MessagesScreen
+from cloudtui.ui.screens.pane import PaneScreen
+from cloudtui.ui.screens.sessions import SessionsScreen
+from tests.ui.fakes import console, listed
+
+SCREENS: dict[Where, type[Area]] = {
+    Where.MACHINES: MachinesScreen,
+    Where.SESSIONS: SessionsScreen,
+    Where.PANE: PaneScreen,
+    Where.JUPYTER: JupyterScreen,
+    Where.LOG: MessagesScreen,
+    Where.HELP: HelpScreen,
+}
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda a: a.id)
+def test_every_action_has_words_help_a_key_and_a_handler_wherever_it_is(action: object) -> None:
+    found = BY_ID[getattr(action, "id")]  # noqa: B009
+    assert found.keys
+    assert found.words
+    assert found.help.endswith(".")
+    places = SCREENS if Where.EVERYWHERE in found.where else found.where
+    for where in places:
+        screen = SCREENS[where]
+        assert hasattr(screen, found.handler) or hasattr(CloudtuiApp, found.handler), where
+
+
+def test_ids_are_unique() -> None:
+    assert len(BY_ID) == len(ACTIONS)
+
+
+@pytest.mark.parametrize("where", SCREENS, ids=str)
+def test_no_key_means_two_things_on_one_screen(where: Where) -> None:
+    keys = [key for action in at(where) for key in action.keys]
+    assert len(keys) == len(set(keys))
+
+
+@pytest.mark.parametrize("where", SCREENS, ids=str)
+def test_each_screen_binds_its_actions_by_their_ids(where: Where) -> None:
+    bound = {getattr(binding, "id", None) for binding in SCREENS[where].BINDINGS}
+    assert bound == {action.id for action in at(where)}
+
+
+def test_the_key_table_has_a_row_for_every_action() -> None:
+    rows = key_table().splitlines()
+    assert len(rows) == len(ACTIONS) + 2
+    assert "| `Ctrl-r` | machines, sessions | Ask again now. |" in rows
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("ctrl+r", "Ctrl-r"),
+        ("escape", "Esc"),
+        ("question_mark", "?"),
+        ("J", "J"),
+        ("f1", "F1"),
+        ("ctrl+right_square_bracket", "Ctrl-]"),
+        ("ctrl+]", "Ctrl-]"),
+    ],
+)
+def test_keys_are_written_as_people_write_them(key: str, words: str) -> None:
+    assert key_words(key) == words
+
+
+def test_a_user_may_give_an_action_other_keys() -> None:
+    keys, problems = with_keys({"go.refresh": "f5, ctrl+l"})
+    assert keys["go.refresh"] == ("f5", "ctrl+l")
+    assert problems == []
+
+
+@pytest.mark.parametrize(
+    ("action", "key", "sentence"),
+    [
+        ("go.nowhere", "f5", "There is no action 'go.nowhere'"),
+        ("machine.shell", "J", "is taken by machine.jupyter"),
+        ("machine.shell", " ", "needs a key"),
+    ],
+)
+def test_a_key_that_cannot_be_given_is_said(action: str, key: str, sentence: str) -> None:
+    keys, problems = with_keys({action: key})
+    assert [p for p in problems if sentence in p]
+    assert keys["machine.shell"] == ("s",)
+
+
+@pytest.mark.parametrize("place", ["machine.sessions", ""])
+async def test_help_lists_every_action_with_its_keys(place: str) -> None:
+    async with console(listed(), size=(140, 120)) as ui:
+        if place:
+            await ui.do(place)
+        await ui.do("go.help")
+        page = " ".join(ui.text.split())
+        for action in ACTIONS:
+            for key in action.keys:
+                assert key_words(key) in page
+            assert action.help.split()[0] in page
+        text = "".join(str(widget.render()) for widget in ui.app.screen.query(".column").results())
+        flat = " ".join(text.split())
+        missing = [a.id for a in ACTIONS if a.help not in flat]
+        assert missing == []
+        assert "tag:team=nlp" in flat
+
+
+async def test_help_closes_with_the_key_that_opened_it() -> None:
+    async with console(listed()) as ui:
+        await ui.press("question_mark")
+        assert isinstance(ui.app.screen, HelpScreen)
+        await ui.press("question_mark")
+        assert isinstance(ui.app.screen, MachinesScreen)
+
+
+async def test_the_palette_runs_an_action() -> None:
+    async with console(listed()) as ui:
+        await ui.press("colon")
+        await ui.press(*"messages")
+        await ui.app.workers.wait_for_complete()
+        await ui.press("enter")
+        assert isinstance(ui.app.screen, MessagesScreen)
