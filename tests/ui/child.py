@@ -12,15 +12,18 @@ from cloudtui.model.remote import Prompts
 from cloudtui.ui import app
 from tests.ui.fakes import FakeWorkbench, listed
 
-
 FLAG = Path(sys.argv[1])
+
+
+def note_closed() -> None:
+    FLAG.write_text("closed")
 
 
 class ClosingWorkbench(FakeWorkbench):
     """Writes a file when it is closed, and fails in an event handler when told to."""
 
     async def __aexit__(self, *_: object) -> None:
-        FLAG.write_text("closed")
+        note_closed()
 
     async def ssh_command(self, instance: object) -> str:
         secret_access_key = "wJalrXUtnFEMI/K7MDENG"
