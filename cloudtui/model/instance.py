@@ -84,8 +84,12 @@ class Instance:
 
     @property
     def address(self) -> str:
-        """Where SSH would go without an ssh config entry: public IPv4, IPv6, then private IPv4."""
-        return self.public_ip or self.ipv6 or self.private_ip
+        """Where SSH would go without an ssh config entry: public IPv4, IPv6, then private IPv4.
+
+        A machine that is not up has its private address still, but nothing answers there.
+        """
+        up = self.state in (State.RUNNING, State.PENDING)
+        return self.public_ip or self.ipv6 or (self.private_ip if up else "")
 
     @property
     def spot(self) -> bool:

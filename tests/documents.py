@@ -1,0 +1,34 @@
+"""Writes the tables of the README that come from the code: `python -m tests.documents`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def settings_table() -> str:
+    """Every setting with its values, default and meaning, in Markdown."""
+    from cloudtui.files.settings import describe
+
+    lines = ["| setting | values | default | meaning |", "|---|---|---|---|"]
+    lines += [
+        f"| `{name}` | {kind} | `{given}` | {help} |" for name, kind, given, help in describe()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def filled(text: str) -> str:
+    """The README with its tables as the code has them now."""
+    from cloudtui.ui.actions import key_table
+
+    for name, table in (("keys", key_table()), ("settings", settings_table())):
+        part = re.compile(rf"(<!-- {name}:[^\n]*-->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        text, count = part.subn(lambda m, table=table: f"{m[1]}\n{table}\n{m[2]}", text)
+        assert count == 1, f"README.md has no place for its {name}"
+    return text
+
+
+if __name__ == "__main__":
+    README.write_text(filled(README.read_text()))

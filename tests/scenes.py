@@ -1,0 +1,160 @@
+"""The scenes of the screenshots: a pretend fleet, a clock that stands still, a fixed size."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import time_machine
+
+from cloudtui.core.events import InventoryState
+from cloudtui.files.settings import Settings
+from cloudtui.model.finding import Identity
+from cloudtui.model.instance import Instance, State
+from cloudtui.model.session import Program, Session, SessionList
+from tests.ui.fakes import Console, console, machine
+
+NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+SIZE = (110, 30)
+DESCENT = 5.0
+"""Pixels by which DejaVu's letters reach below the last line's clip."""
+THEMES = {"dark": "cloudtui-dark", "light": "cloudtui-light"}
+
+
+def _machine(number: int, name: str, up: timedelta, **changes: object) -> Instance:
+    made = machine(number, name)
+    digest = hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
+    return replace(
+        made,
+        id=f"i-0{digest[:16]}",
+        launched=NOW - up,
+        **{"key_name": "nlp-lab", **changes},  # type: ignore[arg-type]
+    )
+
+
+FLEET = (
+    _machine(43, "bert-gpu", timedelta(days=2, hours=4)),
+    _machine(44, "bert-gpu-2", timedelta(seconds=12), state=State.PENDING, public_ip=""),
+    _machine(51, "etl-box", timedelta(days=9), state=State.STOPPED, type="m5.xlarge", public_ip=""),
+    _machine(45, "jupyter-lab", timedelta(hours=6, minutes=12), type="t3.xlarge"),
+    _machine(
+        46, "paper-eu", timedelta(days=5, hours=1), type="c5.2xlarge", zone="eu-west-1a",
+        region="eu-west-1",
+    ),
+    _machine(
+        47, "spot-trainer", timedelta(hours=1, minutes=42), type="g4dn.xlarge", lifecycle="spot"
+    ),
+)  # fmt: skip
+
+LISTED = InventoryState(
+    instances=FLEET,
+    regions=("us-east-1", "eu-west-1"),
+    updated=NOW - timedelta(seconds=4),
+    identity=Identity("123456789012", "arn:aws:iam::123456789012:user/nlp-lab"),
+)
+
+SESSIONS = SessionList(
+    (
+        Session(Program.TMUX, "$0", "bert", 2, 1, NOW - timedelta(hours=9, minutes=3)),
+        Session(Program.TMUX, "$3", "eval", 1, 0, NOW - timedelta(minutes=12)),
+        Session(Program.SCREEN, "4711.prep", "prep", None, 0, NOW - timedelta(days=1)),
+    ),
+    "tmux 3.4",
+    "Screen version 4.09.01",
+)
+
+
+def _training_log() -> str:
+    lines = [
+        "\x1b[2J\x1b[H\x1b[1m***** Running training *****\x1b[0m",
+        "  Num examples = 200,000",
+        "  Num Epochs = 3",
+        "  Instantaneous batch size per device = 32",
+        "  Total optimization steps = 18,750",
+        "  Resuming from checkpoint-4000",
+    ]
+    for step in range(18):
+        loss, rate = 0.3475 - step * 0.0013, 1.5732e-05 - step * 2.1e-09
+        lines.append(
+            f"{{'loss': {loss:.4f}, 'grad_norm': {2.4 + step % 5 * 0.31:.4f}, "
+            f"'learning_rate': {rate:.6e}, 'epoch': {0.6403 + step * 0.0003:.4f}}}"
+        )
+    lines.append(
+        " 21%|\x1b[36m████████▋\x1b[0m                               | 4018/18750 "
+        "[31:26<1:55:16, \x1b[32m2.13it/s\x1b[0m]"
+    )
+    bar = "\x1b[30;42m[bert] 0:train*  1:htop-" + " " * 66 + '"bert-gpu" 09:30 21-Nov\x1b[0m'
+    return "\r\n".join(lines) + f"\x1b[{SIZE[1] - 1};1H{bar}\x1b[26;1H"
+
+
+async def machines(made: Console) -> None:
+    """The first screen."""
+
+
+async def sessions(made: Console) -> None:
+    made.bench.sessions.answer = SESSIONS
+    await made.do("machine.sessions")
+
+
+async def pane(made: Console) -> None:
+    await sessions(made)
+    await made.do("session.attach")
+    while not made.bench.sessions.attached:
+        await made.settle()
+    made.bench.sessions.attached[0].print(_training_log())
+
+
+async def help(made: Console) -> None:
+    await made.press("question_mark")
+
+
+async def jupyter(made: Console) -> None:
+    made.app.screen.query_one("MachinesTable").select(FLEET[3].id)  # type: ignore[attr-defined]
+    await made.settle()
+    await made.do("machine.jupyter")
+
+
+SCENES: dict[str, Callable[[Console], Awaitable[None]]] = {
+    "machines": machines,
+    "sessions": sessions,
+    "pane": pane,
+    "help": help,
+    "jupyter": jupyter,
+}
+
+
+@asynccontextmanager
+async def scene(name: str, theme: str) -> AsyncIterator[Console]:
+    """The console as the scene leaves it, settled; `theme` is dark or light."""
+    zone, os.environ["TZ"] = os.environ.get("TZ"), "UTC"
+    time.tzset()
+    try:
+        with time_machine.travel(NOW, tick=False):
+            async with console(LISTED, size=SIZE, settings=Settings(theme=THEMES[theme])) as made:
+                await SCENES[name](made)
+                for _ in range(4):
+                    await made.settle()
+                yield made
+    finally:
+        os.environ.pop("TZ") if zone is None else os.environ.update(TZ=zone)
+        time.tzset()
+
+
+def drawing(made: Console, name: str) -> str:
+    """The screen as SVG, in a font that every machine has a likeness of."""
+    svg = made.app.export_screenshot(title=f"cloudtui: {name}")
+    svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
+    clip = re.compile(r'(-clip-terminal">\s*<rect [^>]*height=")([\d.]+)')
+    svg = clip.sub(lambda m: f"{m[1]}{float(m[2]) + DESCENT}", svg)
+    return svg.replace("Fira Code", "DejaVu Sans Mono")
+
+
+def words(svg: str) -> str:
+    """The text of a drawing, without where and in which colour."""
+    return "\n".join(re.findall(r"<text[^>]*>(.*?)</text>", svg))
