@@ -25,8 +25,9 @@ def filled(text: str) -> str:
 
     for name, table in (("keys", key_table()), ("settings", settings_table())):
         part = re.compile(rf"(<!-- {name}:[^\n]*-->\n).*?(<!-- /{name} -->)", re.DOTALL)
-        text, count = part.subn(lambda m, table=table: f"{m[1]}\n{table}\n{m[2]}", text)
-        assert count == 1, f"README.md has no place for its {name}"
+        found = part.search(text)
+        assert found, f"README.md has no place for its {name}"
+        text = f"{text[: found.start()]}{found[1]}\n{table}\n{found[2]}{text[found.end() :]}"
     return text
 
 
