@@ -52,11 +52,13 @@ class Ec2:
 
     @staticmethod
     def _prepare(plan: Plan) -> None:
-        """Own images in place of moto's of 2017; of 30 regions' type offerings only those used."""
+        """Own images in place of moto's of 2017; of 30 regions' type offerings only those used;
+        each of botocore's files, which moto asks for three times, read once."""
         images = plan.folder / "images.json"
         images.write_text(json.dumps([_image(*fields) for fields in _IMAGES]), "utf-8")
         os.environ["MOTO_AMIS_PATH"] = str(images)
         import moto.utilities.utils as resources
+        from botocore.loaders import JSONFileLoader
 
         load = resources.load_resource
 
@@ -66,11 +68,21 @@ class Ec2:
                 return []
             return load(resource)
 
+        loaders: Any = JSONFileLoader
+        read = loaders.load_file
+        once: dict[str, Any] = {}
+
+        def read_once(loader: Any, path: str) -> Any:
+            if path not in once:
+                once[path] = read(loader, path)
+            return once[path]
+
         resources.load_resource = load_needed
+        loaders.load_file = read_once
         import moto.ec2.models
         import moto.ec2.responses  # noqa: F401
 
-        resources.load_resource = load
+        resources.load_resource, loaders.load_file = load, read
 
     def call(self, region: str, action: str, **parameters: str) -> ElementTree.Element:
         """One request as a client would send it; dots in names are written as `__`.
