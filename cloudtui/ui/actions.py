@@ -50,6 +50,8 @@ class Action:
     rule: str = ""
     footer: bool = False
     palette: bool = True
+    at_once: bool = False
+    """Done before the next key is looked at, so that what is typed after it goes where it leads."""
 
 
 _M, _S, _P, _J = Where.MACHINES, Where.SESSIONS, Where.PANE, Where.JUPYTER
@@ -143,6 +145,7 @@ ACTIONS: tuple[Action, ...] = (
         (_M,),
         Group.FIND,
         footer=True,
+        at_once=True,
     ),
     Action(
         "list.order",

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from textual import events
 from textual.widgets import Input
 
 from cloudtui.core.events import InventoryState, TunnelPhase, TunnelState
@@ -125,6 +126,15 @@ async def test_letters_go_to_the_filter_while_it_is_open() -> None:
         await ui.press("slash", "q", "J", "s")
         assert screen_of(ui).query_one(Input).value == "qJs"
         assert "No machine matches the filter." in ui.text
+
+
+async def test_what_is_typed_right_after_the_filter_key_goes_into_the_filter() -> None:
+    async with console(listed()) as ui:
+        for key, character in (("slash", "/"), ("s", "s"), ("slash", "/"), ("J", "J")):
+            ui.app.post_message(events.Key(key, character))
+        await ui.settle()
+        assert isinstance(ui.app.screen, MachinesScreen)
+        assert screen_of(ui).query_one(Input).value == "s/J"
 
 
 async def test_arrows_move_the_cursor_while_the_filter_is_open() -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.widgets import Input
 
 from cloudtui.core.events import Event, InventoryChanged, Severity
 from cloudtui.model.instance import Instance
@@ -20,7 +21,14 @@ if TYPE_CHECKING:
 def bindings(where: Where) -> list[BindingType]:
     """The key bindings of a screen; the ids are the actions' own, for the user's keymap."""
     return [
-        Binding(",".join(action.keys), f"do({action.id!r})", action.words, id=action.id, show=False)
+        Binding(
+            ",".join(action.keys),
+            f"do({action.id!r})",
+            action.words,
+            id=action.id,
+            show=False,
+            priority=action.at_once,
+        )
         for action in at(where)
     ]
 
@@ -48,6 +56,11 @@ class Area(Screen[None]):
     def why_not(self, action: Action) -> str:
         """Why an action cannot be done now, in one sentence; empty when it can."""
         return self.workbench.why_not(action.rule, self.instance) if action.rule else ""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that act at once are letters to a field that is being typed into."""
+        at_once = action == "do" and BY_ID[str(parameters[0])].at_once
+        return not (at_once and isinstance(self.focused, Input))
 
     def action_do(self, action_id: str) -> None:
         """Do an action of the table, or say why it cannot be done."""

@@ -183,7 +183,7 @@ class MachinesScreen(Area):
     def start_filter(self) -> None:
         field = self.query_one(Input)
         field.display = True
-        field.focus()
+        self.set_focus(field)
 
     @on(Input.Changed)
     def _filter_changed(self) -> None:
