@@ -190,9 +190,10 @@ async def test_resize_reaches_engine_and_remote() -> None:
 
 async def test_an_ended_program_leaves_its_last_screen_and_a_sentence() -> None:
     async with running() as (app, channel, pilot):
-        channel.say(b"x" * 100_000 + b"\x1b[2J\x1b[Hlast words")
+        channel.say(b"x" * 8_000_000 + b"\x1b[2J\x1b[Hlast words")
         channel.ended.set_result(End(Ending.LOST, "The connection is gone."))
         await until(lambda: "Ended" in app.kinds())
+        assert app.pane.text.startswith("last words")
         ended = next(m for m in app.posted if isinstance(m, Pane.Ended))
         assert (ended.ending, ended.sentence) == (Ending.LOST, "The connection is gone.")
         await until(lambda: shown(app)[-1] == " The connection is gone.")
