@@ -76,6 +76,15 @@ async def test_opening_shows_that_it_works_and_escape_cancels() -> None:
         assert ui.bench.sessions.attached == []
 
 
+async def test_a_click_while_opening_does_not_take_escape_away() -> None:
+    async with console(listed()) as ui:
+        ui.bench.sessions.hold.clear()
+        await ui.do("machine.shell")
+        await ui.pilot.click(Pane)
+        await ui.press("escape")
+        assert isinstance(ui.app.screen, MachinesScreen)
+
+
 async def test_a_failed_opening_shows_reason_and_next_step() -> None:
     async with console(listed()) as ui:
         ui.bench.sessions.refusal = Unreachable("Cannot reach bert-gpu.", "port 22", "Open it.")
