@@ -69,7 +69,7 @@ async def test_elastic_address_stays_over_stop_and_start(site: Site, ec2: EC2Cli
         await ec2.release_address(AllocationId=allocation)
 
     await ec2.stop_instances(InstanceIds=[box])
-    await reaches(ec2, box, "stopped")
+    assert (await reaches(ec2, box, "stopped"))["PublicIpAddress"] == address
     await ec2.start_instances(InstanceIds=[box])
     assert (await reaches(ec2, box, "running"))["PublicIpAddress"] == address
 
