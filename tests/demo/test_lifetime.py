@@ -67,14 +67,15 @@ async def test_leaving_waits_until_all_is_gone() -> None:
         assert (folder.stat().st_mode & 0o777) == 0o700
         async with client(demo, "us-east-1") as ec2:
             bert = next(i for i in await instances(ec2) if name(i) == "bert-gpu")
-        hidden = "env -i setsid -f sleep 86399 >/dev/null 2>&1 </dev/null"
+        sleep = f"sleep {90_000 + os.getpid()}"
+        hidden = f"env -i setsid -f {sleep} >/dev/null 2>&1 </dev/null"
         assert ssh(demo, bert["PublicIpAddress"], hidden).returncode == 0
         child = children(os.getpid(), str(folder))[0]
-        await until(lambda: children(child, "sleep 86399"), "the hidden process")
+        await until(lambda: children(child, sleep), "the hidden process")
     assert not processes.marked(mark)
     assert not folder.exists()
-    assert not children(1, "sleep 86399")
-    assert not children(os.getpid(), "sleep 86399")
+    assert not children(1, sleep)
+    assert not children(os.getpid(), sleep)
 
 
 def ssh(demo: Demo, target: str, *rest: str) -> subprocess.CompletedProcess[str]:
