@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from cloudtui.model.errors import (
 from cloudtui.model.remote import HostKey, Prompts, Route
 from cloudtui.ssh import authentication, hostkeys
 from cloudtui.ssh.connection import Connection
+from cloudtui.ssh.proxy import Proxy
 
 __all__ = ["Connection", "connect"]
 
@@ -61,10 +61,8 @@ async def connect(route: Route, prompts: Prompts) -> Connection:
             tunnel = opened[-1] if opened else None
             opened.append(await _hop(hop, tunnel, prompts, connection))
     except BaseException:
-        for each in reversed(opened):
-            each.abort()
-        for each in reversed(opened):
-            await each.wait_closed()
+        connection.opened(opened)
+        await connection.close()
         raise
     connection.opened(opened)
     return connection
@@ -198,7 +196,7 @@ async def _hop(
     offers = await authentication.gather(route, _Unhurried(prompts, clock))
     try:
         login = _Login(route, _Unhurried(prompts, clock), offers, clock, connection)
-        conn = await _attempt(route, tunnel, login, clock)
+        conn = await _attempt(route, tunnel, login, clock, connection)
         if conn is None:
             if login.host_key is None:
                 raise _revoked(route)
@@ -207,7 +205,7 @@ async def _hop(
             login = _Login(route, _Unhurried(prompts, clock), offers, clock, connection)
             login.accepted = seen
             login.ask_questions = not changed
-            conn = await _attempt(route, tunnel, login, clock)
+            conn = await _attempt(route, tunnel, login, clock, connection)
             if conn is None:
                 raise _changed(route, login.host_key or seen)
         return conn
@@ -273,17 +271,18 @@ async def _attempt(
     tunnel: asyncssh.SSHClientConnection | None,
     login: _Login,
     clock: _Clock,
+    connection: Connection,
 ) -> asyncssh.SSHClientConnection | None:
     """The logged-in connection, or None when the host key was turned down."""
     trusted = await asyncio.to_thread(hostkeys.trusted, route)
-    words = _ProxyWords(route.proxy_command if tunnel is None else "")
+    proxy = await Proxy.start(route.proxy_command) if route.proxy_command and not tunnel else None
     try:
         async with clock.running(route.connect_timeout):
-            return await asyncssh.connect(
+            conn = await asyncssh.connect(
                 route.host,
                 route.port,
                 tunnel=tunnel or (),
-                proxy_command=words.command,
+                sock=proxy.sock if proxy else None,
                 config=None,
                 username=route.user or (),
                 client_factory=lambda: login,
@@ -302,40 +301,20 @@ async def _attempt(
                 keepalive_interval=route.keepalive_interval,
                 keepalive_count_max=route.keepalive_count_max,
             )
+        if proxy:
+            connection.keep(proxy)
+            proxy = None
+        return conn
     except asyncssh.HostKeyNotVerifiable:
         return None
     except TimeoutError:
         raise _timed_out(route, login, tunnel is not None) from None
     except (asyncssh.Error, OSError, ValueError) as error:
-        raise _explained(route, login, error, words.last()) from error
+        words = proxy.last_words() if proxy else ""
+        raise _explained(route, login, error, words) from error
     finally:
-        words.close()
-
-
-class _ProxyWords:
-    """A ProxyCommand as arguments, with what it says on stderr kept for the error.
-
-    asyncssh takes stderr for part of the stream and its end for the end of the connection, so
-    stderr goes to a file while descriptor 3 keeps the original open.
-    """
-
-    def __init__(self, command: str) -> None:
-        self.command: tuple[()] | list[str] = ()
-        self._file: Path | None = None
-        if command:
-            with tempfile.NamedTemporaryFile(prefix="cloudtui-proxy-", delete=False) as file:
-                self._file = Path(file.name)
-            self.command = ["sh", "-c", f'exec 3>&2 2>"$0"; {command}', str(self._file)]
-
-    def last(self) -> str:
-        if not self._file:
-            return ""
-        text = self._file.read_bytes()[-4096:].decode(errors="replace")
-        return "\n".join(text.split("\n")[-6:]).strip()
-
-    def close(self) -> None:
-        if self._file:
-            self._file.unlink(missing_ok=True)
+        if proxy:
+            await proxy.close()
 
 
 def _timed_out(route: Route, login: _Login, jumped: bool) -> Timeout:

@@ -19,6 +19,7 @@ from asyncssh.constants import (
 from cloudtui.model.errors import CloudtuiError, ConnectionCut, Refused, Timeout
 from cloudtui.model.remote import Route
 from cloudtui.ssh.forward import Forward
+from cloudtui.ssh.proxy import Proxy
 from cloudtui.ssh.terminal import Channel, Terminal
 
 OPEN_SECONDS = 20.0
@@ -78,6 +79,7 @@ class Connection:
     def __init__(self, route: Route) -> None:
         self.route = route
         self._chain: list[asyncssh.SSHClientConnection] = []
+        self._proxy: Proxy | None = None
         self._closing = False
         self._lost: CloudtuiError | None = None
         self._listeners: list[Callable[[CloudtuiError], None]] = []
@@ -85,6 +87,10 @@ class Connection:
     def opened(self, chain: Sequence[asyncssh.SSHClientConnection]) -> None:
         """The hops, the route's own host last; called once by `connect`."""
         self._chain = list(chain)
+
+    def keep(self, proxy: Proxy) -> None:
+        """The command that carries the first hop; ended with the connection."""
+        self._proxy = proxy
 
     def hop_lost(self, route: Route, error: Exception | None) -> None:
         """A hop of the chain is gone; before `opened` that is a failed login, not a loss."""
@@ -95,6 +101,8 @@ class Connection:
             str(error) if error else "The server closed it.",
             "What runs in tmux or screen there goes on; connect again.",
         )
+        if self._proxy:
+            self._proxy.kill()
         for listener in list(self._listeners):
             listener(self._lost)
 
@@ -264,6 +272,8 @@ class Connection:
             except TimeoutError:
                 each.abort()
                 await each.wait_closed()
+        if self._proxy:
+            await self._proxy.close()
 
     async def _session(
         self,

@@ -70,7 +70,8 @@ class TestHostKeys:
         known.parent.mkdir()
         known.write_text("other.example ssh-ed25519 AAAA")
         await logs_in(sshd.route(known_hosts=(known,)), prompts)
-        assert len(known.read_text().splitlines()) == 2
+        _, line = known.read_text().splitlines()
+        assert line == f"[127.0.0.1]:{sshd.port} {public_words(sshd.host_key)}"
         options = ["StrictHostKeyChecking=yes", f"UserKnownHostsFile={known}", "BatchMode=yes"]
         command = ["ssh", "-F", "none", *(w for o in options for w in ("-o", o)), "-i", sshd.key]
         done = await asyncio.create_subprocess_exec(
@@ -223,6 +224,7 @@ class TestHostKeys:
 class TestKeys:
     async def test_an_open_key_file_is_refused(self, sshd: Sshd, prompts: Answers) -> None:
         sshd.key.chmod(0o644)
+        sshd.stop()
         with pytest.raises(Refused, match="mode 0644") as caught:
             await connect(sshd.route(), prompts)
         assert caught.value.hint.endswith(f"chmod 400 {sshd.key}")
@@ -417,7 +419,12 @@ class TestAgent:
             ["ssh-keygen", "-q", "-p", "-N", "s3cret", "-f", locked], check=True,
             capture_output=True,
         )  # fmt: skip
-        assert await logs_in(sshd.route(identity_files=(locked,)), prompts) == sshd.user
+        route = sshd.route(identity_files=(locked,))
+        assert await logs_in(route, prompts) == sshd.user
+        sshd.authorized.write_text("")
+        with pytest.raises(CredentialsProblem) as caught:
+            await connect(route, prompts)
+        assert caught.value.detail == "Keys tried: client_key (agent)."
         assert not prompts.asked
 
     async def test_other_agent_keys_are_left_out_when_asked(
@@ -464,7 +471,11 @@ class TestQuestions:
             ) -> tuple[str, str, str, list[tuple[str, bool]]]:
                 return "Two steps", "Look at your phone", "", [("Code: ", False)]
 
-            def validate_kbdint_response(self, username: str, responses: object) -> bool:
+            def validate_kbdint_response(
+                self, username: str, responses: object
+            ) -> bool | tuple[str, str, str, list[tuple[str, bool]]]:
+                if responses == ["again"]:
+                    return self.get_kbdint_challenge(username, "", "")
                 return responses == ["123456"]
 
         acceptor = await asyncssh.create_server(
@@ -487,6 +498,14 @@ class TestQuestions:
 
     async def test_wrong_codes_end(self, server: Route, prompts: Answers) -> None:
         prompts.replies = [["1"], ["2"], ["3"], ["4"]]
+        with pytest.raises(CredentialsProblem):
+            await connect(server, prompts)
+        assert len(prompts.titles) == 3
+
+    async def test_the_same_question_over_and_over_ends(
+        self, server: Route, prompts: Answers
+    ) -> None:
+        prompts.replies = [["again"]] * 9
         with pytest.raises(CredentialsProblem):
             await connect(server, prompts)
         assert len(prompts.titles) == 3
@@ -617,3 +636,16 @@ class TestProxyCommand:
         with pytest.raises(Unreachable, match=r"ProxyCommand to 127\.0\.0\.1 failed") as caught:
             await connect(route, prompts)
         assert caught.value.detail == "no tunnel today"
+
+    async def test_the_command_ends_with_the_connection(
+        self, sshd: Sshd, prompts: Answers, tmp_path: Path
+    ) -> None:
+        pid = tmp_path / "pid"
+        pipe = self.PIPE.format(host=sshd.host, port=sshd.port)
+        connection = await connect(
+            sshd.route(proxy_command=f"echo $$ >{pid}; trap '' HUP TERM; {pipe}"), prompts
+        )
+        os.kill(int(pid.read_text()), 0)
+        await connection.close()
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(pid.read_text()), 0)

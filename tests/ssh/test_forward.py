@@ -87,6 +87,27 @@ async def test_eight_mebibytes_arrive_whole(forward: Forward) -> None:
     await closed(writer)
 
 
+async def test_the_host_may_end_first(conn: Connection) -> None:
+    heard: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"bye")
+        writer.write_eof()
+        heard.set_result(await reader.read())
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        forward = await conn.forward("127.0.0.1", server.sockets[0].getsockname()[1])
+        reader, writer = await asyncio.open_connection("127.0.0.1", forward.local_port)
+        async with asyncio.timeout(5):
+            assert await reader.read() == b"bye"
+            writer.write(b"one more thing")
+            writer.write_eof()
+            assert await heard == b"one more thing"
+        await closed(writer)
+        await forward.close()
+
+
 async def test_a_slow_reader_loses_nothing(forward: Forward) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", forward.local_port, limit=4096)
     writer.write(b"D")

@@ -199,6 +199,17 @@ class TestAnswers:
     async def test_something_else_there(self, sshd: Sshd) -> None:
         assert not await answers(JupyterServer(port=1), sshd.port, timeout=0.3)
 
+    async def test_a_server_in_trouble(self) -> None:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readline()
+            writer.write(b"HTTP/1.1 503 Busy\r\n\r\n")
+            await writer.drain()
+            writer.close()
+
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            assert not await answers(JupyterServer(port=1), port, timeout=0.3)
+
 
 class TestInstalling:
     def test_the_plans(self) -> None:
@@ -224,7 +235,7 @@ class TestInstalling:
         sshd.script(
             "python3",
             '#!/bin/sh\n[ "$*" = "-m pip install --user jupyterlab" ] || exit 9\n'
-            "printf 'Collecting jupyterlab\\r\\n'; echo 'WARNING: old pip' >&2; printf done\n",
+            "printf 'Collecting jupyterlab\\r\\n'; printf 'WARNING: old pip' >&2; printf done\n",
         )
         found = Found(python=str(sshd.bin / "python3"), pip=True)
         lines: list[str] = []

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,12 @@ async def test_jumps_in_a_circle_are_refused(config: Path, from_ec2: Route) -> N
         await resolve("bert-gpu", from_ec2)
 
 
+async def test_a_circle_of_two_is_refused(config: Path, from_ec2: Route) -> None:
+    config.write_text("Host bert-gpu j2\n  ProxyJump j1\nHost j1\n  ProxyJump j2\n")
+    with pytest.raises(Refused, match="circle: bert-gpu → j1 → j2 → j1"):
+        await resolve("bert-gpu", from_ec2)
+
+
 async def test_a_long_chain_is_refused(config: Path, from_ec2: Route) -> None:
     hosts = "".join(f"Host j{n}\n  ProxyJump j{n + 1}\n" for n in range(20))
     config.write_text(f"Host bert-gpu\n  ProxyJump j0\n{hosts}")
@@ -181,8 +188,9 @@ async def test_bad_words_in_the_config(config: Path, from_ec2: Route) -> None:
 
 
 async def test_an_odd_name_is_no_option(from_ec2: Route) -> None:
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError) as caught:
         await resolve("-oProxyCommand=touch pwned", from_ec2)
+    assert "usage:" not in caught.value.detail
 
 
 async def test_a_quote_in_a_path_is_refused(from_ec2: Route, tmp_path: Path) -> None:
@@ -213,5 +221,7 @@ async def test_a_slow_config_times_out(
 ) -> None:
     monkeypatch.setattr("cloudtui.ssh.resolve.SECONDS", 0.3)
     config.write_text('Match exec "sleep 3"\n  Port 1\n')
+    start = time.perf_counter()
     with pytest.raises(Timeout, match="gave no answer"):
         await resolve("bert-gpu", from_ec2)
+    assert time.perf_counter() - start < 2
