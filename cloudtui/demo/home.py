@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_MORE_PATH = ":/opt/homebrew/bin:/opt/local/bin"
+if sys.platform == "darwin":
+    SYSTEM_PATH += ":/opt/homebrew/bin:/opt/local/bin"
 
 _PROFILE = """\
 # ~/.profile: read by login shells.
@@ -66,8 +67,7 @@ def sessions(name: str) -> tuple[Session, ...]:
 def furnish(home: Path, name: str) -> None:
     """Make the folder and its files; those that exist are kept."""
     home.mkdir(parents=True, exist_ok=True, mode=0o750)
-    path = SYSTEM_PATH + (_MORE_PATH if sys.platform == "darwin" else "")
-    _write(home / ".profile", _PROFILE.format(path=path))
+    _write(home / ".profile", _PROFILE.format(path=SYSTEM_PATH))
     _write(home / ".bashrc", _BASHRC.format(name=name or "ip-172-31-0-10"))
     _write(home / ".tmux.conf", _TMUX.format(name=name))
     _write(home / ".screenrc", "startup_message off\ndefscrollback 20000\ndefutf8 on\n")

@@ -6,8 +6,6 @@ import asyncio
 import contextlib
 import shlex
 import shutil
-import sys
-from pathlib import Path
 
 import asyncssh
 from asyncssh.channel import SSHChannel
@@ -94,7 +92,6 @@ class Host:
 
     def _make_environment(self) -> dict[str, str]:
         folder, home = self._folder, self.home
-        more = ":/opt/homebrew/bin:/opt/local/bin" if sys.platform == "darwin" else ""
         mark, _, instance_id = self.mark.partition("=")
         demo, _, demo_folder = self._plan.mark.partition("=")
         return {
@@ -102,7 +99,7 @@ class Host:
             "USER": LOGIN,
             "LOGNAME": LOGIN,
             "SHELL": "/bin/bash",
-            "PATH": homes.SYSTEM_PATH + more,
+            "PATH": homes.SYSTEM_PATH,
             "LANG": "C.UTF-8",
             "HOSTNAME": self.name,
             "TMUX_TMPDIR": str(folder / "tmux"),
@@ -149,8 +146,3 @@ class Host:
 
     def _program(self, name: str) -> str:
         return shutil.which(name, path=self.environment["PATH"]) or ""
-
-
-def forget(folder: Path) -> None:
-    """Remove what a terminated host kept."""
-    shutil.rmtree(folder, ignore_errors=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cloudtui.demo.session import Inlet, Outlet
+from cloudtui.demo.flow import Inlet, Outlet
 from tests.demo.conftest import until
 
 
