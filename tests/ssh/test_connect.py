@@ -641,9 +641,9 @@ class TestProxyCommand:
         self, sshd: Sshd, prompts: Answers, tmp_path: Path
     ) -> None:
         pid = tmp_path / "pid"
-        pipe = self.PIPE.format(host=sshd.host, port=sshd.port)
+        pipe = self.PIPE.format(host=sshd.host, port=sshd.port).removeprefix("exec ")
         connection = await connect(
-            sshd.route(proxy_command=f"echo $$ >{pid}; trap '' HUP TERM; {pipe}"), prompts
+            sshd.route(proxy_command=f"echo $$ >{pid}; trap '' HUP TERM; {pipe}; sleep 60"), prompts
         )
         os.kill(int(pid.read_text()), 0)
         await connection.close()
