@@ -40,6 +40,20 @@ async def test_the_cursor_stays_on_its_machine_when_rows_before_it_come_and_go()
         assert table_of(ui).key == LAB.id
 
 
+async def test_the_first_listing_leaves_the_cursor_on_top_until_it_was_moved() -> None:
+    filling = listed([FLEET[2]], updated=None, loading=True)
+    async with console(filling) as ui:
+        await show(ui, *FLEET)
+        assert table_of(ui).cursor_row == 0
+        assert table_of(ui).key != LAB.id
+        table_of(ui).select(LAB.id)
+        await show(ui, machine(9, "aaa-first"), *FLEET)
+        assert table_of(ui).key == LAB.id
+    async with console(listed([FLEET[2]])) as ui:
+        await show(ui, *FLEET)
+        assert table_of(ui).key == LAB.id
+
+
 async def test_the_cursor_stays_on_its_machine_through_every_order() -> None:
     async with console(listed(), size=(160, 40)) as ui:
         table = table_of(ui)

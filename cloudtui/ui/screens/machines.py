@@ -92,7 +92,7 @@ class MachinesScreen(Area):
         state, query = self._state, self.query_text
         rows = [i for i in state.instances if matches(i, query)]
         stale = frozenset(region for region, _ in state.errors)
-        self.table.show_instances(rows, stale)
+        self.table.show_instances(rows, stale, filling=state.loading and state.updated is None)
         face = self.query_one(Face)
         face.display, self.table.display = not rows, bool(rows)
         if rows and self.focused is None:

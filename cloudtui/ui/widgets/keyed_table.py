@@ -79,6 +79,7 @@ class KeyedTable(DataTable[Text], inherit_bindings=False):
         self._headings = tuple(headings)
         self._chosen: tuple[str, ...] = ()
         self._rows: tuple[Row, ...] = ()
+        self._filling = False
         self.order_by = order
         self.descending = False
 
@@ -99,8 +100,13 @@ class KeyedTable(DataTable[Text], inherit_bindings=False):
         """The keys of the columns that fit."""
         return self._chosen
 
-    def show(self, rows: Sequence[Row]) -> None:
-        """Make the table hold exactly these rows, in its own order."""
+    def show(self, rows: Sequence[Row], *, filling: bool = False) -> None:
+        """Make the table hold exactly these rows, in its own order.
+
+        While it is `filling` for the first time, a cursor that rests on the first row stays there
+        as rows come in above it; later it belongs to its row.
+        """
+        self._filling = filling
         self._rows = self._ordered(rows)
         with self.app.batch_update():
             if not self._fit():
@@ -190,7 +196,9 @@ class KeyedTable(DataTable[Text], inherit_bindings=False):
             first = self._chosen[0]
             ranks = {id(self.get_cell(r.key, first)): n for n, r in enumerate(self._rows)}
             self.sort(first, key=lambda cell: ranks[id(cell)])
-        if key is not None and key in self.rows:
+        if self._filling and place == 0:
+            self.move_cursor(row=0)
+        elif key is not None and key in self.rows:
             now = self.get_row_index(key)
             if now != self.cursor_row:
                 self.move_cursor(row=now)

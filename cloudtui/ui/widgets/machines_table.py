@@ -48,14 +48,21 @@ class MachinesTable(KeyedTable):
     def __init__(self) -> None:
         super().__init__(HEADINGS, "name", id="machines")
 
-    def show_instances(self, instances: Iterable[Instance], stale_regions: frozenset[str]) -> None:
+    def show_instances(
+        self,
+        instances: Iterable[Instance],
+        stale_regions: frozenset[str],
+        *,
+        filling: bool = False,
+    ) -> None:
         """Show exactly these instances; an empty region in `stale_regions` means every region."""
         now, colours = datetime.now(UTC), self.app.theme_variables
         self.show(
             [
                 _row(i, now, colours, i.region in stale_regions or "" in stale_regions)
                 for i in instances
-            ]
+            ],
+            filling=filling,
         )
 
     def tick(self, instances: Iterable[Instance]) -> None:

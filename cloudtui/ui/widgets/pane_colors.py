@@ -45,15 +45,15 @@ class PaneColors:
     ) -> None:
         def pick(name: str, default: RGB) -> RGB:
             try:
-                return _rgb(variables[f"terminal-{name}"])
+                return _rgb(variables[f"ansi-{name}"])
             except (KeyError, ColorParseError):
                 return default
 
         names = [*NAMES, *(f"bright-{name}" for name in NAMES)]
         defaults = (_DARK if dark else _LIGHT).split()
         self.dark = dark
-        self.foreground = pick("foreground", foreground)
-        self.background = pick("background", background)
+        self.foreground = foreground
+        self.background = background
         self.palette = [
             pick(name, _rgb(default)) for name, default in zip(names, defaults, strict=True)
         ]
