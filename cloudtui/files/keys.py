@@ -16,7 +16,7 @@ def find_private_key(key_name: str, folders: Iterable[Path]) -> Path | None:
 
     A readable file that does not begin as a private key does is passed over.
     """
-    if not key_name or key_name in (".", "..") or "/" in key_name or "\0" in key_name:
+    if not key_name or key_name in (".", "..") or "/" in key_name:
         return None
     for folder in folders:
         for name in (f"{key_name}.pem", key_name, f"{key_name}.key"):

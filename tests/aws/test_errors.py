@@ -355,3 +355,66 @@ def test_what_the_library_adds_later_is_still_a_sentence() -> None:
     error = explain(b.BotoCoreError(), "count instances", "us-east-1")
     assert type(error) is CloudtuiError
     assert error.title == "Cannot count instances in us-east-1: the AWS library gave up."
+
+
+URL = "https://ec2.us-east-1.amazonaws.com/"
+OFF_THE_WIRE: list[tuple[b.BotoCoreError, type[CloudtuiError], str, str]] = [
+    (
+        b.TokenRetrievalError(provider="sso", error_msg="expired"),
+        CredentialsProblem,
+        "SSO login",
+        "aws sso login --profile lab",
+    ),
+    (b.NoAuthTokenError(), CredentialsProblem, "SSO login", "aws sso login --profile lab"),
+    (
+        b.SSOTokenLoadError(error_msg="none"),
+        CredentialsProblem,
+        "SSO login",
+        "aws sso login --profile lab",
+    ),
+    (b.UnauthorizedSSOTokenError(), CredentialsProblem, "SSO login", "aws sso login --profile lab"),
+    (b.LoginRefreshRequired(), CredentialsProblem, "the login", "aws login --profile lab"),
+    (
+        b.RefreshWithMFAUnsupportedError(),
+        CredentialsProblem,
+        "new MFA code",
+        "aws sts get-caller-identity --profile lab",
+    ),
+    (b.MissingDependencyException(msg="crt"), CredentialsProblem, "library", "botocore[crt]"),
+    (b.MetadataRetrievalError(error_msg="no"), CredentialsProblem, "fetched", "~/.aws/config"),
+    (
+        b.SSLError(endpoint_url=URL, error=OSError("self-signed")),
+        Unreachable,
+        "certificate of ec2.us-east-1",
+        "AWS_CA_BUNDLE",
+    ),
+    (
+        b.ProxyConnectionError(proxy_url="http://ann:pw@proxy:3128", error="no"),
+        Unreachable,
+        "proxy proxy:3128",
+        "HTTPS_PROXY",
+    ),
+    (
+        b.ConnectTimeoutError(endpoint_url=URL, error="slow"),
+        Timeout,
+        "did not answer in time",
+        "VPN",
+    ),
+    (b.ConnectionClosedError(endpoint_url=URL), Unreachable, "broke", "try again"),
+    (b.NoRegionError(), UsageError, "no region", "--region"),
+]
+
+
+@pytest.mark.parametrize(
+    ("exc", "kind", "words", "next_step"),
+    OFF_THE_WIRE,
+    ids=[type(e[0]).__name__ for e in OFF_THE_WIRE],
+)
+def test_what_botocore_says_by_itself(
+    exc: b.BotoCoreError, kind: type[CloudtuiError], words: str, next_step: str
+) -> None:
+    error = explain(exc, "list instances", "", "lab")
+    assert type(error) is kind
+    assert words in error.title
+    assert next_step in error.hint
+    assert "pw" not in str(error)

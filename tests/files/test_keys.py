@@ -54,6 +54,7 @@ def test_what_is_no_private_key_is_passed_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["", ".", "..", "../secret", "/etc/key", "a\0b"])
 def test_a_key_name_leaves_no_folder(tmp_path: Path, name: str) -> None:
     _key(tmp_path, "secret.pem")
+    (tmp_path / "keys").mkdir()
     assert find_private_key(name, [tmp_path / "keys", tmp_path]) is None
 
 

@@ -82,6 +82,13 @@ def test_ways_to_write_regions(tmp_path: Path, text: str, expected: tuple[str, .
     assert load(_written(tmp_path, text)).regions == expected
 
 
+@pytest.mark.parametrize("word", ["true", "yes", "on", "True", "false", "no", "off", "OFF"])
+def test_ways_to_write_yes_and_no(tmp_path: Path, word: str) -> None:
+    path = _written(tmp_path, f"open_browser: {word}\nread_only: {word}")
+    expected = word.lower() in ("true", "yes", "on")
+    assert (load(path).open_browser, load(path).read_only) == (expected, expected)
+
+
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [

@@ -83,7 +83,9 @@ def test_ways_to_write_a_host(cut_off: Path, line: str) -> None:
 
 
 def test_a_comment_and_a_comma_name_nothing(cut_off: Path) -> None:
-    path = _config(cut_off, "# Host gpu\nHost gpu,web\n  User u\nHost #gpu\nHost 'gpu\n")
+    path = _config(
+        cut_off, "# Host gpu\nHost gpu,web\n  User u\nHost #gpu\nHost x # gpu\nHost 'gpu\n"
+    )
     assert _find(path, "gpu") is None
 
 

@@ -97,6 +97,7 @@ def test_a_theme_of_ones_own_and_of_a_shipped_name(cut_off: Path) -> None:
     found, errors = read_themes()
     assert errors == []
     by_name = {t["name"]: t for t in found}
+    assert len(found) == len(by_name)
     assert set(by_name) == {"cloudtui-dark", "cloudtui-light", "mine"}
     assert by_name["mine"]["variables"] == {"spot": "red"}
     assert by_name["cloudtui-dark"] == {
