@@ -11,7 +11,7 @@ import tty
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from cloudtui.core.sessions import AttachmentEnd, OnData
+from cloudtui.core.attachment import AttachmentEnd, OnData
 from cloudtui.model.errors import UsageError
 
 RESTORE = (

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from textual.pilot import Pilot
 
+from cloudtui.core.attachment import AttachmentEnd
 from cloudtui.core.events import (
     Event,
     Events,
@@ -25,7 +26,6 @@ from cloudtui.core.events import (
     TunnelsChanged,
     TunnelState,
 )
-from cloudtui.core.sessions import AttachmentEnd
 from cloudtui.files.settings import Settings
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.finding import Identity

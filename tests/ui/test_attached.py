@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from cloudtui.core.sessions import AttachmentEnd
+from cloudtui.core.attachment import AttachmentEnd
 from cloudtui.model.errors import Unreachable
 from cloudtui.model.session import Ending
 from cloudtui.ui.screens.machines import MachinesScreen
