@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance
 from cloudtui.model.session import Ending, Session
 
@@ -47,6 +48,10 @@ class Attachment:
             return f"{self.instance.spoken}: shell"
         return f"{self.instance.spoken}: {self.session.name} ({self.session.program})"
 
+    async def latency(self) -> float:
+        """Seconds of one round trip to the host."""
+        return await self._connection.latency()
+
     def write(self, data: bytes) -> None:
         self._terminal.write(data)
 
@@ -68,7 +73,10 @@ class Attachment:
         from cloudtui.ssh import multiplexer
 
         connection = None if end.lost else self._connection
-        ending = await multiplexer.how_it_ended(connection, self.session, end)
+        try:
+            ending = await multiplexer.how_it_ended(connection, self.session, end)
+        except CloudtuiError:
+            ending = Ending.LOST  # cut while the host was being asked
         where = f"{self.session.program} session {self.session.name} on {self.instance.spoken}"
         return AttachmentEnd(ending, _sentence(ending, where, end), end.exit_status)
 
