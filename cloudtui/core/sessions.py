@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from cloudtui.core.attachment import Attachment, OnData
 from cloudtui.core.connections import Connections
 from cloudtui.core.events import Events, SessionsChanged, SessionsState
-from cloudtui.model.errors import CloudtuiError, NotFound, Refused
+from cloudtui.model.errors import CloudtuiError, NotFound, Refused, Unreachable
 from cloudtui.model.instance import Instance
+from cloudtui.model.preview import Pane, Preview
 from cloudtui.model.session import Program, Session
 
 READ_ONLY = "This is read-only mode: nothing is changed, on AWS or on a host."
@@ -36,7 +37,8 @@ class Sessions:
         self._set(replace(self.state(instance.id), loading=True))
         try:
             connection = await self._connections.get(instance)
-            listing = await multiplexer.list_sessions(connection)
+            known = self.state(instance.id).listing
+            listing = await multiplexer.list_sessions(connection, known)
         except CloudtuiError as error:
             self._set(replace(self.state(instance.id), loading=False, error=error))
         except asyncio.CancelledError:
@@ -89,20 +91,24 @@ class Sessions:
         )
 
     async def new(
-        self, instance: Instance, program: Program, name: str, command: str = ""
+        self,
+        instance: Instance,
+        program: Program,
+        name: str,
+        command: str = "",
+        folder: str = "",
     ) -> Session:
         """Make a detached session and return it.
 
         Raises:
-            Refused: read-only mode, or the name is taken.
+            Refused: read-only mode, the name is taken, or there is no such folder.
             UsageError: the program does not allow the name.
         """
-        if self._read_only:
-            raise Refused(READ_ONLY, hint="Leave out --read-only to make sessions.")
+        self._may_change()
         from cloudtui.ssh import multiplexer
 
         connection = await self._connections.get(instance)
-        session = await multiplexer.new_session(connection, program, name, command)
+        session = await multiplexer.new_session(connection, program, name, command, folder)
         await self.list(instance)
         return session
 
@@ -125,6 +131,96 @@ class Sessions:
         connection = await self._connections.get(instance)
         terminal = await connection.terminal(None, columns, rows, on_data)
         return Attachment(connection, terminal, instance, None)
+
+    async def preview(self, instance: Instance, session: Session, pane: str = "") -> Preview:
+        """What the session, or one tmux pane of it, shows now; over the kept connection only.
+
+        Raises:
+            Unreachable: no connection to the instance is open.
+            NotFound: the session has gone.
+        """
+        from cloudtui.ssh import multiplexer_actions
+
+        connection = self._connections.peek(instance)
+        if connection is None:
+            raise Unreachable(f"No connection to {instance.label} is open.")
+        return await multiplexer_actions.preview(connection, session, pane)
+
+    async def panes(self, instance: Instance, session: Session) -> tuple[Pane, ...]:
+        """The windows and panes of a tmux session."""
+        from cloudtui.ssh import multiplexer_actions
+
+        connection = await self._connections.get(instance)
+        return await multiplexer_actions.panes(connection, session)
+
+    async def choose(self, instance: Instance, session: Session, pane: Pane) -> None:
+        """Make a pane the active one of its session, before attaching to it."""
+        from cloudtui.ssh import multiplexer_actions
+
+        connection = await self._connections.get(instance)
+        await multiplexer_actions.choose(connection, session, pane)
+
+    async def rename(self, instance: Instance, session: Session, name: str) -> None:
+        """Give the session another name.
+
+        Raises:
+            Refused: read-only mode.
+            UsageError: the program does not allow the name.
+        """
+        self._may_change()
+        from cloudtui.ssh import multiplexer_actions
+
+        await multiplexer_actions.rename(await self._connections.get(instance), session, name)
+        await self.list(instance)
+
+    async def kill(self, instance: Instance, session: Session) -> None:
+        """End the session and all that runs in it; whoever calls this has asked the user.
+
+        Raises:
+            Refused: read-only mode.
+            NotFound: it has gone already.
+        """
+        self._may_change()
+        from cloudtui.ssh import multiplexer_actions
+
+        try:
+            await multiplexer_actions.kill(await self._connections.get(instance), session)
+        finally:
+            await self.list(instance)
+
+    async def detach(self, instance: Instance, session: Session) -> int:
+        """Detach everyone else from the session, and say how many that were.
+
+        Raises:
+            Refused: read-only mode.
+        """
+        self._may_change()
+        from cloudtui.ssh import multiplexer_actions
+
+        connection = await self._connections.get(instance)
+        count = await multiplexer_actions.detach(connection, session)
+        await self.list(instance)
+        return count
+
+    async def wipe(self, instance: Instance) -> int:
+        """Remove the sockets of the machine's dead screens, and say how many that were.
+
+        Raises:
+            Refused: read-only mode.
+        """
+        self._may_change()
+        from cloudtui.ssh import multiplexer_actions
+
+        listing = self.state(instance.id).listing
+        dead = tuple(s for s in listing.sessions if s.dead) if listing else ()
+        await multiplexer_actions.wipe(await self._connections.get(instance), dead)
+        state = await self.list(instance)
+        left = {s.id for s in state.listing.sessions if s.dead} if state.listing else set()
+        return sum(s.id not in left for s in dead)
+
+    def _may_change(self) -> None:
+        if self._read_only:
+            raise Refused(READ_ONLY, hint="Leave out --read-only to change sessions.")
 
     def _set(self, state: SessionsState) -> None:
         self._states[state.instance_id] = state

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from cloudtui.core import browser
+from cloudtui.core.all_sessions import AllSessions
 from cloudtui.core.connections import Connections
 from cloudtui.core.events import Event, Events, Listener, Note, Noted
 from cloudtui.core.inventory import Inventory
@@ -27,22 +28,26 @@ if TYPE_CHECKING:
 
 NOTES_KEPT = 500
 
-NEEDS_HOST = frozenset({"sessions", "shell", "jupyter", "copy.ssh", "sessions.new"})
+NEEDS_HOST = frozenset(
+    {"sessions", "shell", "jupyter", "copy.ssh", "sessions.new", "sessions.change"}
+)
 """Rules of actions that need a machine that can be reached."""
-CHANGES = frozenset({"sessions.new"})
+CHANGES = frozenset({"sessions.new", "sessions.change"})
 """Rules of actions that change something, and that read-only refuses."""
 
 
 class Workbench:
     """`async with Workbench(...)` wraps either front.
 
-    Inside: `inventory`, `connections`, `sessions`, `tunnels`, `jupyter`; `listen` for events.
+    Inside: `inventory`, `connections`, `sessions`, `all_sessions`, `tunnels`, `jupyter`;
+    `listen` for events.
     Leaving closes tunnels, terminals and connections; nothing on the hosts is ended.
     """
 
     inventory: Inventory
     connections: Connections
     sessions: Sessions
+    all_sessions: AllSessions
     tunnels: Tunnels
     jupyter: Jupyter
 
@@ -78,6 +83,7 @@ class Workbench:
         )
         self.connections = Connections(self.settings, self.inventory, self._prompts)
         self.sessions = Sessions(self.connections, self._events, read_only=self.read_only)
+        self.all_sessions = AllSessions(self.inventory, self.connections, self.sessions)
         self.tunnels = Tunnels(self.connections, self._events)
         self.jupyter = Jupyter(
             self.connections,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +29,8 @@ class Session:
     created: datetime | None = None
     dead: bool = False
     """A screen whose process is gone and whose socket was left behind."""
+    command: str = ""
+    """What runs in it: the active pane's program, or those of a screen's windows."""
 
     @property
     def key(self) -> str:
@@ -50,24 +53,46 @@ class SessionList:
 
 SEPARATOR = "␞"
 
-PROBE = """\
+PROBE = """
 export LC_ALL=C.UTF-8 PATH="$PATH:/usr/local/bin:/opt/homebrew/bin:$HOME/.local/bin"
 T=$(command -v tmux); S=$(command -v screen)
-echo "TMUX ${T:+$(tmux -V)}"
-echo "SCREEN ${S:+$(screen -v | head -n 1)}"
+if [ -z "$KNOWN" ]; then
+  echo "TMUX ${T:+$(tmux -V)}"
+  echo "SCREEN ${S:+$(screen -v | head -n 1)}"
+else
+  echo "TMUX ${T:+?}"
+  echo "SCREEN ${S:+?}"
+fi
 if [ -n "$T" ]; then
   tmux -u list-sessions -F 'T␞#{session_id}␞#{session_created}␞#{session_attached}␞\
-#{session_windows}␞#{session_name}' 2>&1
+#{session_windows}␞#{pane_current_command}␞#{session_name}' 2>&1
 fi
 if [ -n "$S" ]; then
+  { read -r up idle </proc/uptime; } 2>/dev/null
   screen -ls 2>&1 | while IFS= read -r line; do
-    p=${line%%.*}; p=$(printf '%s' "$p" | tr -dc 0-9)
-    case $line in "	"[0-9]*.*) printf 'S␞%s␞%s\\n' \
-      "$(ps -o etimes= -p "$p" 2>/dev/null | tr -d ' ')" "$line";; esac
+    case $line in "	"[0-9]*.*) ;; *) continue;; esac
+    p=${line#?}; p=${p%%.*}; stat= kids= runs= age=
+    case $p in *[!0-9]*) continue;; esac
+    { read -r stat </proc/$p/stat; read -r kids </proc/$p/task/$p/children; } 2>/dev/null
+    for kid in $kids; do
+      own= name=
+      { read -r own </proc/$kid/stat; } 2>/dev/null
+      set -f; set -- ${own##*) }; set +f
+      { read -r name </proc/$6/comm; } 2>/dev/null
+      runs="$runs/$name"
+    done
+    [ -n "$stat" ] || age=$(ps -o etime= -p "$p" 2>/dev/null)
+    printf 'S␞%s␞%s␞%s␞%s␞%s\\n' "$up" "$stat" "$age" "$runs" "$line"
   done
 fi
 """
-"""A POSIX sh script for `sh -s`; one round trip, whatever the login shell is."""
+"""A POSIX sh script for `sh -s`; one round trip, whatever the login shell is.
+
+With KNOWN set the versions are left out. On Linux nothing is started but tmux and screen.
+"""
+
+TICKS = 100
+"""Ticks of /proc a second, the same on every Linux."""
 
 _SCREEN_LINE = re.compile(
     r"^\t(?P<id>\d+\.(?P<name>.*?))\t(?:\([^()]*\d[^()]*\)\t)?"
@@ -75,10 +100,16 @@ _SCREEN_LINE = re.compile(
 )
 
 
-def parse_probe(text: str, now: datetime | None = None) -> SessionList:
+_ELAPSED = re.compile(r"(?:(?:(\d{1,6})-)?(\d{1,3}):)?(\d{1,3}):(\d{1,3})$", re.ASCII)
+
+
+def parse_probe(
+    text: str, now: datetime | None = None, known: SessionList | None = None
+) -> SessionList:
     """The answer of `PROBE` as a list, tmux first, each by name.
 
-    Lines that are neither are ignored (`no server running`, banners of a login shell).
+    Lines that are neither are ignored (`no server running`, banners of a login shell). `known`
+    has the versions that a probe with KNOWN leaves out.
     """
     now = now or datetime.now(UTC)
     tmux_version = screen_version = ""
@@ -97,40 +128,68 @@ def parse_probe(text: str, now: datetime | None = None) -> SessionList:
             if session:
                 sessions.append(session)
     sessions.sort(key=lambda s: (s.program is not Program.TMUX, s.name.casefold(), s.id))
+    if known and tmux_version == "?":
+        tmux_version = known.tmux_version or "tmux"
+    if known and screen_version == "?":
+        screen_version = known.screen_version or "screen"
     return SessionList(tuple(sessions), tmux_version, screen_version)
 
 
 def _tmux(line: str) -> Session | None:
-    parts = line.split(SEPARATOR, 5)
-    if len(parts) != 6:
+    parts = line.split(SEPARATOR, 6)
+    if len(parts) != 7:
         return None
-    _, session_id, created, attached, windows, name = parts
-    if not all(map(_number, (created, attached, windows))):
+    _, session_id, created, attached, windows, command, name = parts
+    if not all(map(is_number, (created, attached, windows))):
         return None
     return Session(
-        Program.TMUX, session_id, name, int(windows), int(attached), _moment(int(created))
+        Program.TMUX,
+        session_id,
+        name,
+        int(windows),
+        int(attached),
+        _moment(int(created)),
+        command=command,
     )
 
 
 def _screen(line: str, now: datetime) -> Session | None:
-    parts = line.split(SEPARATOR, 2)
-    found = _SCREEN_LINE.match(parts[2].rstrip("\r")) if len(parts) == 3 else None
+    parts = line.split(SEPARATOR, 5)
+    found = _SCREEN_LINE.match(parts[5].rstrip("\r")) if len(parts) == 6 else None
     if not found:
         return None
-    elapsed, state = parts[1], found["state"]
+    _, up, stat, elapsed, runs, _ = parts
+    state = found["state"]
     attached = state == "Attached" or (state.startswith("Multi") and "attached" in state)
+    dead = state.startswith("Dead")
+    age = _age(up, stat, elapsed)
+    commands = runs.split("/")[1:]
     return Session(
         Program.SCREEN,
         found["id"],
         found["name"],
-        None,
+        None if dead else len(commands) or None,
         int(attached),
-        _moment(int(now.timestamp()) - int(elapsed)) if _number(elapsed) else None,
-        dead=state.startswith("Dead"),
+        None if age is None or dead else _moment(int(now.timestamp()) - age),
+        dead=dead,
+        command="" if dead else " ".join(dict.fromkeys(c for c in commands if c)),
     )
 
 
-def _number(text: str) -> bool:
+def _age(up: str, stat: str, elapsed: str) -> int | None:
+    """Seconds since a process began, from Linux's /proc or from `ps -o etime`."""
+    fields = stat.rpartition(")")[2].split()
+    whole = up.partition(".")[0]
+    if len(fields) > 19 and is_number(fields[19]) and is_number(whole):
+        return max(0, int(whole) - int(fields[19]) // TICKS)
+    found = _ELAPSED.match(elapsed.strip())
+    if not found:
+        return None
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+def is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 16
 
 
@@ -139,6 +198,32 @@ def _moment(seconds: int) -> datetime | None:
         return datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def session_matches(session: Session, host: str, query: str) -> bool:
+    """Whether a session passes the filter: every word must hold; case never matters.
+
+    `host:`, `name:`, `program:`, `runs:` and `id:` look at one field, `attached:yes` or
+    `attached:no` at its clients; any other word is looked for in all of them.
+    """
+    fields = {
+        "host": host,
+        "name": session.name,
+        "program": session.program.value,
+        "runs": session.command,
+        "id": session.id,
+    }
+    for word in query.casefold().split():
+        key, colon, value = word.partition(":")
+        if colon and key == "attached":
+            if bool(session.attached) == (value in ("no", "false", "0")):
+                return False
+        elif colon and key in fields:
+            if not fnmatch.fnmatchcase(fields[key].casefold(), f"{value}*"):
+                return False
+        elif not any(word in text.casefold() for text in fields.values()):
+            return False
+    return True
 
 
 class Ending(StrEnum):

@@ -24,14 +24,17 @@ _OVER = re.compile(
 )
 
 
-async def list_sessions(conn: Connection) -> SessionList:
+async def list_sessions(conn: Connection, known: SessionList | None = None) -> SessionList:
     """The host's sessions and installed programs, in one round trip.
+
+    With `known`, an earlier answer, the versions are not asked again, which halves the work.
 
     Raises:
         CloudtuiError: the host could not run the question.
     """
-    done = await conn.run(PROBE)
-    listing = parse_probe(done.stdout)
+    same = known and known.programs
+    done = await conn.run(f"KNOWN={1 if same else ''}\n{PROBE}")
+    listing = parse_probe(done.stdout, known=known)
     if "TMUX " not in done.stdout:
         raise CloudtuiError(
             f"{conn.route.host} did not say which sessions it has.",
@@ -64,15 +67,19 @@ def tmux_version(line: str) -> tuple[int, int]:
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
-async def new_session(conn: Connection, program: Program, name: str, command: str = "") -> Session:
-    """Start a detached session in the home folder, with the login shell or `command` in it.
+async def new_session(
+    conn: Connection, program: Program, name: str, command: str = "", folder: str = ""
+) -> Session:
+    """Start a detached session in `folder` or at home, with the login shell or `command` in it.
 
     Raises:
         UsageError: a name the program does not take.
-        Refused: a session of that name runs already.
+        Refused: a session of that name runs already, or there is no such folder.
         NotFound: the program is not installed there.
     """
     check_name(program, name)
+    check_text("command", command)
+    check_text("folder", folder)
     listing = await list_sessions(conn)
     if program not in listing.programs:
         raise NotFound(
@@ -83,7 +90,13 @@ async def new_session(conn: Connection, program: Program, name: str, command: st
     if any(s.program is program and s.name == name and not s.dead for s in listing.sessions):
         raise _taken(program, name)
     before = {s.id for s in listing.sessions}
-    done = await conn.run(f"{_PREPARE}{start_line(program, name, command)}")
+    done = await conn.run(f"{PREPARE}{enter_line(folder)}{start_line(program, name, command)}")
+    if done.exit_status == NO_FOLDER:
+        raise Refused(
+            f"{conn.route.host} has no folder {folder or '~'} that can be entered.",
+            done.stderr.strip(),
+            "Make it first, or leave the folder empty for the home folder.",
+        )
     if done.exit_status:
         words = (done.stderr or done.stdout).strip()
         if "duplicate session" in words:
@@ -102,10 +115,23 @@ async def new_session(conn: Connection, program: Program, name: str, command: st
     )
 
 
-_PREPARE = (
-    f'export PATH="$PATH:{EXTRA_PATH}" TERM=xterm-256color LANG="${{LANG:-C.UTF-8}}"\n'
-    'cd "$HOME" || exit\n'
+PREPARE = (
+    f'export PATH="$PATH:{EXTRA_PATH}" TERM=xterm-256color LANG="${{LANG:-C.UTF-8}}" '
+    "LC_ALL=C.UTF-8\n"
 )
+
+NO_FOLDER = 92
+"""Exit status of a start in a folder that is not there."""
+
+
+def enter_line(folder: str) -> str:
+    """A line of sh that goes into the folder; `~` in front is the home folder."""
+    home, _, rest = folder.partition("/")
+    if folder and home != "~":
+        place = shlex.quote(folder)
+    else:
+        place = '"$HOME"' + (f"/{shlex.quote(rest)}" if rest else "")
+    return f'cd "$HOME" || exit {NO_FOLDER}\ncd -- {place} || exit {NO_FOLDER}\n'
 
 
 def start_line(program: Program, name: str, command: str) -> str:
@@ -129,14 +155,25 @@ def check_name(program: Program, name: str) -> None:
             f"{name!r} cannot be a session's name.",
             hint="Use letters, digits, dashes; no dash in front.",
         )
-    odd = ".:" if program is Program.TMUX else "/"
-    if any(c in odd for c in name):
-        words = "dots and colons" if program is Program.TMUX else "slashes"
-        raise UsageError(
-            f"{name!r} cannot be a {program} session's name: {program} takes no {words}."
-        )
+    odd = ODD_LETTERS[program].search(name)
+    if odd:
+        raise UsageError(f"A {program} session's name has no {odd[0]} in it.")
     if len(name.encode()) > 70:
         raise UsageError(f"{name[:20]}… is too long for a session's name.", hint="70 bytes fit.")
+
+
+ODD_LETTERS = {
+    Program.TMUX: re.compile(r"[.:#\\]|\$[A-Za-z_{]"),
+    Program.SCREEN: re.compile(r"[/\\$^]"),
+}
+"""What a program changes in a name, or acts on: `#(...)` would run a command in tmux."""
+
+
+def check_text(what: str, text: str) -> None:
+    """Raises UsageError for a command or a folder that cannot be sent as it is."""
+    if not text.isprintable():
+        odd = next(c for c in text if not c.isprintable())
+        raise UsageError(f"The {what} has a character that cannot be sent: {odd!r}.")
 
 
 def _taken(program: Program, name: str) -> Refused:

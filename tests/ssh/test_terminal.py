@@ -187,9 +187,9 @@ class TestListing:
         listing = await list_sessions(conn)
         assert [(s.program, s.name, s.windows, s.attached) for s in listing.sessions] == [
             (Program.TMUX, "bert run ü", 2, 0),
-            (Program.SCREEN, "größe", None, 0),
-            (Program.SCREEN, "same", None, 0),
-            (Program.SCREEN, "same", None, 0),
+            (Program.SCREEN, "größe", 1, 0),
+            (Program.SCREEN, "same", 1, 0),
+            (Program.SCREEN, "same", 1, 0),
         ]
         assert listing.sessions[0].id == "$0"
         assert len({s.id for s in listing.sessions}) == 4

@@ -1,0 +1,195 @@
+"""What is done to a session that runs: looked at, renamed, killed, its clients detached."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import shlex
+
+from cloudtui.model.errors import CloudtuiError, NotFound
+from cloudtui.model.preview import (
+    HEAD,
+    PANES,
+    Pane,
+    Preview,
+    parse_hardcopy,
+    parse_panes,
+    parse_preview,
+)
+from cloudtui.model.session import Program, Session
+from cloudtui.ssh.connection import Completed, Connection
+from cloudtui.ssh.multiplexer import PREPARE, check_name
+
+GONE = 93
+"""Exit status of a script whose session is not there, or is another one of the same id."""
+
+PREVIEW_SECONDS = 10.0
+
+
+async def preview(conn: Connection, session: Session, pane: str = "") -> Preview:
+    """What the session's active pane, or the tmux pane of that id, shows now.
+
+    Raises:
+        NotFound: the session or the pane has gone.
+    """
+    done = await conn.run(PREPARE + preview_script(session, pane), timeout=PREVIEW_SECONDS)
+    read = parse_preview if session.program is Program.TMUX else _decoded
+    found = read(done.stdout)
+    if done.exit_status or found is None:
+        raise _gone(conn, session)
+    return found
+
+
+def _decoded(text: str) -> Preview | None:
+    try:
+        return parse_hardcopy(base64.b64decode(text.strip()))
+    except binascii.Error:
+        return None
+
+
+def preview_script(session: Session, pane: str = "") -> str:
+    """Sh that prints what `model.preview` reads; nothing of the session is changed by it."""
+    if session.program is Program.TMUX:
+        target = shlex.quote(pane or f"{session.id}:")
+        return (
+            f"tmux -u display-message -p -t {target} {shlex.quote(HEAD)} \\; "
+            f"capture-pane -e -p -t {target} || exit {GONE}\n"
+        )
+    return (
+        f"D=$(mktemp -d) || exit 1\n"
+        f"trap 'rm -rf \"$D\"' EXIT\n"
+        f'screen -S {shlex.quote(session.id)} -X hardcopy "$D/copy" >/dev/null || exit {GONE}\n'
+        f'n=0; while [ ! -s "$D/copy" ] && [ $n -lt 20 ]; do n=$((n+1)); sleep 0.02; done\n'
+        f'base64 <"$D/copy"\n'
+    )
+
+
+async def panes(conn: Connection, session: Session) -> tuple[Pane, ...]:
+    """The windows and panes of a tmux session; of screen nothing is told.
+
+    Raises:
+        NotFound: the session has gone.
+    """
+    if session.program is not Program.TMUX:
+        return ()
+    line = f"tmux -u list-panes -s -t {shlex.quote(session.id)} -F {shlex.quote(PANES)}"
+    done = await conn.run(f"{PREPARE}{line}\n")
+    found = parse_panes(done.stdout)
+    if done.exit_status or not found:
+        raise _gone(conn, session)
+    return found
+
+
+async def choose(conn: Connection, session: Session, pane: Pane) -> None:
+    """Make the pane the active one of its session, for everyone attached.
+
+    Raises:
+        NotFound: the pane has gone.
+    """
+    window, target = shlex.quote(pane.window_id), shlex.quote(pane.id)
+    done = await conn.run(
+        f"{PREPARE}tmux -u select-window -t {window} \\; select-pane -t {target}\n"
+    )
+    if done.exit_status:
+        raise NotFound(
+            f"Window {pane.window} of the session {session.name} has gone.", done.stderr.strip()
+        )
+
+
+async def rename(conn: Connection, session: Session, name: str) -> None:
+    """Give the session another name.
+
+    Raises:
+        UsageError: a name the program does not take.
+        NotFound: the session has gone.
+        CloudtuiError: the program refused, for instance since the name is taken.
+    """
+    check_name(session.program, name)
+    done = await conn.run(PREPARE + rename_script(session, name))
+    _checked(conn, session, done, "renamed")
+
+
+def rename_script(session: Session, name: str) -> str:
+    if session.program is Program.TMUX:
+        target = shlex.quote(session.id)
+        return f"{_same(session)}tmux -u rename-session -t {target} -- {shlex.quote(name)}\n"
+    return f"screen -S {shlex.quote(session.id)} -X sessionname {shlex.quote(name)}\n"
+
+
+async def kill(conn: Connection, session: Session) -> None:
+    """End the session and what runs in it.
+
+    Raises:
+        NotFound: it has gone, or its id is another session's by now.
+    """
+    _checked(conn, session, await conn.run(PREPARE + kill_script(session)), "ended")
+
+
+def kill_script(session: Session) -> str:
+    if session.program is Program.TMUX:
+        return f"{_same(session)}tmux -u kill-session -t {shlex.quote(session.id)}\n"
+    return f"screen -S {shlex.quote(session.id)} -X quit\n"
+
+
+async def detach(conn: Connection, session: Session) -> int:
+    """Detach everyone but this connection's own terminals; how many were. Screen's count is 1.
+
+    Raises:
+        NotFound: the session has gone.
+    """
+    done = await conn.run(PREPARE + detach_script(session))
+    if session.program is Program.TMUX:
+        _checked(conn, session, done, "detached")
+        return sum(line.startswith("detached ") for line in done.stdout.splitlines())
+    return 1
+
+
+def detach_script(session: Session) -> str:
+    """On a Linux host, clients that came through this connection are left alone in tmux."""
+    if session.program is Program.SCREEN:
+        return f"screen -d {shlex.quote(session.id)}\n"
+    return (
+        f"{_same(session)}"
+        f"tmux -u list-clients -t {shlex.quote(session.id)} -F '#{{client_pid}} #{{client_tty}}' |"
+        " while read -r pid tty; do\n"
+        '  if [ -n "$SSH_CONNECTION" ] && [ -r "/proc/$pid/environ" ] &&\n'
+        '    tr "\\0" "\\n" <"/proc/$pid/environ" | grep -qxF "SSH_CONNECTION=$SSH_CONNECTION"\n'
+        "  then continue; fi\n"
+        '  tmux -u detach-client -t "$tty" && echo "detached $tty"\n'
+        "done\nexit 0\n"
+    )
+
+
+async def wipe(conn: Connection, sessions: tuple[Session, ...]) -> None:
+    """Remove the sockets of screens that are dead; of no others."""
+    dead = [s for s in sessions if s.dead and s.program is Program.SCREEN]
+    lines = "".join(f"screen -wipe {shlex.quote(s.id)} >/dev/null\n" for s in dead)
+    await conn.run(f"{PREPARE}{lines}exit 0\n")
+
+
+def _same(session: Session) -> str:
+    """Stops unless the tmux session of that id is the one meant: a new server counts from $0."""
+    target = shlex.quote(f"{session.id}:")
+    made = int(session.created.timestamp()) if session.created else ""
+    return (
+        f"M=$(tmux -u display-message -p -t {target} '#{{session_created}}') || exit {GONE}\n"
+        f'[ "$M" = "{made}" ] || exit {GONE}\n'
+    )
+
+
+def _checked(conn: Connection, session: Session, done: Completed, verb: str) -> None:
+    words = (done.stderr or done.stdout).strip()
+    if done.exit_status == GONE or "No screen session found" in words:
+        raise _gone(conn, session)
+    if done.exit_status:
+        raise CloudtuiError(
+            f"The {session.program} session {session.name} on {conn.route.host} was not {verb}.",
+            words[-400:],
+        )
+
+
+def _gone(conn: Connection, session: Session) -> NotFound:
+    return NotFound(
+        f"The {session.program} session {session.name} on {conn.route.host} has gone.",
+        hint="Ctrl-r lists again.",
+    )
