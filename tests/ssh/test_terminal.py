@@ -293,7 +293,7 @@ class TestAttach:
 
     @pytest.fixture
     async def session(self, conn: Connection, program: Program) -> Session:
-        return await new_session(conn, program, "it's $HOME", "stty -echo; echo re''ady; cat")
+        return await new_session(conn, program, "it's; (odd) `x`", "stty -echo; echo re''ady; cat")
 
     async def ending(self, conn: Connection, session: Session, terminal: Terminal) -> Ending:
         end = await asyncio.wait_for(terminal.wait(), 10)
