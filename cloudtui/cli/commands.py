@@ -120,7 +120,7 @@ async def ssh(words: argparse.Namespace) -> int:
         instance = await bench.inventory.find(words.name)
         if words.command or not sys.stdin.isatty():
             return await _run(bench, instance, " ".join(words.command))
-        from cloudtui.cli.terminal import take_over
+        from cloudtui.core.full_screen import take_over
 
         end = await take_over(
             lambda columns, rows, on_data: bench.sessions.shell(instance, columns, rows, on_data)
@@ -220,7 +220,7 @@ def _session(session: Session) -> dict[str, object]:
 
 async def attach(words: argparse.Namespace) -> int:
     """Hand this terminal to a session; leaving it detaches and ends nothing."""
-    from cloudtui.cli.terminal import take_over
+    from cloudtui.core.full_screen import take_over
 
     async with opened(words) as bench:
         instance, name = await _named(bench, words.name)

@@ -12,13 +12,18 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from cloudtui.core.attachment import AttachmentEnd, OnData
+from cloudtui.core.tasks import cancel
 from cloudtui.model.errors import UsageError
+from cloudtui.model.session import Ending
 
 RESTORE = (
     b"\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l"  # mouse reporting off
     b"\x1b[?2004l\x1b[?1004l\x1b[?1l\x1b>"  # paste brackets, focus, application keys off
     b"\x1b[<u\x1b[?25h\x1b[0 q\x1b[0m\r"  # kitty keys popped, cursor and colours as usual
 )
+
+
+LEFT = AttachmentEnd(Ending.DETACHED, "Left the full screen.")
 
 
 class Remote(Protocol):
@@ -33,8 +38,10 @@ class Remote(Protocol):
 Open = Callable[[int, int, OnData], Awaitable[Remote]]
 
 
-async def take_over(open_remote: Open) -> AttachmentEnd:
+async def take_over(open_remote: Open, leader: bytes = b"") -> AttachmentEnd:
     """Open the remote terminal at this one's size and pass bytes both ways until it ends.
+
+    With a `leader`, that key followed by `d` or `f` ends it too, as detached.
 
     Raises:
         UsageError: stdin or stdout is not a terminal.
@@ -50,13 +57,16 @@ async def take_over(open_remote: Open) -> AttachmentEnd:
     remote = await open_remote(size.columns, size.lines, screen.write)
     loop = asyncio.get_running_loop()
     before = termios.tcgetattr(source)
+    keys, left = Keys(leader), asyncio.Event()
 
     def typed() -> None:
         data = os.read(source, 65_536)
-        if data:
-            remote.write(data)
-        else:
+        if not data:
             loop.remove_reader(source)
+            return
+        remote.write(keys.passed(data))
+        if keys.left:
+            left.set()
 
     def resized() -> None:
         now = os.get_terminal_size(sink)
@@ -65,14 +75,57 @@ async def take_over(open_remote: Open) -> AttachmentEnd:
     tty.setraw(source, termios.TCSADRAIN)
     loop.add_reader(source, typed)
     loop.add_signal_handler(signal.SIGWINCH, resized)
+    over, leaving = asyncio.create_task(remote.wait()), asyncio.create_task(left.wait())
     try:
-        return await remote.wait()
+        await asyncio.wait((over, leaving), return_when=asyncio.FIRST_COMPLETED)
+        return over.result() if over.done() else LEFT
     finally:
         loop.remove_reader(source)
         loop.remove_signal_handler(signal.SIGWINCH)
+        await cancel(leaving)
+        if not over.done():
+            await cancel(over)
         await remote.close()
         screen.restore()
         termios.tcsetattr(source, termios.TCSADRAIN, before)
+
+
+class Keys:
+    """What is typed, with the leader taken out of it."""
+
+    def __init__(self, leader: bytes) -> None:
+        self._leader = leader
+        self._leading = False
+        self.left = False
+        """The leader and `d` or `f` were typed."""
+
+    def passed(self, data: bytes) -> bytes:
+        """The part that is for the program: the leader twice sends it once."""
+        if not self._leader or self.left:
+            return b"" if self.left else data
+        out = b""
+        for number in data:
+            key = bytes([number])
+            if self._leading:
+                self._leading = False
+                if key in (b"d", b"f"):
+                    self.left = True
+                    return out
+                out += key if key == self._leader else self._leader + key
+            elif key == self._leader:
+                self._leading = True
+            else:
+                out += key
+        return out
+
+
+def leader_byte(key: str) -> bytes:
+    """The byte that a leader such as `ctrl+]` is in a terminal; nothing when it has none."""
+    name = {"right_square_bracket": "]", "backslash": "\\", "at": "@"}.get(
+        key.removeprefix("ctrl+"), key.removeprefix("ctrl+")
+    )
+    held = key.startswith("ctrl+") and len(name) == 1
+    return bytes([ord(name.upper()) & 0x1F]) if held else b""
 
 
 class _Screen:
