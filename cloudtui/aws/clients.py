@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import threading
 from collections.abc import Sequence
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 20
 """Seconds until one of the three attempts counts as failed."""
+
+for _library in ("aiobotocore", "botocore", "aiohttp"):
+    # What they log (a traceback for each expired login) is told in an error's own words.
+    logging.getLogger(_library).addHandler(logging.NullHandler())
 
 _DMI = Path("/sys/class/dmi/id")
 _XEN = Path("/sys/hypervisor/uuid")
@@ -114,6 +119,7 @@ class Amazon:
 
     async def _make(self, service: str, region: str) -> Any:
         session: Any = self._opened_session()
+        await session.get_credentials()  # its ValueErrors are not about the endpoint
         try:
             context = session.create_client(
                 service, region_name=region, endpoint_url=self._endpoint_url

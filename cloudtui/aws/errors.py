@@ -27,8 +27,15 @@ from cloudtui.model.errors import (
     UsageError,
 )
 
-AWS_ERRORS: tuple[type[Exception], ...] = (b.ClientError, b.BotoCoreError, ResponseParserError)
-"""What a call may raise; ResponseParserError is no BotoCoreError."""
+AWS_ERRORS: tuple[type[Exception], ...] = (
+    b.ClientError,
+    b.BotoCoreError,
+    ResponseParserError,
+    OSError,
+    ValueError,
+)
+"""What a call may raise. The last two are botocore's own failures to read what a profile names:
+a credential_process, a token file, a cache of `aws sso login`."""
 
 
 @contextmanager
@@ -400,6 +407,16 @@ def _not_fetched(exc: b.BotoCoreError, said: _Sentence) -> CloudtuiError:
     )
 
 
+def _not_read(exc: Exception, said: _Sentence) -> CloudtuiError:
+    return said.error(
+        CredentialsProblem,
+        f"the credentials {said.of_profile} could not be read",
+        _short(str(exc)),
+        "Check credential_process, token files and the profile in ~/.aws/config with: "
+        f"aws sts get-caller-identity{said.whose}",
+    )
+
+
 def _code_again(_exc: b.BotoCoreError, said: _Sentence) -> CloudtuiError:
     return said.error(
         CredentialsProblem,
@@ -459,6 +476,7 @@ _TOLD: tuple[tuple[type[Exception] | tuple[type[Exception], ...], _Tell], ...] =
     ((b.ProxyConnectionError, b.InvalidProxiesConfigError), _proxy),
     (b.EndpointConnectionError, _not_reached),
     ((b.ConnectionError, b.HTTPClientError), _cut),
+    ((OSError, ValueError), _not_read),
 )
 """Exception types, the narrow before the wide."""
 

@@ -329,6 +329,32 @@ async def test_a_credential_process_that_fails(stub_endpoint: StubEndpoint, cut_
     assert "vault sealed" in error.detail
 
 
+@pytest.mark.parametrize(
+    ("profile", "said"),
+    [
+        ("credential_process = /no/such/program", "/no/such/program"),
+        ("credential_process = echo hello", "Expecting value"),
+        ("credential_process = echo 'hello", "No closing quotation"),
+        (
+            "role_arn = arn:aws:iam::123456789012:role/R\nweb_identity_token_file = /no/token",
+            "/no/token",
+        ),
+    ],
+)
+async def test_credentials_that_botocore_fails_to_read(
+    stub_endpoint: StubEndpoint,
+    cut_off: Path,
+    profile: str,
+    said: str,
+) -> None:
+    _config(cut_off, f"[profile lab]\n{profile}\n")
+    error = await _listing_fails(profile="lab")
+    assert type(error) is CredentialsProblem
+    assert "could not be read" in error.title
+    assert said in error.detail
+    assert "--profile lab" in error.hint
+
+
 async def test_a_role_with_mfa_is_not_asked_on_the_terminal(
     stub_endpoint: StubEndpoint, cut_off: Path
 ) -> None:
