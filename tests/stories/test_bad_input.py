@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from textual.widgets import Static
@@ -16,6 +17,7 @@ from cloudtui.files.settings import Settings, load
 from cloudtui.model.errors import Unreachable
 from cloudtui.model.instance import Instance, State
 from cloudtui.ui.app import CloudtuiApp
+from cloudtui.ui.widgets.machines_table import MachinesTable
 from tests.cli.test_commands import cloudtui
 from tests.lab import Lab, Person
 from tests.moto_child import StubEndpoint
@@ -65,6 +67,18 @@ def captive_portal(stub: StubEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     stub.answer(200, "<html><body>Log in to the hotel</body></html>", "text/html")
 
 
+def no_sso_login(stub: StubEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path.home() / ".aws"
+    folder.mkdir()
+    (folder / "config").write_text(
+        "[profile lab]\nsso_start_url = https://corp.example/start\nsso_region = us-east-1\n"
+        "sso_account_id = 123456789012\nsso_role_name = Researcher\n"
+    )
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_PROFILE", "lab")
+
+
 def denied(stub: StubEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     stub.answer_error(
         403,
@@ -76,6 +90,7 @@ def denied(stub: StubEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
 
 CLOUD = (
     Trouble("no credentials", no_credentials, 6, "credentials", "aws"),
+    Trouble("no SSO login", no_sso_login, 6, "SSO login of profile lab", "aws sso login"),
     Trouble("expired", expired, 6, "expired", ""),
     Trouble("no region", no_region, 2, "egion", "AWS_REGION"),
     Trouble("wrong region", wrong_region, 2, "not a region", ""),
@@ -177,6 +192,8 @@ async def test_the_host_is_in_trouble(trouble: Trouble, lab: Lab) -> None:
     async with app.workbench, app.run_test(size=(120, 34)) as pilot:
         await until(lambda: app.workbench.inventory.state.updated is not None)
         await pilot.pause()
+        # Of two machines of one name the terminated one may stand first.
+        app.screen.query_one(MachinesTable).select(lab.gpu)
         await pilot.press("enter")
         await until(lambda: title in words_of(app) or title in said_by(app))
 
