@@ -17,6 +17,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TypeVar
 from xml.etree import ElementTree
@@ -26,7 +27,12 @@ from aiobotocore.parsers import AioEC2QueryParser, AioQueryParser, AioResponsePa
 from botocore.loaders import JSONFileLoader
 from botocore.parsers import ResponseParserError
 
+from cloudtui.aws.listing import GZIP, read_page, unpacked
+
 T = TypeVar("T")
+
+LISTING: ContextVar[bool] = ContextVar("LISTING", default=False)
+"""Set around a call of DescribeInstances: its answer is read in one pass."""
 
 _CHUNK = 64 * 1024
 _SMALL = 16 * 1024
@@ -105,11 +111,21 @@ class _XMLAnswer:
     DEFAULT_ENCODING = "utf-8"
 
     async def parse(self, response: dict[str, Any], shape: Any) -> Any:
-        """botocore's parsed answer; large bodies are parsed in a thread."""
-        parse = super().parse  # type: ignore[misc]
-        if len(response["body"]) <= _SMALL:
-            return await parse(response, shape)
-        return await in_thread(lambda: parse(response, shape))
+        """botocore's parsed answer, or `{"Page": Page}` while LISTING is set; large bodies are
+        unpacked and parsed in a thread."""
+        listed = LISTING.get() and shape is not None and shape.name == "DescribeInstancesResult"
+        work = self._read_page if listed and response["status_code"] < 300 else self._parse
+        if len(response["body"]) <= _SMALL and not response["body"].startswith(GZIP):
+            return await work(response, shape)
+        return await in_thread(lambda: work(response, shape))
+
+    async def _parse(self, response: dict[str, Any], shape: Any) -> Any:
+        response["body"] = unpacked(response["body"])
+        return await super().parse(response, shape)  # type: ignore[misc]
+
+    async def _read_page(self, response: dict[str, Any], _shape: Any) -> Any:
+        status = {"HTTPStatusCode": response["status_code"], "HTTPHeaders": response["headers"]}
+        return {"Page": read_page(unpacked(response["body"])), "ResponseMetadata": status}
 
     def _parse_xml_string_to_dom(self, xml_string: bytes) -> ElementTree.Element:
         parser = ElementTree.XMLParser(
@@ -154,6 +170,22 @@ class ParserFactory(AioResponseParserFactory):
 _Contexts = tuple[ssl.SSLContext, ssl.SSLContext | None]
 
 
+class _Gzipped:
+    """aiobotocore asks for plain bodies, always; a listing is 36 times smaller with gzip.
+
+    Only for that one question: other services' answers are read by parsers that do not unpack.
+    """
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    async def request(self, method: str, *, headers: Any, data: Any = None, **more: Any) -> Any:
+        body = data.encode() if isinstance(data, str) else data
+        if isinstance(body, bytes) and b"Action=DescribeInstances&" in body:
+            headers["Accept-Encoding"] = "gzip"
+        return await self._session.request(method, headers=headers, data=data, **more)
+
+
 class HTTPSession(AIOHTTPSession):
     """aiohttp below aiobotocore, with one TLS context for all clients of the same settings.
 
@@ -165,6 +197,9 @@ class HTTPSession(AIOHTTPSession):
     _key_file: str | None
     _contexts: dict[tuple[object, ...], _Contexts] = {}
     _building = threading.Lock()
+
+    async def _get_session(self, proxy_url: str | None) -> Any:
+        return _Gzipped(await super()._get_session(proxy_url))  # type: ignore[misc]
 
     def _build_ssl_contexts(self, proxy_url: str | None) -> _Contexts:
         settings = (self._verify, self._cert_file, self._key_file, proxy_url)
