@@ -50,8 +50,8 @@ async def test_leaving_a_local_shell_hangs_it_up(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("SHELL", "/bin/sh")
     screen = Screen()
     shell = await LocalShell.open(80, 24, screen.take)
-    shell.write(b"exec sleep 100\n")
-    await screen.shows("sleep 100")
+    shell.write(b"echo rea''dy; exec sleep 100\n")
+    await screen.shows("ready")
     await shell.close()
     assert shell._process.returncode == -signal.SIGHUP
 
