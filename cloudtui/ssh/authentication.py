@@ -180,8 +180,11 @@ def _load(path: Path, prompts: Prompts, offers: Offers) -> list[tuple[Pair, byte
             raise
     else:
         certificate = path.with_name(path.name + "-cert.pub")
-        source = (str(path), str(certificate)) if certificate.is_file() else key
-        pairs = asyncssh.load_keypairs([source])
+        try:
+            source = (str(path), str(certificate)) if certificate.is_file() else key
+            pairs = asyncssh.load_keypairs([source])
+        except ValueError:  # the certificate is rubbish, or of another key
+            pairs = asyncssh.load_keypairs([key])
         return [(Pair(str(path), pair), key.public_data) for pair in pairs]
     lock = Lock(path, data, prompts, offers)
     public = _public_half(path)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import asyncssh
@@ -21,6 +21,8 @@ from cloudtui.model.remote import Route
 from cloudtui.ssh.forward import Forward
 from cloudtui.ssh.proxy import Proxy
 from cloudtui.ssh.terminal import Channel, Terminal
+
+Stream = tuple[asyncssh.SSHReader[bytes], asyncssh.SSHWriter[bytes]]
 
 OPEN_SECONDS = 20.0
 """Time a server has to open a channel."""
@@ -50,6 +52,10 @@ class RemoteCommand:
     def write(self, data: bytes) -> None:
         """Bytes for its standard input; ignored after its end."""
         self._channel.write(data)
+
+    async def drain(self) -> None:
+        """Wait while the host is slow to take what was written."""
+        await self._channel.drain()
 
     def write_eof(self) -> None:
         """The end of its standard input."""
@@ -103,6 +109,8 @@ class Connection:
         )
         if self._proxy:
             self._proxy.kill()
+        for each in self._chain:
+            each.abort()  # the hops before it lead nowhere now
         for listener in list(self._listeners):
             listener(self._lost)
 
@@ -150,16 +158,28 @@ class Connection:
 
         Raises:
             Timeout: it ran longer than `timeout` seconds; it is sent SIGTERM.
+            CloudtuiError: it printed more than `OUTPUT_LIMIT` bytes; it is hung up on.
         """
         out, err = bytearray(), bytearray()
-        channel = await self._session("sh -s", Channel(out.extend, err.extend))
+        flood: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def keep(data: bytes, kept: bytearray) -> None:
+            if len(out) + len(err) + len(data) <= OUTPUT_LIMIT:
+                kept.extend(data)
+            elif not flood.done():
+                flood.set_result(None)
+
+        channel = await self._session(
+            "sh -s", Channel(lambda data: keep(data, out), lambda data: keep(data, err))
+        )
         channel.write(b"{\n" + script.encode() + b"\n} </dev/null\n")
         assert channel.channel
         with contextlib.suppress(OSError):
             channel.channel.write_eof()
         try:
             async with asyncio.timeout(timeout):
-                end = await asyncio.shield(channel.ended)
+                ends = (channel.ended, flood)
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         except TimeoutError:
             with contextlib.suppress(OSError):
                 channel.channel.terminate()
@@ -170,6 +190,14 @@ class Connection:
             ) from None
         finally:
             channel.channel.close()
+        if flood.done():
+            raise CloudtuiError(
+                f"{self.route.host} printed more than {OUTPUT_LIMIT >> 20} MiB where a short "
+                "answer was expected.",
+                err.decode(errors="replace").strip()[-400:],
+                "Look for a start-up file of its shell that prints without end.",
+            )
+        end = channel.ended.result()
         if end.exit_status is None:
             raise self.cut()
         return Completed(
@@ -221,26 +249,39 @@ class Connection:
         await forward.listen(local_port)
         return forward
 
-    async def probe_port(self, host: str, port: int) -> bool:
-        """Whether something accepts connections on `host` and `port`, seen from the host.
+    @contextlib.asynccontextmanager
+    async def stream(self, host: str, port: int) -> AsyncIterator[Stream | None]:
+        """A byte stream to `host` and `port` as seen from the host; None when nothing answers.
 
         Raises:
             Refused: the server forbids forwarding.
         """
         try:
             async with asyncio.timeout(OPEN_SECONDS):
-                _, writer = await self.ssh.open_connection(host, port)
+                reader, writer = await self.ssh.open_connection(host, port)
         except TimeoutError:
-            return False
+            yield None
+            return
         except asyncssh.ChannelOpenError as error:
             if self.closed:
                 raise self.cut() from error
             if error.code == OPEN_ADMINISTRATIVELY_PROHIBITED:
                 raise forbidden(self.route) from error
-            return False
-        writer.close()
-        await writer.wait_closed()
-        return True
+            yield None
+            return
+        try:
+            yield reader, writer
+        finally:
+            writer.close()
+
+    async def probe_port(self, host: str, port: int) -> bool:
+        """Whether something accepts connections on `host` and `port`, seen from the host.
+
+        Raises:
+            Refused: the server forbids forwarding.
+        """
+        async with self.stream(host, port) as stream:
+            return stream is not None
 
     async def latency(self) -> float:
         """Seconds of one round trip: asks for a port that never answers, starts nothing.
@@ -312,6 +353,8 @@ class Connection:
                 str(error),
                 "Its SSH server allows MaxSessions (10 by default) at once; leave a pane first.",
             ) from error
+        except (asyncssh.Error, OSError) as error:
+            raise self.cut() from error
         return channel
 
 

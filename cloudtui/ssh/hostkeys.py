@@ -186,7 +186,7 @@ def _hash_matches(text: str, name: str) -> bool:
         return False
     try:
         salt, digest = (binascii.a2b_base64(part) for part in parts[2:])
-    except binascii.Error:
+    except ValueError:  # no base64
         return False
     return hmac.compare_digest(hmac.new(salt, name.encode(), hashlib.sha1).digest(), digest)
 

@@ -142,14 +142,16 @@ def _free_name(sessions: SessionList) -> str:
 
 async def _answers_there(conn: Connection, server: JupyterServer) -> bool:
     """Asks the server for its version from the host itself, through a direct channel."""
-    try:
-        async with asyncio.timeout(20):
-            reader, writer = await conn.ssh.open_connection(server.host, server.port)
-            writer.write(_request(server))
-            head = await reader.read(12)
-            writer.close()
-    except (TimeoutError, OSError):
-        return False
+    async with conn.stream(server.host, server.port) as stream:
+        if stream is None:
+            return False
+        reader, writer = stream
+        try:
+            async with asyncio.timeout(20):
+                writer.write(_request(server))
+                head = await reader.read(12)
+        except (TimeoutError, OSError):
+            return False
     return server.secure or head.startswith(b"HTTP/1.")
 
 

@@ -48,6 +48,8 @@ class Channel(asyncssh.SSHClientSession[bytes]):
         self.tail = b""
         self.channel: asyncssh.SSHClientChannel[bytes] | None = None
         self.ended: asyncio.Future[TerminalEnd] = asyncio.get_running_loop().create_future()
+        self._room = asyncio.Event()
+        self._room.set()
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
         self.channel = chan
@@ -69,7 +71,18 @@ class Channel(asyncssh.SSHClientSession[bytes]):
         self.signal = signal
         self._status = 128 + signal_number(signal)
 
+    def pause_writing(self) -> None:
+        self._room.clear()
+
+    def resume_writing(self) -> None:
+        self._room.set()
+
+    async def drain(self) -> None:
+        """Wait while the host is slow to take what was written."""
+        await self._room.wait()
+
     def connection_lost(self, exc: Exception | None) -> None:
+        self._room.set()
         if not self.ended.done():
             lost = self._status is None
             self.ended.set_result(TerminalEnd(self._status, lost, last_line(self.tail)))

@@ -215,7 +215,9 @@ class TestHostKeys:
 
     async def test_a_file_full_of_rubbish(self, sshd: Sshd, prompts: Answers, known: Path) -> None:
         known.parent.mkdir()
-        known.write_bytes(b"\xff\xfe oops\nlonely\n|1|x|y z w\n@odd\nh ssh-ed25519 !!!\n")
+        known.write_bytes(
+            b"\xff\xfe oops\nlonely\n|1|x|y z w\n|1|\xff|y z w\n@odd\nh ssh-ed25519 !!!\n"
+        )
         sshd.known_hosts(known)
         assert await logs_in(sshd.route(known_hosts=(known,)), prompts) == sshd.user
         assert not prompts.keys
@@ -246,6 +248,25 @@ class TestKeys:
         sshd.authorized.write_text(public_words(key))
         (tmp_path / "lab.pem.pub").unlink()
         assert await logs_in(sshd.route(identity_files=(key,)), prompts) == sshd.user
+
+    async def test_a_certificate_of_another_key_is_passed_over(
+        self, sshd: Sshd, prompts: Answers, tmp_path: Path
+    ) -> None:
+        authority, other = make_key(tmp_path / "authority"), make_key(tmp_path / "other")
+        sign = [
+            "ssh-keygen",
+            "-q",
+            "-s",
+            str(authority),
+            "-I",
+            "x",
+            "-n",
+            sshd.user,
+            f"{other}.pub",
+        ]
+        subprocess.run(sign, check=True)
+        (tmp_path / "other-cert.pub").rename(f"{sshd.key}-cert.pub")
+        assert await logs_in(sshd.route(), prompts) == sshd.user
 
     async def test_a_client_certificate(self, sshd: Sshd, prompts: Answers, tmp_path: Path) -> None:
         authority = make_key(tmp_path / "authority")
@@ -613,6 +634,15 @@ class TestJumps:
         connection.on_lost(lambda _: lost.set())
         sshd.cut()
         await asyncio.wait_for(lost.wait(), 5)
+        await connection.close()
+
+    async def test_hops_before_a_lost_one_are_let_go(self, sshd: Sshd, prompts: Answers) -> None:
+        route = replace(sshd.route(), jumps=(sshd.route(),))
+        connection = await connect(route, prompts)
+        first, last = connection._chain
+        last.abort()
+        await asyncio.wait_for(first.wait_closed(), 5)
+        assert connection.lost is not None
         await connection.close()
 
 

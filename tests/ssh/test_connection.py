@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 
 import pytest
@@ -104,10 +105,28 @@ async def test_latency_is_one_round_trip(conn: Connection) -> None:
     assert 0 < await conn.latency() < 1
 
 
-async def test_ports_are_probed_from_the_host(sshd: Sshd, conn: Connection) -> None:
-    assert await conn.probe_port("127.0.0.1", sshd.port)
-    sshd.stop()
-    assert not await conn.probe_port("127.0.0.1", sshd.port)
+async def test_ports_are_probed_from_the_host(conn: Connection) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert await conn.probe_port(*server.getsockname())
+    with socket.socket() as silent:  # bound, so that nobody else can listen there
+        silent.bind(("127.0.0.1", 0))
+        assert not await conn.probe_port(*silent.getsockname())
+
+
+async def test_a_script_that_prints_too_much_is_stopped(conn: Connection) -> None:
+    with pytest.raises(CloudtuiError, match="more than 8 MiB"):
+        await conn.run("exec cat /dev/zero")
+    assert (await conn.run("echo on")).stdout == "on\n"
+
+
+async def test_a_request_that_is_cut_is_told(sshd: Sshd, conn: Connection) -> None:
+    """The channel is open, the server is gone before it answers what is asked of it."""
+    opening = asyncio.create_task(conn.run("true"))
+    while not conn.ssh._channels:
+        await asyncio.sleep(0)
+    conn.ssh._transport.abort()  # type: ignore[union-attr]
+    with pytest.raises(ConnectionCut):
+        await opening
 
 
 async def test_forwarding_may_be_forbidden(sshd: Sshd, open_connection: Open) -> None:

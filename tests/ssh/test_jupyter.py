@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import pytest
 
-from cloudtui.model.errors import ConnectionCut, NotFound
+from cloudtui.model.errors import ConnectionCut, NotFound, Refused
 from cloudtui.model.notebook import JupyterServer
 from cloudtui.model.session import Program, SessionList
 from cloudtui.ssh.connect import Connection
@@ -52,6 +52,15 @@ class TestRealServers:
     @pytest.fixture(autouse=True)
     def jupyter(self, sshd: Sshd) -> None:
         sshd.with_jupyter()
+
+    async def test_a_server_that_forbids_forwarding_is_told(
+        self, sshd: Sshd, open_connection: Open
+    ) -> None:
+        sshd.config = ["AllowTcpForwarding no"]
+        sshd.restart()
+        conn = await open_connection()
+        with pytest.raises(Refused, match="forbids port forwarding"):
+            await start(conn, await find(conn), sessions=await list_sessions(conn))
 
     @pytest.mark.parametrize("how", ["tmux", "screen", "neither"])
     async def test_started_it_stays_and_is_found(
