@@ -37,7 +37,7 @@ async def test_a_local_shell_has_a_terminal_of_its_own_with_job_control(
     shell.write(b"stty size; echo $TERM >/dev/tty\n")
     await screen.shows("23 91")
     await screen.shows("xterm-256color")
-    shell.write(b"sh -c 'trap \"echo sto\"pped INT; echo wai\"\"ting; read x'\n")
+    shell.write(b'sh -c \'trap "echo sto"pped INT; echo wai""ting; read x\'\n')
     await screen.shows("waiting")
     shell.write(b"\x03")
     await screen.shows("stopped")
