@@ -117,6 +117,33 @@ class Progress(NamedTuple):
     percent: int | None
 
 
+class Mark(NamedTuple):
+    """Columns of a row to draw in another way, the end not in it."""
+
+    start: int
+    end: int
+    kind: Literal["selected", "match", "here", "link"]
+
+
+class Found(NamedTuple):
+    """The match gone to, counted from 1 at the newest, and how many there are."""
+
+    at: int
+    total: int
+
+
+class Link(NamedTuple):
+    """A link on the rows shown: its address and the pieces `(row, start, end)` it covers."""
+
+    url: str
+    pieces: tuple[tuple[int, int, int], ...]
+
+    def covers(self, x: int, y: int) -> bool:
+        return any(row == y and start <= x < end for row, start, end in self.pieces)
+
+
+Unit = Literal["cell", "word", "line"]
+
 Event = Title | Bell | Folder | ClipboardWrite | Notification | Progress
 
 MouseAction = Literal["press", "release", "move"]
@@ -220,6 +247,44 @@ class Engine(Protocol):
 
     def link_at(self, x: int, y: int) -> str:
         """The hyperlink (OSC 8) under a cell of the rows shown, or nothing."""
+
+    def links(self) -> list[Link]:
+        """Hyperlinks (OSC 8) and plain addresses on the rows shown, top to bottom."""
+
+    @property
+    def reversed(self) -> bool:
+        """Whether the program swapped the two default colours (DECSCNM)."""
+
+    @property
+    def alternate_screen(self) -> bool:
+        """Whether a full-screen program runs."""
+
+    def select(self, x: int, y: int, unit: Unit = "cell") -> None:
+        """Begin a selection at a cell of the rows shown; it stays on its text."""
+
+    def select_to(self, x: int, y: int) -> None:
+        """Move the end of the selection, in the unit it began with."""
+
+    def clear_selection(self) -> None: ...
+
+    @property
+    def selection(self) -> str:
+        """The text selected, wrapped lines joined, or nothing."""
+
+    def search(self, words: str) -> Found:
+        """Go to the newest match of `words`; no words end the search."""
+
+    def next_match(self, step: int) -> Found:
+        """Go to the next older match (1) or newer one (-1)."""
+
+    def marks(self) -> dict[int, list[Mark]]:
+        """What is selected and found on the rows shown, by row."""
+
+    def restart(self) -> None:
+        """Make ready for another program: its modes unset, what was shown moved to the past."""
+
+    def compress(self) -> bool:
+        """Take a step in making the scrollback small; False when there is no more to do."""
 
     def close(self) -> None:
         """Give native memory back. Nothing else may be called after."""

@@ -17,15 +17,21 @@ from cloudtui.vt.engine import (
     CellLen,
     Cursor,
     Event,
+    Found,
     Key,
+    Link,
+    Mark,
     MouseAction,
     MouseButton,
     Run,
     Scrollbar,
+    Unit,
 )
 from cloudtui.vt.ghostty_channels import Channels
+from cloudtui.vt.ghostty_find import Finder
 from cloudtui.vt.ghostty_input import InputEncoder
 from cloudtui.vt.ghostty_rows import RowReader
+from cloudtui.vt.links import pieces, plain_links
 
 _CELL_BYTES, _LINE_BYTES, _PAGE_BYTES = 8, 128, 1 << 20
 """What scrollback takes at most: per cell, per line, and for pages begun."""
@@ -34,10 +40,20 @@ _NO_LINE_LIMIT = 1 << 40
 """The library drops lines over a line limit one by one, which makes a flood ten times slower;
 a limit in bytes drops whole pages."""
 
+_MODE_REVERSED = 5
 _MODE_FOCUS = 1004
 _MODE_WHEEL_TO_KEYS = 1007
 _MODE_PASTE = 2004
 _MODE_HOLD = 2026
+
+_MODES_OFF = ";".join(
+    map(str, (1, 5, 6, 9, 66, 1000, 1002, 1003, 1004, 1005, 1006, 1015, 1016, 2004, 2026, 2031))
+)
+_RESTART = (
+    b"\x18\x1b\\\x0f\x1b(B\x1b[?1049l\x1b[<99u\x1b[>4;0m\x1b[!p\x1b[0 q\x1b[?%sl\x1b[?7;25h"
+    b"\x1b]8;;\x07\x1b]104\x07\x1b]110\x07\x1b]111\x07\x1b]112\x07\x1b[m"
+) % _MODES_OFF.encode()
+"""Ends a sequence begun and sets every mode back; a full reset would take the scrollback."""
 
 # cffi cannot pass a union by value; a struct of the same layout has the same call convention.
 ffi.cdef(
@@ -76,7 +92,11 @@ class GhosttyEngine:
         self._channels = Channels(self._handle, lambda: size[0])
         self._input = InputEncoder(self._handle)
         self._reader = RowReader(self._handle, cell_len)
-        self._finish = weakref.finalize(self, _free, [self._input, self._reader, self._terminal])
+        self._finder = Finder(self._terminal)
+        self._compressed = ffi.new("GhosttyTerminalCompressionResult*")
+        self._finish = weakref.finalize(
+            self, _free, [self._input, self._reader, self._finder, self._terminal]
+        )
 
     @property
     def columns(self) -> int:
@@ -118,10 +138,16 @@ class GhosttyEngine:
 
     @property
     def wheel_to_keys(self) -> bool:
+        return self.alternate_screen and self._is_set(_MODE_WHEEL_TO_KEYS)
+
+    @property
+    def alternate_screen(self) -> bool:
         screen = self._terminal.get("active_screen", "GhosttyTerminalScreen")
-        return bool(
-            screen == lib.GHOSTTY_TERMINAL_SCREEN_ALTERNATE and self._is_set(_MODE_WHEEL_TO_KEYS)
-        )
+        return bool(screen == lib.GHOSTTY_TERMINAL_SCREEN_ALTERNATE)
+
+    @property
+    def reversed(self) -> bool:
+        return self._is_set(_MODE_REVERSED)
 
     @property
     def bracketed_paste(self) -> bool:
@@ -204,8 +230,71 @@ class GhosttyEngine:
         )
         return str(found)
 
+    def links(self) -> list[Link]:
+        rows = self._reader.cells()
+        found = plain_links([row.texts for row in rows], [row.wrapped for row in rows])
+        for y, row in enumerate(rows):
+            last, start = "", 0
+            for x in range(self.columns + 1):
+                linked = x < self.columns and row.linked[x]
+                url = self.link_at(x, y) if linked else ""
+                if url != last:
+                    if last:
+                        found.append(
+                            Link(last, pieces(y * self.columns + start, x - start, self.columns))
+                        )
+                    last, start = url, x
+        return sorted(found, key=lambda link: link.pieces[0])
+
+    def select(self, x: int, y: int, unit: Unit = "cell") -> None:
+        self._finder.select(*self._inside(x, y), unit)
+
+    def select_to(self, x: int, y: int) -> None:
+        self._finder.select_to(*self._inside(x, y))
+
+    def clear_selection(self) -> None:
+        self._finder.clear()
+
+    @property
+    def selection(self) -> str:
+        return self._finder.text()
+
+    def search(self, words: str) -> Found:
+        return self._finder.search(words)
+
+    def next_match(self, step: int) -> Found:
+        return self._finder.next_match(step)
+
+    def marks(self) -> dict[int, list[Mark]]:
+        found: dict[int, list[Mark]] = {}
+        if self._finder.selecting:
+            for y, start, end in self._reader.selected():
+                found.setdefault(y, []).append(Mark(start, end, "selected"))
+        for y, start, end, chosen in self._finder.matches(self.columns):
+            found.setdefault(y, []).append(Mark(start, end, "here" if chosen else "match"))
+        return found
+
+    def restart(self) -> None:
+        self._finder.clear()
+        self.feed(_RESTART)
+        if self.text().strip():
+            self.feed(b"\x1b[%dH" % self.rows + b"\n" * self.rows)
+        self.feed(b"\x1b[H\x1b[J")
+        self.scroll_to_bottom()
+        self.replies()
+        self.events()
+
+    def compress(self) -> bool:
+        mode = lib.GHOSTTY_TERMINAL_COMPRESSION_MODE_INCREMENTAL
+        code = lib.ghostty_terminal_compress(self._handle, mode, self._compressed)
+        pending = lib.GHOSTTY_TERMINAL_COMPRESSION_RESULT_PENDING
+        return not code and bool(self._compressed[0] == pending)
+
     def close(self) -> None:
         self._finish()
+
+    def _inside(self, x: int, y: int) -> tuple[int, int]:
+        return min(max(0, x), self.columns - 1), min(max(0, y), self.rows - 1)
 
     def _limit_scrollback(self) -> None:
         """Allow the memory that the lines asked for take at the width now set."""

@@ -6,78 +6,29 @@ dictionaries that fill themselves. The layout of a cell is asked of the library.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyghostty import ffi, lib
 from pyghostty._ffi import check
 from pyghostty.core import init_sized
 
 from cloudtui.vt.engine import PLAIN, CellLen, Color, Cursor, Run, Style
+from cloudtui.vt.ghostty_cells import LAYOUT, MEMO_LIMIT, WIDE, StyleIds, Texts
 from cloudtui.vt.widths import fit
 
-_MEMO_LIMIT = 50_000
-_NARROW, _WIDE, _TAIL, _HEAD = range(4)
-_PLAIN_TAG, _CLUSTER_TAG = 0, 1
 _SHAPES: dict[int, Any] = {
     int(lib.GHOSTTY_RENDER_STATE_CURSOR_VISUAL_STYLE_BAR): "bar",
     int(lib.GHOSTTY_RENDER_STATE_CURSOR_VISUAL_STYLE_UNDERLINE): "underline",
 }
 
 
-class _Layout:
-    """Where the fields of a packed cell are."""
+class RowCells(NamedTuple):
+    """The cells of one row: texts, which are links (OSC 8), whether it goes on in the next."""
 
-    def __init__(self) -> None:
-        described = json.loads(ffi.string(lib.ghostty_type_json()))
-        bits = described["types"]["GhosttyCell"]["bits"]
-        if (bits["content_tag"]["lsb"], bits["content_tag"]["width"]) != (0, 2):
-            raise ImportError("libghostty-vt packs its cells in an unknown way")
-        self.content = int(bits["content"]["lsb"])
-        self.wide = int(bits["wide"]["lsb"])
-        self.style_mask = ((1 << int(bits["style_id"]["width"])) - 1) << int(
-            bits["style_id"]["lsb"]
-        )
-
-
-_LAYOUT = _Layout()
-
-
-class _Texts(dict[int, str | None]):
-    """Packed cell to fitted text; None for a cluster, whose characters are stored apart."""
-
-    def __init__(self, cell_len: CellLen) -> None:
-        super().__init__()
-        self._cell_len = cell_len
-
-    def __missing__(self, cell: int) -> str | None:
-        if len(self) > _MEMO_LIMIT:
-            self.clear()
-        text = self[cell] = self._read(cell)
-        return text
-
-    def _read(self, cell: int) -> str | None:
-        wide = (cell >> _LAYOUT.wide) & 3
-        tag = cell & 3
-        if wide == _TAIL:
-            return ""
-        if tag == _CLUSTER_TAG:
-            return None
-        codepoint = (cell >> _LAYOUT.content) & 0x1FFFFF
-        if tag != _PLAIN_TAG or wide == _HEAD or not codepoint:
-            return " "
-        return fit(chr(codepoint), 2 if wide == _WIDE else 1, self._cell_len)
-
-
-class _StyleIds(dict[int, int]):
-    """Packed cell to what decides its style: its style id, or all of a background-only cell."""
-
-    def __missing__(self, cell: int) -> int:
-        if len(self) > _MEMO_LIMIT:
-            self.clear()
-        found = self[cell] = (cell | 1 << 63) if cell & 2 else cell & _LAYOUT.style_mask
-        return found
+    texts: list[str]
+    linked: list[bool]
+    wrapped: bool
 
 
 class RowReader:
@@ -94,6 +45,7 @@ class RowReader:
         self._cells = ffi.new("GhosttyRenderStateRowCells*")
         check(lib.ghostty_render_state_row_cells_new(ffi.NULL, self._cells), "row_cells_new")
         self._view = ffi.new("GhosttyCellsView*")
+        self._selection = init_sized("GhosttyRenderStateRowSelection")
         self._style = init_sized("GhosttyStyle")
         self._style_bytes = ffi.buffer(self._style)
         self._cursor = init_sized("GhosttyRenderStateCursor")
@@ -102,8 +54,8 @@ class RowReader:
         self._length = ffi.new("uint32_t*")
         self._palette = ffi.new("GhosttyColorRgb[256]")
         self._palette_before = ffi.new("GhosttyColorRgb[256]")
-        self._texts = _Texts(cell_len)
-        self._style_ids = _StyleIds()
+        self._texts = Texts(cell_len)
+        self._style_ids = StyleIds()
         self._styles: dict[bytes, Style] = {}
         self._clusters: dict[tuple[str, int], str] = {}
         self._own_colors: dict[int, tuple[int, int, int]] = {}
@@ -145,6 +97,30 @@ class RowReader:
         self._update()
         return [self._runs() for _ in self._each_row()]
 
+    def cells(self) -> list[RowCells]:
+        """Every row shown, cell by cell."""
+        self._update()
+        found = []
+        raw, wrapped = ffi.new("GhosttyRow*"), ffi.new("bool*")
+        for _ in self._each_row():
+            cells = self._packed()
+            texts = [" " if t is None else t for t in map(self._texts.__getitem__, cells)]
+            row = self._rows[0]
+            lib.ghostty_render_state_row_get(row, lib.GHOSTTY_RENDER_STATE_ROW_DATA_RAW, raw)
+            lib.ghostty_row_get(raw[0], lib.GHOSTTY_ROW_DATA_WRAP, wrapped)
+            linked = [bool(cell & LAYOUT.linked) for cell in cells]
+            found.append(RowCells(texts, linked, bool(wrapped[0])))
+        return found
+
+    def selected(self) -> Iterator[tuple[int, int, int]]:
+        """Row, first column and column after the last of what is selected."""
+        self._update()
+        found = self._selection
+        for y in self._each_row():
+            data = lib.GHOSTTY_RENDER_STATE_ROW_DATA_SELECTION
+            if not lib.ghostty_render_state_row_get(self._rows[0], data, found):
+                yield y, found.start_x, found.end_x + 1
+
     def cursor(self) -> Cursor:
         self._update()
         found = self._cursor
@@ -174,11 +150,17 @@ class RowReader:
             yield y
             y += 1
 
+    def _packed(self) -> list[int]:
+        view = self._view
+        data = lib.GHOSTTY_RENDER_STATE_ROW_DATA_CELLS_RAW
+        lib.ghostty_render_state_row_get(self._rows[0], data, view)
+        cells: list[int] = ffi.unpack(view.ptr, view.len)
+        return cells
+
     def _runs(self) -> list[Run]:
         """The row the iterator is on."""
-        row, view = self._rows[0], self._view
-        lib.ghostty_render_state_row_get(row, lib.GHOSTTY_RENDER_STATE_ROW_DATA_CELLS_RAW, view)
-        cells: list[int] = ffi.unpack(view.ptr, view.len)
+        row = self._rows[0]
+        cells = self._packed()
         mapped = list(map(self._texts.__getitem__, cells))
         styles = list(map(self._style_ids.__getitem__, cells))
         first = styles[0]
@@ -222,10 +204,10 @@ class RowReader:
         )
         # A cell can hold an endless pile of combining marks; no letter has more than a few.
         text = "".join(map(chr, points[0 : min(length[0], 32)]))
-        width = 2 if (cell >> _LAYOUT.wide) & 3 == _WIDE else 1
+        width = 2 if (cell >> LAYOUT.wide) & 3 == WIDE else 1
         known = self._clusters.get((text, width))
         if known is None:
-            if len(self._clusters) > _MEMO_LIMIT:
+            if len(self._clusters) > MEMO_LIMIT:
                 self._clusters.clear()
             known = self._clusters[text, width] = fit(text, width, self._cell_len)
         return known
@@ -243,13 +225,13 @@ class RowReader:
         raw = bytes(self._style_bytes)
         style = self._styles.get(raw)
         if style is None:
-            if len(self._styles) > _MEMO_LIMIT:
+            if len(self._styles) > MEMO_LIMIT:
                 self._styles.clear()
             style = self._styles[raw] = self._read_style()
         return style
 
     def _background_only(self, cell: int) -> Style:
-        content = (cell >> _LAYOUT.content) & 0xFFFFFF
+        content = (cell >> LAYOUT.content) & 0xFFFFFF
         background: Color = (content & 0xFF, (content >> 8) & 0xFF, content >> 16)
         if cell & 3 == 2:
             index = content & 0xFF

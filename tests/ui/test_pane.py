@@ -78,6 +78,7 @@ class PaneApp(App[None]):
         self.posted.append(message)
 
     on_pane_opened = on_pane_left = on_pane_ended = on_pane_failed = on_event_kept
+    on_pane_paste_asked = on_pane_link_opened = on_pane_copied = on_event_kept
     on_pane_title_changed = on_pane_bell = on_pane_told = on_pane_leader_key = on_event_kept
 
     def kinds(self) -> list[str]:
@@ -260,8 +261,8 @@ async def test_output_before_the_channel_is_there_is_shown_and_answered() -> Non
 
 async def test_paste_is_bracketed_when_asked_for() -> None:
     async with running() as (app, channel, _):
-        app.pane.post_message(events.Paste("a\nb"))
-        await until(lambda: channel.written == b"a\rb")
+        app.pane.post_message(events.Paste("ab"))
+        await until(lambda: channel.written == b"ab")
         channel.written.clear()
         channel.say(b"\x1b[?2004h")
         app.pane.post_message(events.Paste("a\x1b[201~b"))

@@ -51,6 +51,8 @@ class PaneColors:
 
         names = [*NAMES, *(f"bright-{name}" for name in NAMES)]
         defaults = (_DARK if dark else _LIGHT).split()
+        self._given = variables, foreground, background, dark
+        self.reversed = False
         self.dark = dark
         self.foreground = foreground
         self.background = background
@@ -65,6 +67,22 @@ class PaneColors:
         )
         faded = Color(*self.background).blend(Color(*self.foreground), 0.3).rgb
         self.cursor_away = RichStyle(color=self._rich(self.foreground), bgcolor=self._rich(faded))
+
+        selected = Color(*self.background).blend(Color(*self.foreground), 0.4).rgb
+        ink = self._rich(min(self.background, self.foreground, key=sum))
+        self.marks = {
+            "selected": RichStyle(bgcolor=self._rich(selected)),
+            "match": RichStyle(color=ink, bgcolor=self._all[3]),
+            "here": RichStyle(color=ink, bgcolor=self._all[10], bold=True),
+            "link": RichStyle(underline=True, color=self._all[12]),
+        }
+
+    def swapped(self) -> PaneColors:
+        """The same with the two defaults the other way around."""
+        variables, foreground, background, dark = self._given
+        found = PaneColors(variables, background, foreground, dark)
+        found.reversed = True
+        return found
 
     def style(self, style: Style) -> RichStyle:
         """The style to draw with, both colours set."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from textual.message import Message
 
@@ -12,14 +12,15 @@ from cloudtui.vt import engine as vt
 
 if TYPE_CHECKING:
     from cloudtui.ui.widgets.pane import Pane
+    from cloudtui.ui.widgets.pane_hands import PaneHands
 
 
 class PaneMessage(Message, namespace="pane"):
     """Something about one pane."""
 
-    def __init__(self, pane: Pane) -> None:
+    def __init__(self, pane: PaneHands) -> None:
         super().__init__()
-        self.pane = pane
+        self.pane = cast("Pane", pane)
 
     @property
     def control(self) -> Pane:
@@ -77,3 +78,28 @@ class LeaderKey(PaneMessage, namespace="pane"):
     def __init__(self, pane: Pane, key: str) -> None:
         super().__init__(pane)
         self.key = key
+
+
+class PasteAsked(PaneMessage, namespace="pane"):
+    """Text with newlines waits for a `y` before it goes into a program that would run it."""
+
+    def __init__(self, pane: Pane, text: str) -> None:
+        super().__init__(pane)
+        self.text = text
+        self.lines = len(text.splitlines())
+
+
+class LinkOpened(PaneMessage, namespace="pane"):
+    """The person chose an address on the screen."""
+
+    def __init__(self, pane: PaneHands, url: str) -> None:
+        super().__init__(pane)
+        self.url = url
+
+
+class Copied(PaneMessage, namespace="pane"):
+    """A selection of the person went to the clipboard."""
+
+    def __init__(self, pane: PaneHands, text: str) -> None:
+        super().__init__(pane)
+        self.text = text

@@ -10,7 +10,7 @@ from rich.style import Style as RichStyle
 from textual.strip import Strip
 
 from cloudtui.ui.widgets.pane_colors import PaneColors
-from cloudtui.vt.engine import Cursor, Run
+from cloudtui.vt.engine import Cursor, Mark, Run
 
 _UNDERLINE = RichStyle(underline=True, bold=True)
 _DIM = RichStyle(dim=True)
@@ -24,6 +24,9 @@ class PaneRows:
         self.columns = 0
         self.cursor = Cursor(0, 0, False)
         self.dimmed = False
+        self.lit = True
+        """Whether a blinking cursor is to be seen now."""
+        self.marks: dict[int, list[Mark]] = {}
         self._strips: list[Strip] = []
 
     def __len__(self) -> int:
@@ -52,13 +55,26 @@ class PaneRows:
             return Strip([Segment(" " * self.columns, self.colors.plain)], self.columns)
         strip = self._strips[y]
         if self.dimmed:
-            return strip.apply_style(_DIM)
-        if self.cursor.visible and y == self.cursor.y and 0 <= self.cursor.x < self.columns:
+            strip = strip.apply_style(_DIM)
+        if y in self.marks:
+            strip = self._marked(strip, self.marks[y])
+        if (
+            self.lit
+            and self.cursor.visible
+            and y == self.cursor.y
+            and 0 <= self.cursor.x < self.columns
+        ):
             return self._with_cursor(strip, focused)
         return strip
 
     def text(self) -> str:
         return "\n".join(strip.text.rstrip() for strip in self._strips)
+
+    def _marked(self, strip: Strip, marks: list[Mark]) -> Strip:
+        for start, end, kind in marks:
+            painted = self._repaint(strip.crop(start, end), self.colors.marks[kind])
+            strip = Strip.join([strip.crop(0, start), painted, strip.crop(end, self.columns)])
+        return strip
 
     def _with_cursor(self, strip: Strip, focused: bool) -> Strip:
         at, shape = self.cursor.x, self.cursor.shape

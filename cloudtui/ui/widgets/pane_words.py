@@ -28,7 +28,8 @@ def wrapped(parts: Iterable[str], columns: int) -> list[str]:
 
 def leader_line(leader: str, hints: str) -> str:
     more = f"  {hints}" if hints else ""
-    return f" d leave  [ scrollback{more}  {shown_name(leader)} send it  Esc cancel"
+    own = "/ search  u links"
+    return f" d leave  [ scrollback{more}  {own}  {shown_name(leader)} send it  Esc cancel"
 
 
 def scrollback_line(bar: Scrollbar, browsing: bool) -> str:
@@ -36,17 +37,5 @@ def scrollback_line(bar: Scrollbar, browsing: bool) -> str:
     if bar.at_bottom and not browsing:
         return ""
     above = bar.total - bar.length
-    keys = "  PgUp PgDn Up Down Home End  Esc back" if browsing else "  type to go back"
+    keys = "  v select  y copy  / search  Esc back" if browsing else "  type to go back"
     return f" {above - bar.offset} of {above} lines back{keys}"
-
-
-def scrollback_move(key: str, bar: Scrollbar) -> int | None:
-    """Lines to move for a key, negative towards the past; None when it is no such key."""
-    return {
-        "pageup": 1 - bar.length,
-        "pagedown": bar.length - 1,
-        "up": -1,
-        "down": 1,
-        "home": -bar.total,
-        "end": bar.total,
-    }.get(key)
