@@ -122,11 +122,19 @@ def demo(words: argparse.Namespace) -> int:
     import subprocess
 
     from cloudtui.demo.launch import Demo
+    from cloudtui.model.errors import NotFound
 
     with Demo() as cloud:
         cloud.apply(os.environ)
         if words.command:
-            return subprocess.run(words.command, check=False).returncode
+            try:
+                code = subprocess.run(words.command, check=False).returncode
+            except OSError as error:
+                raise NotFound(
+                    f"{words.command[0]} cannot be run: {error.strerror}.",
+                    hint="Name a program that is on the PATH: cloudtui demo -- PROGRAM ...",
+                ) from error
+            return code if code >= 0 else 128 - code
         return console(words)
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
+from typing import IO
 
 from cloudtui.cli import output
 from cloudtui.cli.prompts import TerminalPrompts
 from cloudtui.core.events import Event, InventoryState, Noted
+from cloudtui.core.tasks import aside
 from cloudtui.core.workbench import Workbench
 from cloudtui.files import settings
 from cloudtui.model.errors import CloudtuiError, ConnectionCut, NotFound, UsageError
@@ -133,28 +137,39 @@ async def ssh(words: argparse.Namespace) -> int:
 async def _run(bench: Workbench, instance: Instance, command: str) -> int:
     """Run `command`, or the shell on stdin when it is empty."""
     connection = await bench.connections.get(instance)
-    out, err = sys.stdout.buffer, sys.stderr.buffer
+    gone = asyncio.Event()
 
-    def passed(stream: object, data: bytes) -> None:
-        stream.write(data)  # type: ignore[attr-defined]
-        stream.flush()  # type: ignore[attr-defined]
+    def passed(stream: IO[bytes], data: bytes) -> None:
+        try:
+            stream.write(data)
+            stream.flush()
+        except BrokenPipeError:
+            gone.set()
 
     remote = await connection.command(
-        command or "exec ${SHELL:-sh} -s", lambda d: passed(out, d), lambda d: passed(err, d)
+        command or "exec ${SHELL:-sh} -s",
+        partial(passed, sys.stdout.buffer),
+        partial(passed, sys.stderr.buffer),
     )
 
     async def feed() -> None:
-        descriptor = sys.stdin.fileno()
-        while data := await asyncio.to_thread(os.read, descriptor, 65_536):
-            remote.write(data)
+        read = partial(os.read, sys.stdin.fileno(), 65_536)
+        with contextlib.suppress(OSError):
+            while data := await aside(read):
+                remote.write(data)
+                await remote.drain()
         remote.write_eof()
 
-    feeding = None if sys.stdin.isatty() else asyncio.create_task(feed())
+    feeding, unread = asyncio.create_task(feed()), asyncio.create_task(gone.wait())
+    ending = asyncio.create_task(remote.wait())
     try:
-        return await remote.wait()
+        await asyncio.wait((ending, unread), return_when=asyncio.FIRST_COMPLETED)
+        if gone.is_set():
+            raise BrokenPipeError
+        return ending.result()
     finally:
-        if feeding:
-            feeding.cancel()
+        for task in (feeding, unread, ending):
+            task.cancel()
         await remote.close()
 
 

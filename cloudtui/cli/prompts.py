@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import getpass
 import termios
 import warnings
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from cloudtui.cli.output import narrate
+from cloudtui.core.tasks import aside
 from cloudtui.model.remote import HostKey
 
 TERMINAL = Path("/dev/tty")
@@ -29,14 +32,14 @@ class TerminalPrompts:
 
     async def passphrase(self, key_file: Path, again: bool) -> str | None:
         wrong = "Wrong passphrase. " if again else ""
-        return await asyncio.to_thread(_secret, f"{wrong}Passphrase of {key_file}: ")
+        return await _hidden(f"{wrong}Passphrase of {key_file}: ")
 
     async def answers(self, title: str, prompts: tuple[tuple[str, bool], ...]) -> list[str] | None:
         if title and prompts:
             narrate(title)
         given: list[str] = []
         for text, echo in prompts:
-            answer = await asyncio.to_thread(_line if echo else _secret, text)
+            answer = await (aside(partial(_line, text)) if echo else _hidden(text))
             if answer is None:
                 return None
             given.append(answer)
@@ -48,7 +51,7 @@ class TerminalPrompts:
         return self._yes or await self._ask("Do it? Type yes or no: ")
 
     async def _ask(self, question: str) -> bool:
-        answer = await asyncio.to_thread(_line, question)
+        answer = await aside(lambda: _line(question))
         if answer is None:
             narrate("There is no terminal to answer on, so the answer is no.")
         return (answer or "").strip().lower() in ("yes", "y")
@@ -69,10 +72,28 @@ def _line(question: str) -> str | None:
         return None
 
 
+async def _hidden(question: str) -> str | None:
+    """A line that is not echoed; the echo is back also when nobody waits for the answer."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(_echo_kept())
+        except (OSError, termios.error):
+            return None
+        return await aside(partial(_secret, question))
+
+
+@contextlib.contextmanager
+def _echo_kept() -> Iterator[None]:
+    with TERMINAL.open("r+b", buffering=0) as terminal:
+        before = termios.tcgetattr(terminal)
+        try:
+            yield
+        finally:
+            termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+
+
 def _secret(question: str) -> str | None:
     try:
-        with TERMINAL.open("r+b", buffering=0):
-            pass
         with warnings.catch_warnings():
             warnings.simplefilter("error", getpass.GetPassWarning)
             return getpass.getpass(question)

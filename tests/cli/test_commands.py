@@ -111,6 +111,38 @@ def test_ssh_without_a_terminal_runs_the_shell_on_stdin(lab: Lab) -> None:
     assert told.returncode == 3
 
 
+def test_ssh_ends_with_its_command_though_stdin_stays_open(lab: Lab) -> None:
+    with subprocess.Popen(
+        [*PROGRAM, "ssh", "bert-gpu", "--", "echo done; exit 3"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as running:
+        assert running.wait(30) == 3
+        assert running.stdout is not None
+        assert running.stdout.read() == b"done\n"
+
+
+def test_ssh_whose_output_nobody_reads_ends_as_a_broken_pipe(lab: Lab) -> None:
+    line = f"{sys.executable} -m cloudtui ssh bert-gpu -- yes; echo $? >&2"
+    done = subprocess.run(
+        ["sh", "-c", f"({line}) | head -n 1"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=40,
+        check=True,
+    )
+    assert done.stdout == "y\n"
+    assert done.stderr == "141\n"
+
+
+def test_the_demo_passes_on_how_its_command_ended() -> None:
+    told = cloudtui("demo", "--", "/no/such/program")
+    assert told.returncode == 3
+    assert "/no/such/program cannot be run" in told.stderr
+    assert cloudtui("demo", "--", "sh", "-c", "kill -TERM $$").returncode == 143
+
+
 def test_sessions_lists_both_programs(lab: Lab) -> None:
     made = "tmux -u new-session -d -s bert; screen -U -dmS prep"
     assert cloudtui("ssh", "bert-gpu", "--", made).returncode == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -148,3 +149,18 @@ def test_the_console_attaches_leaves_and_comes_back(lab: Lab, terminal: Terminal
     terminal.type("q")
     terminal.shows("left:0")
     assert clean(terminal)
+
+
+def test_ctrl_c_leaves_a_question_at_once_and_the_terminal_echoes(
+    lab: Lab, terminal: Terminal
+) -> None:
+    locked = make_key(lab.home / ".ssh/locked", "ed25519", "right")
+    config = lab.home / ".ssh/config"
+    config.write_text(config.read_text().replace(str(lab.sshd.key), str(locked)))
+    lab.sshd.authorized.write_text(public_words(locked) + "\n")
+    terminal.run(f"trap : INT; {sys.executable} -m cloudtui sessions bert-gpu")
+    terminal.shows("Passphrase of")
+    terminal.type("C-c")
+    terminal.shows("left:130")
+    terminal.type("echoed")
+    terminal.shows("echoed")
