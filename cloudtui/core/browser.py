@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import subprocess
 import sys
-import webbrowser
+from functools import partial
+
+from cloudtui.core.tasks import aside
 
 ONCE_SECONDS = 120.0
 """How long the one-time address waits for the browser."""
+START_SECONDS = 10.0
+"""Time a browser has to say that it cannot start."""
 
 
 def why_no_browser() -> str:
@@ -74,10 +79,38 @@ async def browse(url: str) -> asyncio.Task[None] | None:
         return None
     door = Doorway(url)
     address = await door.open()
-    if not await asyncio.to_thread(webbrowser.open, address):
+    starting = asyncio.create_task(aside(partial(_start, address)))
+    coming = asyncio.create_task(door.used.wait())
+    try:
+        # A program of BROWSER may stay as long as its window does.
+        await asyncio.wait(
+            (starting, coming), timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED
+        )
+        started = not starting.done() or starting.result()
+    except asyncio.CancelledError:
+        await door.close()
+        raise
+    finally:
+        starting.cancel()
+        coming.cancel()
+    if not started and not door.used.is_set():
         await door.close()
         return None
     return asyncio.create_task(_wait(door), name="browser doorway")
+
+
+def _start(address: str) -> bool:
+    """Ask for the page in a process of its own: what a browser prints would tear the screen."""
+    program = "import sys, webbrowser; sys.exit(not webbrowser.open(sys.argv[1]))"
+    done = subprocess.run(
+        [sys.executable, "-c", program, address],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        check=False,
+    )
+    return done.returncode == 0
 
 
 async def _wait(door: Doorway) -> None:
