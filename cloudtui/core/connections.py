@@ -43,6 +43,8 @@ class Connections:
             held = self._open.get(instance.id)
             if held and not held.closed:
                 return held
+            if held:
+                await held.close()
             connection = await self._connect(instance)
             self._open[instance.id] = connection
             return connection

@@ -74,10 +74,12 @@ class Tunnels:
             Refused, Unreachable, CredentialsProblem: no connection to the host.
             PortTaken: none of the next ports is free.
         """
-        for kept in self._kept.values():
+        for kept in list(self._kept.values()):
             state = kept.state
             if (state.instance_id, state.remote_port) == (instance.id, remote_port):
-                return state
+                if state.phase is not TunnelPhase.FAILED:
+                    return state
+                await self.close_one(state.local_port)
         forward = await self._bind(instance, remote_host, remote_port, wanted_port)
         state = TunnelState(
             instance.id, label, forward.local_port, remote_port, TunnelPhase.UP, datetime.now(UTC)
@@ -127,9 +129,7 @@ class Tunnels:
     async def _keep(self, kept: _Kept) -> None:
         """Wait for the cut, then connect again until it holds or can never work."""
         while True:
-            connection = self._connections.peek(kept.instance)
-            if connection:
-                await _lost(connection)
+            await _lost(kept.forward.connection)
             self._move(kept, TunnelPhase.RECONNECTING)
             self._note(
                 f"Tunnel localhost:{kept.state.local_port} lost its connection to "

@@ -103,6 +103,8 @@ class Forward:
         tasks = [pipe.task for pipe in self._pipes if pipe.task]
         for pipe in list(self._pipes):
             pipe.reset()
+        for task in tasks:
+            task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for server in self._servers:
             await server.wait_closed()

@@ -21,12 +21,14 @@ GPU = Instance("i-1", "us-east-1", State.RUNNING, name="bert-gpu", public_ip="19
 @dataclass
 class FakeForward:
     local_port: int
+    connection: FakeConnection
     bytes_in: int = 0
     bytes_out: int = 0
     closed: bool = False
     connections: list[FakeConnection] = field(default_factory=list)
 
     def move_to(self, connection: FakeConnection) -> None:
+        self.connection = connection
         self.connections.append(connection)
 
     async def close(self) -> None:
@@ -42,7 +44,7 @@ class FakeConnection:
     async def forward(self, host: str, remote_port: int, local_port: int) -> FakeForward:
         if local_port in self.taken:
             raise PortTaken(f"{local_port} is taken.")
-        forward = FakeForward(local_port)
+        forward = FakeForward(local_port, self)
         self.forwards.append(forward)
         return forward
 
@@ -60,7 +62,6 @@ class FakeConnections:
 
     def __init__(self, *script: FakeConnection | CloudtuiError) -> None:
         self.script = list(script)
-        self.held: FakeConnection | None = None
 
     async def get(self, instance: Instance) -> FakeConnection:
         if not self.script:
@@ -68,11 +69,7 @@ class FakeConnections:
         answer = self.script.pop(0)
         if isinstance(answer, CloudtuiError):
             raise answer
-        self.held = answer
         return answer
-
-    def peek(self, instance: Instance) -> FakeConnection | None:
-        return self.held
 
 
 class Room:
@@ -151,6 +148,18 @@ async def test_what_can_never_work_ends_it_and_says_so() -> None:
         await room.tunnels.wait(port)
     assert room.phases[-1] is TunnelPhase.FAILED
     assert first.forwards[0].closed
+
+
+async def test_one_that_failed_is_opened_anew_on_its_port() -> None:
+    first, second = FakeConnection(set()), FakeConnection(set())
+    room = Room(first, Refused("bert-gpu is stopped."), second)
+    port = await room.open()
+    first.cut()
+    await room.until(TunnelPhase.FAILED)
+    assert await room.open() == port
+    assert [t.phase for t in room.tunnels.states] == [TunnelPhase.UP]
+    assert len(second.forwards) == 1
+    await room.tunnels.close()
 
 
 async def test_closing_ends_whoever_waits() -> None:

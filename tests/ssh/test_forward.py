@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
+import signal
 import socket
 from collections.abc import AsyncIterator
 
@@ -195,3 +197,22 @@ async def test_closing_gives_the_port_back_and_resets(
     await closed(writer)
     again = await conn.forward("127.0.0.1", echo, forward.local_port)
     await again.close()
+
+
+async def test_closing_does_not_wait_for_a_host_that_is_silent(
+    sshd: Sshd, conn: Connection
+) -> None:
+    forward = await conn.forward("127.0.0.1", sshd.port)
+    frozen = sshd.session_processes()
+    for pid in frozen:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", forward.local_port)
+        while not forward.open_connections:
+            await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            await forward.close()
+        writer.close()
+    finally:
+        for pid in frozen:
+            os.kill(pid, signal.SIGCONT)
