@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +16,11 @@ from textual.pilot import Pilot
 from cloudtui.ui.widgets.pane import Pane
 from tests.ui.test_pane import PaneApp, shown, until
 from tests.vt.local_pty import LocalPty, environment
+
+pytestmark = pytest.mark.timeout(240)
+
+PATIENCE = 40.0
+"""Seconds until both screens must be the same."""
 
 COLUMNS, ROWS = 80, 24
 
@@ -97,7 +103,8 @@ class Twins:
         """Wait until both show `expected` and are equal in text and cursor."""
         ours: object = None
         theirs: object = None
-        for _ in range(200):
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
             ours, theirs = self.pane_screen(), await asyncio.to_thread(self.reference.screen)
             if ours == theirs and expected in "\n".join(ours[0]):
                 break
