@@ -67,12 +67,24 @@ def run_a_cell(browser: webdriver.Chrome, url: str) -> str:
     browser.find_element(By.CSS_SELECTOR, card).click()
     editor = ".jp-Notebook .jp-CodeCell .cm-content"
     patience.until(lambda b: b.find_elements(By.CSS_SELECTOR, editor))
+    idle = ".jp-Notebook-ExecutionIndicator[data-status='idle']"
+    patience.until(lambda b: b.find_elements(By.CSS_SELECTOR, idle))
     cell = browser.find_element(By.CSS_SELECTOR, editor)
     cell.click()
+    patience.until(lambda b: b.find_elements(By.CSS_SELECTOR, ".jp-Notebook.jp-mod-editMode"))
     cell.send_keys("import socket, os; print('answer', 6 * 7, os.environ['HOME'])")
-    cell.send_keys(Keys.SHIFT, Keys.ENTER)
+    patience.until(lambda b: "HOME" in texts(b, editor))
     output = ".jp-Notebook .jp-OutputArea-output"
-    patience.until(lambda b: "answer" in texts(b, output))
+    prompt = ".jp-Notebook .jp-CodeCell .jp-InputPrompt"
+
+    def answered(b: webdriver.Chrome) -> bool:
+        if b.find_element(By.CSS_SELECTOR, prompt).text.strip() == "[ ]:":
+            # A key pressed while the page is still being put together gets lost.
+            b.find_element(By.CSS_SELECTOR, editor).click()
+            b.find_element(By.CSS_SELECTOR, editor).send_keys(Keys.SHIFT, Keys.ENTER)
+        return "answer" in texts(b, output)
+
+    patience.until(answered)
     return texts(browser, output)
 
 
