@@ -51,7 +51,7 @@ _MODES_OFF = ";".join(
 )
 _RESTART = (
     b"\x18\x1b\\\x0f\x1b(B\x1b[?1049l\x1b[<99u\x1b[>4;0m\x1b[!p\x1b[0 q\x1b[?%sl\x1b[?7;25h"
-    b"\x1b]8;;\x07\x1b]104\x07\x1b]110\x07\x1b]111\x07\x1b]112\x07\x1b[m"
+    b"\x1b]8;;\x07\x1b]104\x07\x1b]110\x07\x1b]111\x07\x1b]112\x07\x1b[4;20l\x1b[r\x1b[m"
 ) % _MODES_OFF.encode()
 """Ends a sequence begun and sets every mode back; a full reset would take the scrollback."""
 

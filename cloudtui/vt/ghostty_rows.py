@@ -50,7 +50,8 @@ class RowReader:
         self._style_bytes = ffi.buffer(self._style)
         self._cursor = init_sized("GhosttyRenderStateCursor")
         self._dirty = ffi.new("GhosttyRenderStateDirty*")
-        self._row_dirty = ffi.new("bool*")
+        self._row_number = ffi.new("uint16_t*")
+        self._row_id = ffi.new("GhosttyRenderStateRowId*")
         self._length = ffi.new("uint32_t*")
         self._palette = ffi.new("GhosttyColorRgb[256]")
         self._palette_before = ffi.new("GhosttyColorRgb[256]")
@@ -61,6 +62,8 @@ class RowReader:
         self._own_colors: dict[int, tuple[int, int, int]] = {}
         self._defaults: tuple[Color, Color] = (None, None)
         self._plain = PLAIN
+        self._seen: dict[int, dict[int, Style]] = {}
+        """Styles by id, by page: ids mean nothing beyond a page, nor after the next byte."""
         self._all = True
 
     def close(self) -> None:
@@ -80,14 +83,9 @@ class RowReader:
         everything = self._all or state_dirty[0] == lib.GHOSTTY_RENDER_STATE_DIRTY_FULL
         if not everything and state_dirty[0] == lib.GHOSTTY_RENDER_STATE_DIRTY_FALSE:
             return {}
-        found: dict[int, list[Run]] = {}
-        row, flag = self._rows[0], self._row_dirty
-        for y in self._each_row():
-            if not everything:
-                lib.ghostty_render_state_row_get(row, lib.GHOSTTY_RENDER_STATE_ROW_DATA_DIRTY, flag)
-                if not flag[0]:
-                    continue
-            found[y] = self._runs()
+        self._seen.clear()
+        rows = self._each_row() if everything else self._each_dirty_row()
+        found = {y: self._runs() for y in rows}
         lib.ghostty_render_state_clean(self._state)
         self._all = False
         return found
@@ -95,6 +93,7 @@ class RowReader:
     def all_rows(self) -> list[list[Run]]:
         """Every row shown, leaving what is dirty dirty."""
         self._update()
+        self._seen.clear()
         return [self._runs() for _ in self._each_row()]
 
     def cells(self) -> list[RowCells]:
@@ -150,6 +149,14 @@ class RowReader:
             yield y
             y += 1
 
+    def _each_dirty_row(self) -> Iterator[int]:
+        lib.ghostty_render_state_get(
+            self._state, lib.GHOSTTY_RENDER_STATE_DATA_ROW_ITERATOR, self._rows
+        )
+        row, number = self._rows[0], self._row_number
+        while lib.ghostty_render_state_row_iterator_next_dirty(row, number):
+            yield number[0]
+
     def _packed(self) -> list[int]:
         view = self._view
         data = lib.GHOSTTY_RENDER_STATE_ROW_DATA_CELLS_RAW
@@ -177,19 +184,20 @@ class RowReader:
         )
         if uniform:
             return [("".join(texts), self._resolve(first, cells[0], 0))]  # type: ignore[arg-type]
+        lib.ghostty_render_state_row_get(row, lib.GHOSTTY_RENDER_STATE_ROW_DATA_ID, self._row_id)
+        seen = self._seen.setdefault(self._row_id.bits[0], {})
+        join = "".join
         runs: list[Run] = []
-        # Style ids belong to a page of the screen: they mean nothing beyond this row.
-        seen: dict[int, Style] = {}
         start, last = 0, first
         for x, style_id in enumerate(styles):
             if style_id != last:
                 style = seen.get(last)
                 if style is None:
                     style = seen[last] = self._resolve(last, cells[start], start)
-                runs.append(("".join(texts[start:x]), style))  # type: ignore[arg-type]
+                runs.append((join(texts[start:x]), style))  # type: ignore[arg-type]
                 start, last = x, style_id
         style = seen.get(last) or self._resolve(last, cells[start], start)
-        runs.append(("".join(texts[start:]), style))  # type: ignore[arg-type]
+        runs.append((join(texts[start:]), style))  # type: ignore[arg-type]
         return runs
 
     def _cluster(self, x: int, cell: int) -> str:
