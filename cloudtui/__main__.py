@@ -117,10 +117,23 @@ def console(words: argparse.Namespace) -> int:
     return run(make_workbench, settings=settings)
 
 
-def demo(words: argparse.Namespace) -> int:
-    """Open the console, or run a command, on the embedded cloud; it ends with it."""
+def _run_in_demo(command: Sequence[str]) -> int:
+    """The command's exit code, negative for a signal; SIGTERM and SIGHUP are passed on to it."""
+    import signal
     import subprocess
 
+    with subprocess.Popen(command) as child:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda caught, _: child.send_signal(caught))
+        while True:
+            try:
+                return child.wait()
+            except KeyboardInterrupt:
+                continue  # the terminal sent it to the command too, which decides
+
+
+def demo(words: argparse.Namespace) -> int:
+    """Open the console, or run a command, on the embedded cloud; it ends with it."""
     from cloudtui.demo.launch import Demo
     from cloudtui.model.errors import NotFound
 
@@ -128,7 +141,7 @@ def demo(words: argparse.Namespace) -> int:
         cloud.apply(os.environ)
         if words.command:
             try:
-                code = subprocess.run(words.command, check=False).returncode
+                code = _run_in_demo(words.command)
             except OSError as error:
                 raise NotFound(
                     f"{words.command[0]} cannot be run: {error.strerror}.",

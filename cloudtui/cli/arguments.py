@@ -44,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "command",
         nargs="*",
+        default=[],
         metavar="-- COMMAND",
         help="run this in the demo's environment instead of the console",
     )
@@ -52,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     ls.add_argument(
         "filter",
         nargs="*",
+        default=[],
         metavar="WORD",
         help="state:running type:g5* tag:team=nlp region:eu-* or any text; all must match",
     )
@@ -61,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
     ssh.add_argument(
         "command",
         nargs="*",
+        default=[],
         metavar="-- COMMAND",
         help="run this instead; its exit status is passed on",
     )

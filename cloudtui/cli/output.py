@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,9 +15,18 @@ from cloudtui.model.errors import CloudtuiError
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Left-aligned columns, two spaces apart, nothing after the last word of a line."""
     lines = [list(header), *(list(row) for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    widths = [max(map(_cells, column)) for column in zip(*lines, strict=True)]
     for line in lines:
-        print("  ".join(f"{c:<{w}}" for c, w in zip(line, widths, strict=True)).rstrip())
+        padded = (c + " " * (w - _cells(c)) for c, w in zip(line, widths, strict=True))
+        print("  ".join(padded).rstrip())
+
+
+def _cells(text: str) -> int:
+    """Terminal cells of a text: wide characters take two, combining ones none."""
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )
 
 
 def document(value: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from cloudtui.files import keys, ssh_config
 from cloudtui.files.paths import ssh_dir
 from cloudtui.files.settings import Settings
 from cloudtui.model.errors import CloudtuiError, CredentialsProblem, Refused, Unreachable
-from cloudtui.model.instance import Instance, State, why_not_connect
+from cloudtui.model.instance import Instance, next_step, why_not_connect
 from cloudtui.model.remote import Prompts, Route, login_user
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Connections:
         instance = self._inventory.by_id(instance.id) or instance
         reason = why_not_connect(instance)
         if reason:
-            raise Refused(reason, hint=_start_hint(instance))
+            raise Refused(reason, hint=next_step(instance))
         async with self._locks.setdefault(instance.id, asyncio.Lock()):
             held = self._open.get(instance.id)
             if held and not held.closed:
@@ -64,6 +65,7 @@ class Connections:
         await asyncio.gather(*(connection.close() for connection in held))
 
     async def _connect(self, instance: Instance) -> Connection:
+        await asyncio.to_thread(importlib.import_module, "cloudtui.ssh.connect")
         from cloudtui.ssh.connect import connect
 
         route, key = await self._route(instance)
@@ -118,17 +120,6 @@ class Connections:
 def _short(path: Path) -> str:
     home = Path.home()
     return "~" if path == home else str(path).replace(f"{home}/", "~/", 1)
-
-
-def _start_hint(instance: Instance) -> str:
-    if instance.state is State.STOPPED:
-        return (
-            f"Start it first: aws ec2 start-instances --instance-ids {instance.id} "
-            f"--region {instance.region}"
-        )
-    if instance.state in (State.PENDING, State.STOPPING):
-        return "Try again when it is done; the list follows it."
-    return ""
 
 
 def _explain_reach(error: Unreachable, instance: Instance, route: Route) -> CloudtuiError:

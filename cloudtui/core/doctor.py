@@ -21,6 +21,7 @@ from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.finding import Finding, Health
 from cloudtui.model.instance import Instance, State
 from cloudtui.model.remote import HostKey, Route
+from cloudtui.model.words import plural
 from cloudtui.vt import engine
 
 PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
@@ -136,7 +137,7 @@ async def _ssh_config(found: Settings) -> Finding:
             f"{file} can be written by others, so ssh refuses it",
             f"chmod 600 {file}",
         )
-    return Finding("ssh config", Health.OK, f"{file}, {len(entries)} Host entries")
+    return Finding("ssh config", Health.OK, f"{file}, {plural(len(entries), 'Host entry')}")
 
 
 def _key_files(found: Settings) -> Iterator[Finding]:
@@ -166,7 +167,7 @@ def _key_files(found: Settings) -> Iterator[Finding]:
                 f"{file} has mode {mode:04o}, so ssh refuses it",
                 f"chmod 400 {file}",
             )
-    yield Finding("key files", Health.OK, f"{seen} private keys in the usual places")
+    yield Finding("key files", Health.OK, f"{plural(seen, 'private key')} in the usual places")
 
 
 def _candidates(folders: Sequence[Path]) -> Iterator[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from cloudtui.ssh.jupyter import Found
 
 OnStep = Callable[[str], None]
+INSTALLING = "Installing JupyterLab"
+"""The step of an installation; the lines that pip prints follow it after a colon."""
 
 
 class Jupyter:
@@ -74,7 +77,12 @@ class Jupyter:
             remote_host=server.host,
         )
         on_step("Checking that it answers through the tunnel")
-        if not await jupyter.answers(server, tunnel.local_port):
+        try:
+            answers = await jupyter.answers(server, tunnel.local_port)
+        except asyncio.CancelledError:
+            await self._tunnels.close_one(tunnel.local_port)
+            raise
+        if not answers:
             await self._tunnels.close_one(tunnel.local_port)
             raise Unreachable(
                 f"Jupyter on {instance.label} does not answer on its port {server.port}.",
@@ -110,6 +118,6 @@ class Jupyter:
                 sentence,
                 f"Install it there with: {command}" if command else "",
             )
-        on_step("Installing JupyterLab")
-        await jupyter.install(connection, found, on_step)
+        on_step(INSTALLING)
+        await jupyter.install(connection, found, lambda line: on_step(f"{INSTALLING}: {line}"))
         return await jupyter.find(connection)

@@ -20,7 +20,7 @@ from cloudtui.core.sessions import READ_ONLY, Sessions
 from cloudtui.core.tasks import cancel
 from cloudtui.core.tunnels import Tunnels
 from cloudtui.files.settings import Settings
-from cloudtui.model.instance import Instance, why_not_connect
+from cloudtui.model.instance import Instance, next_step, why_not_connect
 from cloudtui.model.remote import Prompts
 
 if TYPE_CHECKING:
@@ -119,7 +119,8 @@ class Workbench:
             return READ_ONLY
         if instance is None:
             return "No machine is selected."
-        return why_not_connect(instance) if action in NEEDS_HOST else ""
+        reason = why_not_connect(instance) if action in NEEDS_HOST else ""
+        return f"{reason} {next_step(instance)}".strip() if reason else ""
 
     async def browse(self, url: str) -> bool:
         """Open the page in the user's browser; False when there is none to open."""

@@ -111,6 +111,18 @@ def why_not_connect(instance: Instance) -> str:
             return f"{instance.label} is terminated."
 
 
+def next_step(instance: Instance) -> str:
+    """What to do about a machine that cannot be connected to, or an empty string."""
+    if instance.state is State.STOPPED:
+        return (
+            f"Start it first: aws ec2 start-instances --instance-ids {instance.id} "
+            f"--region {instance.region}"
+        )
+    if instance.state.changing:
+        return "Try again when it is done; the list follows it."
+    return ""
+
+
 def resolve(name: str, instances: Iterable[Instance]) -> Instance:
     """The one instance that `name` means: exact id, exact Name, then unique prefix of either.
 

@@ -39,5 +39,7 @@ def short_id(resource_id: str, keep: int = 4) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """`1 session`, `3 sessions`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    """`1 session`, `3 sessions`, `2 entries`."""
+    if count == 1:
+        return f"1 {noun}"
+    return f"{count} {noun[:-1]}ies" if noun.endswith("ry") else f"{count} {noun}s"

@@ -239,7 +239,8 @@ async def _settle(route: Route, key: asyncssh.SSHKey, prompts: Prompts) -> bool:
             raise Refused(
                 f"The host key of {route.host} was not trusted, so nothing was sent to it.",
                 f"{shown.algorithm} {shown.fingerprint}",
-                "Compare it with the SSH HOST KEY FINGERPRINTS in the instance's system log.",
+                "Compare it with the SSH HOST KEY FINGERPRINTS in the instance's system log, "
+                "then connect again from a terminal and answer yes.",
             )
         await asyncio.to_thread(hostkeys.remember, route, key)
     return False

@@ -187,11 +187,11 @@ class _Local(asyncio.Protocol):
                 self.channel.close()
             return
         if self.channel:
-            for data in self._early:
+            early, self._early = self._early, []
+            if early:
+                self._transport.resume_reading()  # first: a write may pause it again
+            for data in early:
                 self.channel.write(data)
-            if self._early:
-                self._transport.resume_reading()
-            self._early = []
             if self._ended:
                 self.channel.write_eof()
 

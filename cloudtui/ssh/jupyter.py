@@ -204,25 +204,25 @@ def install_plan(found: Found) -> tuple[str, str]:
     only an administrator can help, with the sentence saying how."""
     if not found.python:
         return (
-            "There is no Python 3 on the machine. Install it there first: "
+            "There is no Python 3 on it. Install it there first: "
             "sudo apt install -y python3-venv, or sudo dnf install -y python3-pip.",
             "",
         )
     python = shlex.quote(found.python)
     if found.pip:
         return (
-            "JupyterLab is not installed on the machine. Install it for your user there with pip.",
+            "It can be installed for your user there with pip.",
             f"{python} -m pip install --user jupyterlab",
         )
     if found.venv:
         return (
-            "JupyterLab is not installed on the machine. Install it there in a virtual "
-            "environment of its own, ~/.local/share/cloudtui/jupyter.",
+            "It can be installed there in a virtual environment of its own, "
+            "~/.local/share/cloudtui/jupyter.",
             f'{python} -m venv "{jupyter_sh.OWN_FOLDER}" && '
             f'"{jupyter_sh.OWN_FOLDER}/bin/python" -m pip install jupyterlab',
         )
     return (
-        "Python 3 is on the machine, but neither pip nor venv. Install one there first: "
+        "It has Python 3, but neither pip nor venv. Install one there first: "
         "sudo apt install -y python3-venv, or sudo dnf install -y python3-pip.",
         "",
     )

@@ -217,7 +217,7 @@ def _route(alias: str, options: Options) -> Route:
         strict_host_keys={"true": "yes", "false": "no", "off": "no", "": "ask"}.get(strict, strict),
         proxy_command="" if command in ("", "none") else expand(command, tokens),
         connect_timeout=_seconds(_first(options, "connecttimeout"), 10.0),
-        keepalive_interval=_seconds(_first(options, "serveraliveinterval"), 15.0),
+        keepalive_interval=_seconds(_first(options, "serveraliveinterval"), 5.0),
         keepalive_count_max=int(_seconds(_first(options, "serveralivecountmax"), 3)),
     )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cloudtui.cli import output
 from tests.lab import Lab
 
 Result = subprocess.CompletedProcess[str]
@@ -134,6 +135,31 @@ def test_ssh_whose_output_nobody_reads_ends_as_a_broken_pipe(lab: Lab) -> None:
     )
     assert done.stdout == "y\n"
     assert done.stderr == "141\n"
+
+
+def test_a_signal_to_the_demo_reaches_its_command() -> None:
+    with subprocess.Popen(
+        [*PROGRAM, "demo", "--", "sh", "-c", "trap 'echo told; exit 5' TERM; echo up; cat"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        assert running.stdout.readline() == "up\n"
+        running.terminate()
+        running.stdin.close()
+        assert running.stdout.read() == "told\n"
+        assert running.wait(20) == 5
+
+
+def test_wide_names_do_not_shift_the_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    output.table(("NAME", "STATE"), [("中文", "running"), ("e\u0301a", "stopped")])
+    assert capsys.readouterr().out.splitlines() == [
+        "NAME  STATE",
+        "中文  running",
+        "e\u0301a    stopped",
+    ]
 
 
 def test_the_demo_passes_on_how_its_command_ended() -> None:

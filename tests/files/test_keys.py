@@ -1,4 +1,4 @@
-"""Private keys are found by the pair's name and refused when OpenSSH would refuse them."""
+"""Private keys are found by the key pair's name."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudtui.files.keys import check_private_key, find_private_key
-from cloudtui.model.errors import NotFound, Refused
+from cloudtui.files.keys import find_private_key
 
 KEY = b"-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----\n"
 
@@ -58,33 +57,6 @@ def test_a_key_name_leaves_no_folder(tmp_path: Path, name: str) -> None:
     assert find_private_key(name, [tmp_path / "keys", tmp_path]) is None
 
 
-@pytest.mark.parametrize("mode", [0o400, 0o600, 0o700])
-def test_a_key_of_its_own_is_fine(tmp_path: Path, mode: int) -> None:
-    check_private_key(_key(tmp_path, "lab.pem", mode=mode))
-
-
-@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o410, 0o402])
-def test_an_open_key_is_refused_with_its_mode_and_the_cure(tmp_path: Path, mode: int) -> None:
-    path = _key(tmp_path, "lab.pem", mode=mode)
-    with pytest.raises(Refused) as caught:
-        check_private_key(path)
-    assert f"mode {mode:04o}" in caught.value.title
-    assert f"chmod 400 {path}" in caught.value.hint
-    assert caught.value.exit_code == 4
-
-
-def test_a_missing_key(tmp_path: Path) -> None:
-    with pytest.raises(NotFound, match="does not exist") as caught:
-        check_private_key(tmp_path / "lab.pem")
-    assert caught.value.exit_code == 3
-
-
-def test_a_folder_is_no_key(tmp_path: Path) -> None:
-    (tmp_path / "lab").mkdir(mode=0o700)
-    with pytest.raises(Refused, match="is no file"):
-        check_private_key(tmp_path / "lab")
-
-
 def test_a_key_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = _key(tmp_path / "keys", "lab.pem", mode=0o000)
 
@@ -94,5 +66,3 @@ def test_a_key_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(os, "open", forbidden)  # root may read everything
     monkeypatch.setattr(Path, "open", forbidden)
     assert find_private_key("lab", [tmp_path / "keys"]) == path
-    with pytest.raises(Refused, match="cannot be read: Permission denied"):
-        check_private_key(path)

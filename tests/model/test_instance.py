@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudtui.model.errors import Ambiguous, NotFound
-from cloudtui.model.instance import GLYPHS, Instance, State, matches, resolve, why_not_connect
+from cloudtui.model.instance import (
+    GLYPHS,
+    Instance,
+    State,
+    matches,
+    next_step,
+    resolve,
+    why_not_connect,
+)
 
 GPU = Instance(
     "i-0aa1",
@@ -106,6 +114,12 @@ def test_every_state_has_a_glyph_and_a_reason() -> None:
     for state in State:
         reason = why_not_connect(Instance("i-1", "r", state, public_ip="1.2.3.4"))
         assert bool(reason) == (state is not State.RUNNING)
+
+
+def test_the_next_step_of_a_stopped_machine_is_its_start() -> None:
+    assert "start-instances --instance-ids i-0ab2 --region eu-west-1" in next_step(LAB)
+    assert next_step(GPU) == ""
+    assert "Try again" in next_step(Instance("i-1", "r", State.PENDING))
 
 
 def test_a_machine_without_any_address_cannot_be_reached() -> None:

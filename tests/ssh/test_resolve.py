@@ -37,7 +37,7 @@ async def test_without_a_config_the_fallback_fills_in(from_ec2: Route, cut_off: 
     assert route.identity_files == from_ec2.identity_files
     assert route.known_hosts[0] == cut_off / ".ssh" / "known_hosts"
     assert route.strict_host_keys == "ask"
-    assert (route.connect_timeout, route.keepalive_interval) == (10, 15)
+    assert (route.connect_timeout, route.keepalive_interval) == (10, 5)
     assert route.keepalive_count_max == 3
     assert not route.jumps
     assert not route.proxy_command

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 
+from cloudtui.core.events import TunnelPhase, TunnelState
 from cloudtui.files.settings import Settings
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.ui.screens.dialogs import Ask
@@ -144,3 +147,36 @@ async def test_a_tunnel_that_goes_is_told() -> None:
         ui.bench.tunnels.show()
         await ui.settle()
         assert "The tunnel is closed." in ui.text
+
+
+async def test_a_tunnel_that_comes_back_replaces_the_failure() -> None:
+    def prepare(bench: FakeWorkbench) -> None:
+        bench.jupyter.refusal = CloudtuiError("No way there.")
+
+    async with jupyter(prepare) as ui:
+        await until(ui, lambda: "No way there." in ui.text)
+        ui.bench.jupyter.refusal = None
+        up = TunnelState(
+            FLEET[0].id, "Jupyter", 8888, 8888, TunnelPhase.RECONNECTING, datetime.now(UTC)
+        )
+        ui.bench.tunnels.show(up)
+        await ui.settle()
+        assert "No way there." in ui.text
+        ui.bench.tunnels.show(replace(up, phase=TunnelPhase.UP))
+        await until(ui, lambda: "token=…" in ui.text)
+        assert "No way there." not in ui.text
+
+
+async def test_lines_of_an_installation_replace_each_other() -> None:
+    def prepare(bench: FakeWorkbench) -> None:
+        bench.jupyter.hold.clear()
+
+    async with jupyter(prepare) as ui:
+        screen = ui.app.screen
+        assert isinstance(screen, JupyterScreen)
+        for line in ("", ": Collecting jupyterlab", ": Downloading six"):
+            screen._step(f"Installing JupyterLab{line}")
+        screen._step("Starting Jupyter")
+        await ui.settle()
+        assert "Installing JupyterLab: Downloading six" in ui.text
+        assert "Collecting" not in ui.text

@@ -257,3 +257,11 @@ async def test_a_stopped_machine_offers_no_ssh_command() -> None:
 )
 def test_regions_in_words(regions: tuple[str, ...], words: str) -> None:
     assert regions_words(replace(InventoryState(), regions=regions)) == words
+
+
+async def test_a_narrow_footer_still_tells_how_to_leave() -> None:
+    async with console(listed(), size=(70, 24)) as ui:
+        last = ui.text.splitlines()[-1]
+        assert "q quit" in last
+        assert last.endswith("? help")
+        assert "order" not in last

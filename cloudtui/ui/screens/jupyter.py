@@ -9,6 +9,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from cloudtui.core.events import Event, Severity, TunnelPhase, TunnelsChanged, TunnelState
+from cloudtui.core.jupyter import INSTALLING
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance
 from cloudtui.model.notebook import OpenJupyter
@@ -40,6 +41,7 @@ class JupyterScreen(Area):
         self._error: CloudtuiError | None = None
         self._browser = ""
         self._token_shown = False
+        self._tunnel_up = False
 
     def compose(self) -> ComposeResult:
         yield Header(self.WHERE)
@@ -50,6 +52,10 @@ class JupyterScreen(Area):
     def on_mount(self) -> None:
         header = self.query_one(Header)
         header.state, header.machine = self.workbench.inventory.state, self._instance.spoken
+        tunnels = self.workbench.tunnels.states
+        self._tunnel_up = any(
+            t.instance_id == self._instance.id and t.phase is TunnelPhase.UP for t in tunnels
+        )
         self.set_interval(TURN_SECONDS, self._advance)
         self._open()
 
@@ -75,6 +81,11 @@ class JupyterScreen(Area):
     def show(self, event: Event) -> None:
         super().show(event)
         if isinstance(event, TunnelsChanged):
+            tunnels = [t for t in event.tunnels if t.instance_id == self._instance.id]
+            back = any(t.phase is TunnelPhase.UP for t in tunnels)
+            if self._error and back and not self._tunnel_up:
+                self._open()
+            self._tunnel_up = back
             self._paint()
 
     @work(exclusive=True, group="open")
@@ -97,6 +108,8 @@ class JupyterScreen(Area):
             await self._browse()
 
     def _step(self, sentence: str) -> None:
+        if self._steps and self._steps[-1].startswith(INSTALLING) and INSTALLING in sentence:
+            self._steps.pop()
         self._steps.append(sentence)
         self._paint()
 
