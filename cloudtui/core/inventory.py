@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cloudtui.core.events import Events, InventoryChanged, InventoryState
-from cloudtui.core.tasks import cancel
+from cloudtui.core.tasks import cancel, keep
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.finding import Identity
 from cloudtui.model.instance import Instance, resolve
@@ -50,7 +50,7 @@ class Inventory:
     def start(self) -> None:
         """List now, then again every `refresh_seconds`, sooner while something is changing."""
         if self._keeper is None:
-            self._keeper = asyncio.create_task(self._keep(), name="inventory")
+            self._keeper = keep(self._keep(), "inventory")
 
     def refresh(self) -> None:
         """List again as soon as possible (needs `start`)."""

@@ -1,14 +1,27 @@
-"""Ending keeper tasks, and calls that may never return."""
+"""Keeper tasks, started and ended, and calls that may never return."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
+
+
+def keep(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+    """Start a keeper; a bug that ends it goes to the loop's exception handler at once."""
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(_tell)
+    return task
+
+
+def _tell(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        context = {"message": f"{task.get_name()} stopped", "exception": error, "task": task}
+        task.get_loop().call_exception_handler(context)
 
 
 async def cancel(task: asyncio.Task[Any] | None) -> None:

@@ -19,7 +19,7 @@ from cloudtui.core.events import (
     TunnelsChanged,
     TunnelState,
 )
-from cloudtui.core.tasks import cancel
+from cloudtui.core.tasks import cancel, keep
 from cloudtui.model.errors import CloudtuiError, PortTaken, Unreachable
 from cloudtui.model.instance import Instance
 
@@ -86,7 +86,7 @@ class Tunnels:
         )
         kept = _Kept(state, instance, forward)
         self._kept[state.local_port] = kept
-        kept.keeper = asyncio.create_task(self._keep(kept), name=f"tunnel {state.local_port}")
+        kept.keeper = keep(self._keep(kept), f"tunnel {state.local_port}")
         self._changed()
         return state
 
