@@ -15,8 +15,10 @@ import time_machine
 
 from cloudtui.core.events import InventoryState
 from cloudtui.files.settings import Settings
+from cloudtui.model.errors import Unreachable
 from cloudtui.model.finding import Identity
 from cloudtui.model.instance import Instance, State
+from cloudtui.model.preview import Preview
 from cloudtui.model.session import Program, Session, SessionList
 from tests.ui.fakes import Console, console, machine
 
@@ -61,16 +63,24 @@ LISTED = InventoryState(
 
 SESSIONS = SessionList(
     (
-        Session(Program.TMUX, "$0", "bert", 2, 1, NOW - timedelta(hours=9, minutes=3)),
-        Session(Program.TMUX, "$3", "eval", 1, 0, NOW - timedelta(minutes=12)),
-        Session(Program.SCREEN, "4711.prep", "prep", None, 0, NOW - timedelta(days=1)),
+        Session(
+            Program.TMUX,
+            "$0",
+            "bert",
+            2,
+            1,
+            NOW - timedelta(hours=9, minutes=3),
+            command="python3",
+        ),
+        Session(Program.TMUX, "$3", "eval", 1, 0, NOW - timedelta(minutes=12), command="bash"),
+        Session(Program.SCREEN, "4711.prep", "prep", 2, 0, NOW - timedelta(days=1), command="make"),
     ),
     "tmux 3.4",
     "Screen version 4.09.01",
 )
 
 
-def _training_log() -> str:
+def _training_lines() -> list[str]:
     lines = [
         "\x1b[2J\x1b[H\x1b[1m***** Running training *****\x1b[0m",
         "  Num examples = 200,000",
@@ -89,6 +99,11 @@ def _training_log() -> str:
         " 21%|\x1b[36m████████▋\x1b[0m                               | 4018/18750 "
         "[31:26<1:55:16, \x1b[32m2.13it/s\x1b[0m]"
     )
+    return lines
+
+
+def _training_log() -> str:
+    lines = _training_lines()
     bar = "\x1b[30;42m[bert] 0:train*  1:htop-" + " " * 66 + '"bert-gpu" 09:30 21-Nov\x1b[0m'
     return "\r\n".join(lines) + f"\x1b[{SIZE[1] - 1};1H{bar}\x1b[26;1H"
 
@@ -99,7 +114,32 @@ async def machines(made: Console) -> None:
 
 async def sessions(made: Console) -> None:
     made.bench.sessions.answer = SESSIONS
+    lines = tuple(_training_lines()[1:])
+    made.bench.sessions.pictures["bert"] = Preview(lines, 110, 29, "window 0 train")
     await made.do("machine.sessions")
+    await made.app.workers.wait_for_complete()
+
+
+async def all_sessions(made: Console) -> None:
+    """Every host's sessions in one list, the selected one in the preview."""
+    bench = made.bench
+    bench.all_sessions.connected = {"bert-gpu", "jupyter-lab", "spot-trainer"}
+    notes = Session(Program.TMUX, "$0", "notes", 1, 0, NOW - timedelta(hours=6), command="vim")
+    lost = Unreachable("spot-trainer does not answer.", "", "Look at its state in EC2.")
+    bench.sessions.answers = {
+        "bert-gpu": SESSIONS,
+        "jupyter-lab": SessionList((notes,), "tmux 3.4", ""),
+        "spot-trainer": lost,
+    }
+    lines = tuple(line.strip("\r") for line in _training_lines()[1:])
+    bench.sessions.pictures["bert"] = Preview(lines, 110, 29, "window 0 train")
+    await made.do("go.sessions")
+    await made.app.workers.wait_for_complete()
+    made.app.screen.query_one("SessionsTable").select(  # type: ignore[attr-defined]
+        f"{FLEET[0].id}/tmux:$0"
+    )
+    await made.settle()
+    await made.app.workers.wait_for_complete()
 
 
 async def pane(made: Console) -> None:
@@ -123,6 +163,7 @@ async def jupyter(made: Console) -> None:
 SCENES: dict[str, Callable[[Console], Awaitable[None]]] = {
     "machines": machines,
     "sessions": sessions,
+    "all-sessions": all_sessions,
     "pane": pane,
     "help": help,
     "jupyter": jupyter,

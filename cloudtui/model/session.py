@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from cloudtui.model.errors import UsageError
+
 
 class Program(StrEnum):
     """The two multiplexers."""
@@ -224,6 +226,36 @@ def session_matches(session: Session, host: str, query: str) -> bool:
         elif not any(word in text.casefold() for text in fields.values()):
             return False
     return True
+
+
+def check_name(program: Program, name: str) -> None:
+    """Raises UsageError for a name that tmux or screen would change or not take."""
+    if not name.strip():
+        raise UsageError("A session needs a name.")
+    if not name.isprintable() or name != name.strip() or name.startswith("-"):
+        raise UsageError(
+            f"{name!r} cannot be a session's name.",
+            hint="Use letters, digits, dashes; no dash in front.",
+        )
+    odd = ODD_LETTERS[program].search(name)
+    if odd:
+        raise UsageError(f"A {program} session's name has no {odd[0]} in it.")
+    if len(name.encode()) > 70:
+        raise UsageError(f"{name[:20]}… is too long for a session's name.", hint="70 bytes fit.")
+
+
+ODD_LETTERS = {
+    Program.TMUX: re.compile(r"[.:#\\]|\$[A-Za-z_{]"),
+    Program.SCREEN: re.compile(r"[/\\$^]"),
+}
+"""What a program changes in a name, or acts on: `#(...)` would run a command in tmux."""
+
+
+def check_text(what: str, text: str) -> None:
+    """Raises UsageError for a command or a folder that cannot be sent as it is."""
+    if not text.isprintable():
+        odd = next(c for c in text if not c.isprintable())
+        raise UsageError(f"The {what} has a character that cannot be sent: {odd!r}.")
 
 
 class Ending(StrEnum):

@@ -6,8 +6,17 @@ import re
 import shlex
 from collections.abc import Sequence
 
-from cloudtui.model.errors import CloudtuiError, NotFound, Refused, UsageError
-from cloudtui.model.session import PROBE, Ending, Program, Session, SessionList, parse_probe
+from cloudtui.model.errors import CloudtuiError, NotFound, Refused
+from cloudtui.model.session import (
+    PROBE,
+    Ending,
+    Program,
+    Session,
+    SessionList,
+    check_name,
+    check_text,
+    parse_probe,
+)
 from cloudtui.ssh.connection import Connection
 from cloudtui.ssh.terminal import TerminalEnd
 
@@ -144,36 +153,6 @@ def start_line(program: Program, name: str, command: str) -> str:
         parts = ["screen", "-U", "-dmS", name]
         parts += ["sh", "-c", command] if command else []
     return shlex.join(parts)
-
-
-def check_name(program: Program, name: str) -> None:
-    """Raises UsageError for a name that tmux or screen would change or not take."""
-    if not name.strip():
-        raise UsageError("A session needs a name.")
-    if not name.isprintable() or name != name.strip() or name.startswith("-"):
-        raise UsageError(
-            f"{name!r} cannot be a session's name.",
-            hint="Use letters, digits, dashes; no dash in front.",
-        )
-    odd = ODD_LETTERS[program].search(name)
-    if odd:
-        raise UsageError(f"A {program} session's name has no {odd[0]} in it.")
-    if len(name.encode()) > 70:
-        raise UsageError(f"{name[:20]}… is too long for a session's name.", hint="70 bytes fit.")
-
-
-ODD_LETTERS = {
-    Program.TMUX: re.compile(r"[.:#\\]|\$[A-Za-z_{]"),
-    Program.SCREEN: re.compile(r"[/\\$^]"),
-}
-"""What a program changes in a name, or acts on: `#(...)` would run a command in tmux."""
-
-
-def check_text(what: str, text: str) -> None:
-    """Raises UsageError for a command or a folder that cannot be sent as it is."""
-    if not text.isprintable():
-        odd = next(c for c in text if not c.isprintable())
-        raise UsageError(f"The {what} has a character that cannot be sent: {odd!r}.")
 
 
 def _taken(program: Program, name: str) -> Refused:

@@ -16,9 +16,9 @@ from cloudtui.model.preview import (
     parse_panes,
     parse_preview,
 )
-from cloudtui.model.session import Program, Session
+from cloudtui.model.session import Program, Session, check_name
 from cloudtui.ssh.connection import Completed, Connection
-from cloudtui.ssh.multiplexer import PREPARE, check_name
+from cloudtui.ssh.multiplexer import PREPARE
 
 GONE = 93
 """Exit status of a script whose session is not there, or is another one of the same id."""

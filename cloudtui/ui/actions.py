@@ -3,61 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 
+from cloudtui.ui.action import Action, Group, Where
+from cloudtui.ui.actions_sessions import SESSION_ACTIONS
 
-class Where(StrEnum):
-    """The screen an action belongs to."""
-
-    MACHINES = "machines"
-    SESSIONS = "sessions"
-    PANE = "pane"
-    JUPYTER = "jupyter"
-    LOG = "log"
-    HELP = "help"
-    EVERYWHERE = "everywhere"
-
-
-class Group(StrEnum):
-    """The headings of the help screen, in its order."""
-
-    MACHINE = "A machine"
-    SESSION = "A session"
-    PANE = "In a pane"
-    NOTEBOOK = "Jupyter"
-    FIND = "Find"
-    MOVE = "Move"
-    EVERYWHERE = "Everywhere"
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """One thing the user can do.
-
-    `handler` is a method without arguments of the screen, or else of the app. `rule` is what
-    `Workbench.why_not` is asked before it runs; empty when nothing can stand against it.
-    """
-
-    id: str
-    keys: tuple[str, ...]
-    words: str
-    """One or two words for the footer and the palette."""
-    help: str
-    handler: str
-    where: tuple[Where, ...]
-    group: Group
-    rule: str = ""
-    footer: bool = False
-    palette: bool = True
-    at_once: bool = False
-    """Done before the next key is looked at, so that what is typed after it goes where it leads."""
-
+__all__ = [
+    "ACTIONS",
+    "BY_ID",
+    "Action",
+    "Group",
+    "Where",
+    "at",
+    "key_table",
+    "key_words",
+    "with_keys",
+]
 
 _M, _S, _P, _J = Where.MACHINES, Where.SESSIONS, Where.PANE, Where.JUPYTER
+_A = Where.ALL_SESSIONS
 _ALL = (Where.EVERYWHERE,)
-_LISTS = (_M, _S)
-_SCROLLING = (_M, _S, Where.LOG, Where.HELP)
+_LISTS = (_M, _A, _S)
+_SCROLLING = (_M, _A, _S, Where.LOG, Where.HELP)
 
 ACTIONS: tuple[Action, ...] = (
     Action(
@@ -71,28 +37,7 @@ ACTIONS: tuple[Action, ...] = (
         rule="sessions",
         footer=True,
     ),
-    Action(
-        "session.attach",
-        ("enter",),
-        "attach",
-        "Attach the session in a pane; other clients stay attached.",
-        "attach",
-        (_S,),
-        Group.SESSION,
-        rule="sessions",
-        footer=True,
-    ),
-    Action(
-        "session.new",
-        ("n",),
-        "new session",
-        "Make a new session, asking for its program and name, and attach it.",
-        "new_session",
-        (_S,),
-        Group.SESSION,
-        rule="sessions",
-        footer=True,
-    ),
+    *SESSION_ACTIONS,
     Action(
         "machine.shell",
         ("s",),
@@ -142,7 +87,7 @@ ACTIONS: tuple[Action, ...] = (
         "filter",
         "Show only the rows that match; every word must hold.",
         "start_filter",
-        (_M,),
+        _LISTS,
         Group.FIND,
         footer=True,
         at_once=True,
@@ -302,19 +247,17 @@ ACTIONS: tuple[Action, ...] = (
         "machines",
         "Go to the machines.",
         "go_machines",
-        (_M, _S, _J),
+        (_M, _A, _S, _J),
         Group.EVERYWHERE,
     ),
     Action(
         "go.sessions",
         ("2",),
         "sessions",
-        "Go to the sessions of the selected machine.",
-        "open_sessions",
-        (_M, _S, _J),
+        "Go to the sessions of every running machine.",
+        "open_all_sessions",
+        (_M, _A, _S, _J),
         Group.EVERYWHERE,
-        rule="sessions",
-        palette=False,
     ),
     Action(
         "go.refresh",

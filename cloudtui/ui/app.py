@@ -163,6 +163,15 @@ class CloudtuiApp(App[int], inherit_bindings=False):
 
         self.push_screen(SessionsScreen(instance))
 
+    def open_all_sessions(self) -> None:
+        """The list of every running machine's sessions; back to it where it is open."""
+        from cloudtui.ui.screens.all_sessions import AllSessionsScreen
+
+        while len(self.screen_stack) > 1 and not isinstance(self.screen, AllSessionsScreen):
+            self.pop_screen()
+        if not isinstance(self.screen, AllSessionsScreen):
+            self.push_screen(AllSessionsScreen())
+
     def open_session(self, instance: Instance, session: Session) -> None:
         from cloudtui.ui.screens.pane import PaneScreen
 

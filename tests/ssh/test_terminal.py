@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 
 from cloudtui.model.errors import CloudtuiError, ConnectionCut, NotFound, Refused, UsageError
-from cloudtui.model.session import Ending, Program, Session, SessionList
+from cloudtui.model.session import Ending, Program, Session, SessionList, check_name
 from cloudtui.ssh.connect import Connection
 from cloudtui.ssh.multiplexer import (
     attach_command,
-    check_name,
     how_it_ended,
     list_sessions,
     new_session,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from textual.pilot import Pilot
 
+from cloudtui.core.all_sessions import HostSessions
 from cloudtui.core.attachment import AttachmentEnd
 from cloudtui.core.events import (
     Event,
@@ -26,11 +27,14 @@ from cloudtui.core.events import (
     TunnelsChanged,
     TunnelState,
 )
+from cloudtui.core.sessions import READ_ONLY
+from cloudtui.core.workbench import CHANGES, NEEDS_HOST
 from cloudtui.files.settings import Settings
-from cloudtui.model.errors import CloudtuiError
+from cloudtui.model.errors import CloudtuiError, NotFound
 from cloudtui.model.finding import Identity
 from cloudtui.model.instance import Instance, State, why_not_connect
 from cloudtui.model.notebook import JupyterServer, OpenJupyter
+from cloudtui.model.preview import Pane, Preview
 from cloudtui.model.remote import Ask, Prompts
 from cloudtui.model.session import Ending, Program, Session, SessionList
 from cloudtui.ui.app import CloudtuiApp
@@ -76,7 +80,7 @@ FLEET = (
 )
 
 SESSIONS = (
-    Session(Program.TMUX, "$0", "train", 3, 1, NOW - timedelta(hours=9)),
+    Session(Program.TMUX, "$0", "train", 3, 1, NOW - timedelta(hours=9), command="python3"),
     Session(Program.TMUX, "$4", "eval", 1, 0, NOW - timedelta(minutes=12)),
     Session(Program.SCREEN, "4711.prep", "prep", None, 0, NOW - timedelta(days=1)),
 )
@@ -146,7 +150,20 @@ class FakeSessions:
         self.hold = asyncio.Event()
         self.hold.set()
         self.attached: list[FakeAttachment] = []
+        self.answers: dict[str, SessionList | CloudtuiError] = {}
+        """What single hosts say instead of `answer`, by name."""
         self.made: list[tuple[Program, str]] = []
+        self.details: list[tuple[str, str]] = []
+        """Folder and command of those made."""
+        self.done: list[tuple[str, ...]] = []
+        """What was done to sessions: verb, machine, session, more."""
+        self.pictures: dict[str, Preview] = {}
+        """What sessions show, by name."""
+        self.looks = 0
+        self.looking = self.most_looking = 0
+        self.picture_hold = asyncio.Event()
+        self.picture_hold.set()
+        self.windows: tuple[Pane, ...] = ()
         self.listed = 0
 
     def state(self, instance_id: str) -> SessionsState:
@@ -161,14 +178,63 @@ class FakeSessions:
         self.listed += 1
         old = self._set(replace(self.state(instance.id), loading=True))
         await self.hold.wait()
-        if isinstance(self.answer, CloudtuiError):
-            return self._set(replace(old, loading=False, error=self.answer))
-        return self._set(SessionsState(instance.id, self.answer, updated=datetime.now(UTC)))
+        answer = self.answers.get(instance.name, self.answer)
+        if isinstance(answer, CloudtuiError):
+            return self._set(replace(old, loading=False, error=answer))
+        return self._set(SessionsState(instance.id, answer, updated=datetime.now(UTC)))
 
-    async def new(self, instance: Instance, program: Program, name: str) -> Session:
+    async def preview(self, instance: Instance, session: Session, pane: str = "") -> Preview:
+        self.looks += 1
+        self.looking += 1
+        self.most_looking = max(self.most_looking, self.looking)
+        try:
+            await self.picture_hold.wait()
+        finally:
+            self.looking -= 1
+        if session.name not in self.pictures:
+            raise NotFound(f"The session {session.name} has gone.")
+        return self.pictures[session.name]
+
+    async def panes(self, instance: Instance, session: Session) -> tuple[Pane, ...]:
+        return self.windows
+
+    async def choose(self, instance: Instance, session: Session, pane: Pane) -> None:
+        self._do("choose", instance, session, pane.id)
+
+    async def rename(self, instance: Instance, session: Session, name: str) -> None:
+        self._do("rename", instance, session, name)
+
+    async def kill(self, instance: Instance, session: Session) -> None:
+        self._do("kill", instance, session)
+
+    async def detach(self, instance: Instance, session: Session) -> int:
+        self._do("detach", instance, session)
+        return session.attached
+
+    async def wipe(self, instance: Instance) -> int:
+        listing = self.state(instance.id).listing
+        dead = [s for s in listing.sessions if s.dead] if listing else []
+        for session in dead:
+            self._do("wipe", instance, session)
+        return len(dead)
+
+    def _do(self, verb: str, instance: Instance, session: Session, *more: str) -> None:
+        if self.refusal:
+            raise self.refusal
+        self.done.append((verb, instance.name, session.name, *more))
+
+    async def new(
+        self,
+        instance: Instance,
+        program: Program,
+        name: str,
+        command: str = "",
+        folder: str = "",
+    ) -> Session:
         if self.refusal:
             raise self.refusal
         self.made.append((program, name))
+        self.details.append((folder, command))
         session = Session(program, f"${len(self.made) + 50}", name, 1, 0, datetime.now(UTC))
         if isinstance(self.answer, SessionList):
             self.answer = replace(self.answer, sessions=(*self.answer.sessions, session))
@@ -195,6 +261,34 @@ class FakeSessions:
         attachment.size = (columns, rows)
         self.attached.append(attachment)
         return attachment
+
+
+class FakeAllSessions:
+    """Hosts in `connected` are asked by themselves, all of them with `ask`."""
+
+    def __init__(self, inventory: FakeInventory, sessions: FakeSessions) -> None:
+        self._inventory, self._sessions = inventory, sessions
+        self.connected: set[str] = set()
+        self.asked = 0
+        self.stopped = False
+
+    @property
+    def hosts(self) -> tuple[HostSessions, ...]:
+        running = [i for i in self._inventory.state.instances if i.state is State.RUNNING]
+        return tuple(
+            HostSessions(i, self._sessions.state(i.id), i.name in self.connected)
+            for i in sorted(running, key=lambda i: i.name)
+        )
+
+    async def refresh(self, *, ask: bool = False) -> None:
+        self.asked += ask
+        try:
+            for host in self.hosts:
+                if ask or host.connected:
+                    await self._sessions.list(host.instance)
+        except asyncio.CancelledError:
+            self.stopped = True
+            raise
 
 
 class FakeTunnels:
@@ -269,6 +363,8 @@ class FakeWorkbench:
         self._events.listen(self._keep)
         self.inventory = FakeInventory(self._events, state or InventoryState(loading=True))
         self.sessions = FakeSessions(self._events)
+        self.all_sessions = FakeAllSessions(self.inventory, self.sessions)
+        self.read_only = False
         self.tunnels = FakeTunnels(self._events)
         self.jupyter = FakeJupyter(self.tunnels)
 
@@ -285,9 +381,11 @@ class FakeWorkbench:
         self._events.emit(Noted(note))
 
     def why_not(self, action: str, instance: Instance | None) -> str:
+        if action in CHANGES and self.read_only:
+            return READ_ONLY
         if instance is None:
             return "No machine is selected."
-        needs_host = action in ("sessions", "shell", "jupyter", "copy.ssh")
+        needs_host = action in NEEDS_HOST
         return why_not_connect(instance) if needs_host else ""
 
     async def ssh_command(self, instance: Instance) -> str:

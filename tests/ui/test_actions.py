@@ -4,6 +4,7 @@ import pytest
 
 from cloudtui.ui.actions import ACTIONS, BY_ID, Where, at, key_table, key_words, with_keys
 from cloudtui.ui.app import CloudtuiApp
+from cloudtui.ui.screens.all_sessions import AllSessionsScreen
 from cloudtui.ui.screens.area import Area
 from cloudtui.ui.screens.help import HelpScreen
 from cloudtui.ui.screens.jupyter import JupyterScreen
@@ -16,6 +17,7 @@ from tests.ui.fakes import console, listed
 SCREENS: dict[Where, type[Area]] = {
     Where.MACHINES: MachinesScreen,
     Where.SESSIONS: SessionsScreen,
+    Where.ALL_SESSIONS: AllSessionsScreen,
     Where.PANE: PaneScreen,
     Where.JUPYTER: JupyterScreen,
     Where.LOG: MessagesScreen,
@@ -54,7 +56,7 @@ def test_each_screen_binds_its_actions_by_their_ids(where: Where) -> None:
 def test_the_key_table_has_a_row_for_every_action() -> None:
     rows = key_table().splitlines()
     assert len(rows) == len(ACTIONS) + 2
-    assert "| `Ctrl-r` | machines, sessions | Ask again now. |" in rows
+    assert "| `Ctrl-r` | machines, all sessions, sessions | Ask again now. |" in rows
 
 
 @pytest.mark.parametrize(
@@ -95,7 +97,7 @@ def test_a_key_that_cannot_be_given_is_said(action: str, key: str, sentence: str
 
 @pytest.mark.parametrize("place", ["machine.sessions", ""])
 async def test_help_lists_every_action_with_its_keys(place: str) -> None:
-    async with console(listed(), size=(140, 120)) as ui:
+    async with console(listed(), size=(140, 160)) as ui:
         if place:
             await ui.do(place)
         await ui.do("go.help")

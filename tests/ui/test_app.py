@@ -19,6 +19,7 @@ import pytest
 from cloudtui.files import paths
 from cloudtui.files.settings import Settings, remembered_theme
 from cloudtui.model.errors import CloudtuiError, UsageError
+from cloudtui.ui.screens.all_sessions import AllSessionsScreen
 from cloudtui.ui.screens.help import HelpScreen
 from cloudtui.ui.screens.machines import MachinesScreen
 from cloudtui.ui.screens.messages import MessagesScreen
@@ -153,10 +154,10 @@ async def test_the_areas_can_be_clicked() -> None:
     async with console(listed()) as ui:
         await ui.pilot.click("Header", offset=(18, 1))
         await ui.settle()
-        assert isinstance(ui.app.screen, SessionsScreen)
+        assert isinstance(ui.app.screen, AllSessionsScreen)
         await ui.pilot.click("Header", offset=(18, 1))
         await ui.settle()
-        assert isinstance(ui.app.screen, SessionsScreen)
+        assert len(ui.app.screen_stack) == 2
         await ui.pilot.click("Header", offset=(3, 1))
         await ui.settle()
         assert isinstance(ui.app.screen, MachinesScreen)

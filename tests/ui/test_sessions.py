@@ -10,9 +10,9 @@ from cloudtui.core.events import InventoryState
 from cloudtui.model.errors import CloudtuiError, Refused, Unreachable
 from cloudtui.model.instance import State
 from cloudtui.model.session import Program, Session, SessionList
-from cloudtui.ui.screens.dialogs import NewSession
 from cloudtui.ui.screens.machines import MachinesScreen
 from cloudtui.ui.screens.pane import PaneScreen
+from cloudtui.ui.screens.session_dialogs import NewSession
 from cloudtui.ui.screens.sessions import SessionsScreen
 from tests.ui.fakes import FLEET, LISTING, SESSIONS, Console, console, listed, machine
 
@@ -37,7 +37,7 @@ async def test_tmux_and_screen_are_one_list() -> None:
     async with sessions() as ui:
         assert screen_of(ui).table.keys_shown == ["tmux:$4", "tmux:$0", "screen:4711.prep"]
         row = next(line for line in ui.text.splitlines() if "train" in line).split()
-        assert row[:-2] == ["tmux", "train", "$0", "3", "●", "attached"]
+        assert row[:-2] == ["tmux", "train", "python3", "$0", "3", "●", "attached"]
         assert row[-2] == "9h"
         assert "2 Sessions  bert-gpu" in ui.text
 
@@ -136,7 +136,7 @@ async def test_a_new_session_is_named_made_and_attached() -> None:
         assert isinstance(ui.app.screen, PaneScreen)
 
 
-@pytest.mark.parametrize(("name", "problem"), [("a.b", "no . and no :"), ("", "needs a name")])
+@pytest.mark.parametrize(("name", "problem"), [("a.b", "no . in it"), ("", "needs a name")])
 async def test_a_name_that_cannot_be_is_said_while_it_is_typed(name: str, problem: str) -> None:
     async with sessions() as ui:
         await ui.press("n")

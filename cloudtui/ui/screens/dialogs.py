@@ -14,9 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
-from cloudtui.model.instance import Instance
 from cloudtui.model.remote import HostKey
-from cloudtui.model.session import Program, SessionList
 
 Answer = TypeVar("Answer")
 
@@ -153,79 +151,3 @@ class Choose(Dialog[str | None]):
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:
         self.dismiss(event.option.id)
-
-
-class NewSession(Dialog[tuple[Program, str] | None]):
-    """Program and name of a new session; the name is checked against those in use."""
-
-    BINDINGS = [Binding("ctrl+t", "other_program", show=False)]
-
-    def __init__(self, instance: Instance, listing: SessionList) -> None:
-        super().__init__()
-        self._instance, self._listing = instance, listing
-        self.program = listing.programs[0]
-
-    def compose(self) -> ComposeResult:
-        with Vertical(id="box"):
-            yield Label(f"New session on {self._instance.label}", id="title", markup=False)
-            yield Label("program", classes="label")
-            yield Static(id="program", classes="body")
-            yield Label("name", classes="label")
-            yield Input(self._suggestion())
-            yield Label("", id="hint", markup=False)
-
-    def on_mount(self) -> None:
-        self._show_program()
-        self._hint()
-        self.query_one(Input).focus()
-
-    def _suggestion(self) -> str:
-        taken = {s.name for s in self._listing.sessions}
-        names = ("work", *(f"work-{n}" for n in range(2, len(taken) + 3)))
-        return next(name for name in names if name not in taken)
-
-    def _show_program(self) -> None:
-        parts = []
-        for program in self._listing.programs:
-            chosen = program is self.program
-            mark = "●" if chosen else "○"
-            text = Content.styled(
-                f"{mark} {program.value}",
-                "bold $footer-key-foreground" if chosen else "$foreground-muted",
-            )
-            parts.append(text)
-        more = "   Ctrl-t changes it" if len(parts) > 1 else ""
-        line = Content.assemble(Content("   ").join(parts), (more, "$foreground-muted"))
-        self.query_one("#program", Static).update(line)
-
-    def action_other_program(self) -> None:
-        programs = self._listing.programs
-        self.program = programs[(programs.index(self.program) + 1) % len(programs)]
-        self._show_program()
-        self._hint()
-
-    @on(Input.Changed)
-    def _changed(self) -> None:
-        self._hint()
-
-    def _hint(self) -> None:
-        problem = self.problem(self.query_one(Input).value.strip())
-        self.query_one("#hint", Label).update(
-            problem or "Enter makes and attaches it   Esc cancels"
-        )
-
-    def problem(self, name: str) -> str:
-        """Why the name cannot be used, or nothing."""
-        if not name:
-            return "It needs a name."
-        if self.program is Program.TMUX and any(c in name for c in ".:"):
-            return "A tmux name has no . and no : in it."
-        if any(s.name == name and s.program is self.program for s in self._listing.sessions):
-            return f"There is a {self.program.value} session {name} already."
-        return ""
-
-    @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
-        name = event.value.strip()
-        if not self.problem(name):
-            self.dismiss((self.program, name))

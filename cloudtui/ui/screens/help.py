@@ -28,6 +28,26 @@ FILTER_WORDS = (
 )
 """Each word of a filter must hold; without a colon it is looked for everywhere."""
 
+SESSION_WORDS = (
+    ("bert", "in the host, name, program, id or what runs"),
+    ("host:gpu*", "the machine; name:, program:, id: in the same way"),
+    ("runs:python", "the program in the session's pane"),
+    ("attached:yes", "someone is attached; attached:no for nobody"),
+)
+
+ASKED = (
+    ("by itself", "only hosts whose connection is open are asked, every 5 s and with Ctrl-r"),
+    ("A", "asks the others too; a host key or a passphrase is asked for one host at a time"),
+    ("Esc", "in a question leaves that host out, in the list stops asking"),
+)
+
+NESTED = (
+    ("first", "cloudtui's leader; every other key goes to the session in the pane"),
+    ("Ctrl-b", "so it is the prefix of the session in the pane"),
+    ("Ctrl-b twice", "when cloudtui itself runs in a tmux, which takes the first for itself"),
+    ("once more", "for each tmux within the attached one; Ctrl-a a in screen"),
+)
+
 LEADER = "leader"
 LEADER_KEYS = (
     ("d", "leave the pane; the session goes on"),
@@ -81,9 +101,15 @@ class HelpScreen(Area):
             [(f"{leader} {leader if key == LEADER else key}", text) for key, text in LEADER_KEYS],
         )
         filters = ("Words of the filter", list(FILTER_WORDS))
+        nested = ("A tmux within a tmux", list(NESTED))
         if self._about is Where.PANE:
-            left = [pane, *_groups(here, keys)]
+            left = [pane, nested, *_groups(here, keys)]
             right = [*_groups(general, keys), *_groups(elsewhere, keys), filters]
+        elif self._about in (Where.SESSIONS, Where.ALL_SESSIONS):
+            asked = ("Which hosts are asked", list(ASKED))
+            words = ("Words of the filter", list(SESSION_WORDS))
+            left = [*_groups(here, keys), asked, words, nested]
+            right = [*_groups(general, keys), *_groups(elsewhere, keys), pane, filters]
         else:
             left = [*_groups(here, keys), filters]
             right = [*_groups(general, keys), *_groups(elsewhere, keys), pane]

@@ -77,7 +77,7 @@ class Header(Widget):
     def _areas(self) -> Content:
         entries = [
             ("go.machines", "1 Machines", Where.MACHINES),
-            ("go.sessions", "2 Sessions", Where.SESSIONS),
+            ("go.sessions", "2 Sessions", self._list_of_sessions()),
         ]
         parts = [
             _click(action, self._named(words, where), self._lit(where))
@@ -86,6 +86,9 @@ class Header(Widget):
         if self._where is Where.JUPYTER:
             parts.append(Content.styled(self._named("Jupyter", self._where), "bold"))
         return Content("   ").join(parts)
+
+    def _list_of_sessions(self) -> Where:
+        return Where.SESSIONS if self._where is Where.SESSIONS else Where.ALL_SESSIONS
 
     def _named(self, words: str, where: Where) -> str:
         return f"{words}  {self.machine}" if where is self._where and self.machine else words

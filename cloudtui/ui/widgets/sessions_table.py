@@ -1,4 +1,4 @@
-"""The tmux and screen sessions of one host: one row a session."""
+"""The tmux and screen sessions of one host or of all, one row each."""
 
 from __future__ import annotations
 
@@ -8,31 +8,58 @@ from datetime import UTC, datetime
 from rich.style import Style
 from rich.text import Text
 
-from cloudtui.model.session import Session
+from cloudtui.core.all_sessions import HostSessions
+from cloudtui.model.instance import Instance
+from cloudtui.model.session import Session, session_matches
 from cloudtui.model.words import since
 from cloudtui.ui.themes import cell_style
 from cloudtui.ui.widgets.keyed_table import Heading, KeyedTable, Row
 
+HOST = Heading("host", "Host")
 HEADINGS = (
     Heading("program", "Program"),
     Heading("name", "Name"),
+    Heading("command", "Runs"),
     Heading("id", "Id", spare=2),
     Heading("windows", "Windows", spare=1, right=True),
     Heading("attached", "Attached"),
     Heading("age", "Age", right=True),
 )
 
+WIDEST = 48
+"""Cells of the longest text in a column."""
+
 
 class SessionsTable(KeyedTable):
-    """Sessions by `Session.key`; an old listing is dimmed."""
+    """Sessions by `Session.key`, or by `session_key` when they are of many hosts."""
 
-    def __init__(self) -> None:
-        super().__init__(HEADINGS, "program", id="sessions")
+    def __init__(self, *, hosts: bool = False) -> None:
+        headings = (HOST, *HEADINGS) if hosts else HEADINGS
+        super().__init__(headings, headings[0].key, id="sessions")
 
     def show_sessions(self, sessions: Iterable[Session], *, stale: bool) -> None:
-        """Show exactly these sessions."""
-        now, colours = datetime.now(UTC), self.app.theme_variables
-        self.show([_row(session, now, colours, stale) for session in sessions])
+        """Show exactly these sessions of one host; old ones are dimmed."""
+        paint = _Paint(self.app.theme_variables)
+        self.show([paint.session(session, session.key, "", stale) for session in sessions])
+
+    def show_hosts(self, hosts: Iterable[HostSessions], query: str) -> None:
+        """Show the sessions of many hosts that pass the filter, and hosts that have none."""
+        paint, rows = _Paint(self.app.theme_variables), list[Row]()
+        for host in hosts:
+            name, stale = host.instance.spoken, host.state.error is not None
+            rows += [
+                paint.session(session, session_key(host.instance, session), name, stale)
+                for session in host.sessions
+                if session_matches(session, name, query)
+            ]
+            if host.words and (not query or query.casefold() in name.casefold()):
+                rows.append(paint.note(host, name))
+        self.show(rows)
+
+
+def session_key(instance: Instance, session: Session | None) -> str:
+    """The key of a row among many hosts; without a session, of the host's own row."""
+    return f"{instance.id}/{session.key if session else ''}"
 
 
 def attached_words(session: Session) -> str:
@@ -44,36 +71,62 @@ def attached_words(session: Session) -> str:
     return "attached" if session.attached else ""
 
 
-def _row(session: Session, now: datetime, colours: Mapping[str, str], dim: bool) -> Row:
-    quiet = cell_style(colours, "foreground-muted")
-    plain = quiet if dim else Style.null()
+class _Paint:
+    """Rows in the colours of one theme, at one moment."""
 
-    def cell(text: str, style: Style = plain, *, right: bool = False) -> Text:
+    def __init__(self, colours: Mapping[str, str]) -> None:
+        self._now = datetime.now(UTC)
+        self._quiet = cell_style(colours, "foreground-muted")
+        self._here = cell_style(colours, "state-running")
+        self._gone = cell_style(colours, "state-terminated")
+
+    def session(self, session: Session, key: str, host: str, dim: bool) -> Row:
+        plain = self._quiet if dim else Style.null()
+        words = attached_words(session)
+        glyph = "×" if session.dead else "●"
+        here = self._quiet if dim else self._here
+        cells = {
+            "host": self._cell(host, plain),
+            "program": self._cell(session.program.value, self._quiet),
+            "name": self._cell(session.name, plain),
+            "command": self._cell(session.command, plain),
+            "id": self._cell(session.id, self._quiet),
+            "windows": self._cell(
+                "" if session.windows is None else str(session.windows), plain, right=True
+            ),
+            "attached": self._cell(
+                f"{glyph} {words}" if words else "", self._gone if session.dead else here
+            ),
+            "age": self._cell(since(session.created, self._now), plain, right=True),
+        }
+        tie = (host.casefold(), session.name.casefold(), session.id)
+        order = {
+            "host": (host.casefold(), session.program.value != "tmux", tie),
+            "program": (session.program.value != "tmux", tie[1:]),
+            "name": (tie[1], tie),
+            "command": (session.command.casefold(), tie) if session.command else None,
+            "id": (session.id, tie),
+            "windows": None if session.windows is None else (session.windows, tie),
+            "attached": (-session.attached, tie),
+            "age": None if session.created is None else (-session.created.timestamp(), tie),
+        }
+        return Row(key, cells, order)
+
+    def note(self, host: HostSessions, name: str) -> Row:
+        """A host without rows of its own, or with old ones, and the reason."""
+        failed = host.state.error is not None
+        words = f"× {host.words}" if failed else host.words
+        cells = {heading.key: self._cell(" ", self._quiet) for heading in HEADINGS}
+        cells |= {
+            "host": self._cell(name, Style.null()),
+            "name": self._cell(words, self._gone if failed else self._quiet),
+        }
+        order = {"host": (name.casefold(), True, ("~", "~", "~"))}
+        return Row(session_key(host.instance, None), cells, order)
+
+    def _cell(self, text: str, style: Style, *, right: bool = False) -> Text:
         justify: str = "right" if right else "left"
-        shown = Text(text or "-", style if text else quiet, no_wrap=True, overflow="ellipsis")
+        shown = Text(text or "-", style if text else self._quiet, no_wrap=True, overflow="ellipsis")
         shown.justify = justify  # type: ignore[assignment]
-        shown.truncate(48, overflow="ellipsis")
+        shown.truncate(WIDEST, overflow="ellipsis")
         return shown
-
-    here = quiet if dim else cell_style(colours, "state-running")
-    gone = cell_style(colours, "state-terminated")
-    words = attached_words(session)
-    glyph = "×" if session.dead else "●"
-    cells = {
-        "program": cell(session.program.value, quiet),
-        "name": cell(session.name),
-        "id": cell(session.id, quiet),
-        "windows": cell("" if session.windows is None else str(session.windows), right=True),
-        "attached": cell(f"{glyph} {words}" if words else "", gone if session.dead else here),
-        "age": cell(since(session.created, now), right=True),
-    }
-    tie = (session.name.casefold(), session.id)
-    order = {
-        "program": (session.program.value != "tmux", tie),
-        "name": tie,
-        "id": (session.id, tie),
-        "windows": None if session.windows is None else (session.windows, tie),
-        "attached": (-session.attached, tie),
-        "age": None if session.created is None else (-session.created.timestamp(), tie),
-    }
-    return Row(session.key, cells, order)

@@ -1,0 +1,105 @@
+"""The rows of the table of actions that are about a session."""
+
+from __future__ import annotations
+
+from cloudtui.ui.action import Action, Group, Where
+
+_SESSIONS = (Where.ALL_SESSIONS, Where.SESSIONS)
+
+SESSION_ACTIONS: tuple[Action, ...] = (
+    Action(
+        "session.attach",
+        ("enter",),
+        "attach",
+        "Attach the session in a pane; other clients stay attached.",
+        "attach",
+        _SESSIONS,
+        Group.SESSION,
+        rule="sessions",
+        footer=True,
+    ),
+    Action(
+        "session.new",
+        ("n",),
+        "new session",
+        "Make a new session, asking for its program, name, folder and command, and attach it.",
+        "new_session",
+        _SESSIONS,
+        Group.SESSION,
+        rule="sessions.new",
+        footer=True,
+    ),
+    Action(
+        "session.ask_all",
+        ("A",),
+        "ask all hosts",
+        "Connect to every running machine and list its sessions; what a connection asks comes "
+        "one by one.",
+        "ask_all",
+        (Where.ALL_SESSIONS,),
+        Group.SESSION,
+        footer=True,
+    ),
+    Action(
+        "session.windows",
+        ("v",),
+        "windows",
+        "List the windows and panes of a tmux session and attach straight to one.",
+        "windows",
+        _SESSIONS,
+        Group.SESSION,
+        rule="sessions",
+        footer=True,
+    ),
+    Action(
+        "session.kill",
+        ("x",),
+        "kill",
+        "End the session and what runs in it, after a question.",
+        "kill_session",
+        _SESSIONS,
+        Group.SESSION,
+        rule="sessions.change",
+        footer=True,
+    ),
+    Action(
+        "session.rename",
+        ("r",),
+        "rename",
+        "Give the session another name.",
+        "rename_session",
+        _SESSIONS,
+        Group.SESSION,
+        rule="sessions.change",
+        footer=True,
+    ),
+    Action(
+        "session.detach",
+        ("D",),
+        "detach others",
+        "Detach everyone else from the session; a tmux pane of this console stays.",
+        "detach_others",
+        _SESSIONS,
+        Group.SESSION,
+        rule="sessions.change",
+    ),
+    Action(
+        "session.wipe",
+        ("W",),
+        "wipe dead",
+        "Remove what dead screens of the machine left behind, after a question.",
+        "wipe_dead",
+        _SESSIONS,
+        Group.SESSION,
+        rule="sessions.change",
+    ),
+    Action(
+        "session.preview",
+        ("p",),
+        "preview",
+        "Show or hide what the selected session shows now, without attaching.",
+        "toggle_preview",
+        _SESSIONS,
+        Group.SESSION,
+    ),
+)

@@ -1,0 +1,110 @@
+"""What the selected session shows now, drawn without attaching."""
+
+from __future__ import annotations
+
+from rich.ansi import AnsiDecoder
+from rich.color import Color as RichColor
+from rich.color import ColorType
+from rich.style import Style
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.geometry import Size
+from textual.widgets import Static
+
+from cloudtui.model.preview import Preview
+from cloudtui.ui.widgets.pane_colors import PaneColors
+
+KEPT = 64
+"""Previews kept, so that coming back to a session shows something at once."""
+
+
+class PreviewPanel(Vertical):
+    """A title and the last lines that fit; nothing here takes the focus or a key."""
+
+    DEFAULT_CSS = """
+    PreviewPanel { height: 50%; background: $surface; }
+    PreviewPanel > #about {
+        height: 1; padding: 0 1; background: $panel; text-wrap: nowrap; text-overflow: ellipsis;
+    }
+    PreviewPanel > #picture { height: 1fr; padding: 0 1; text-wrap: nowrap; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__(id="preview")
+        self._kept: dict[str, Preview] = {}
+        self._shown: tuple[Preview, Size] | None = None
+        self.words = ""
+        """What is said instead of a picture, or nothing."""
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="about", markup=False)
+        yield Static(id="picture", markup=False)
+
+    def title(self, name: str, about: str) -> None:
+        """The line above: the session's name and where it is."""
+        line = Content.assemble((name, "bold"), f"  {about}" if name else about)
+        self.query_one("#about", Static).update(line)
+
+    def say(self, words: str) -> None:
+        """A sentence instead of a picture."""
+        self._shown = None
+        if words != self.words:
+            self.words = words
+            self.query_one("#picture", Static).update(Content.styled(words, "$foreground-muted"))
+
+    def keep(self, key: str, preview: Preview) -> None:
+        """Remember what the session of that key showed."""
+        self._kept.pop(key, None)
+        self._kept[key] = preview
+        while len(self._kept) > KEPT:
+            del self._kept[next(iter(self._kept))]
+
+    def kept(self, key: str) -> Preview | None:
+        return self._kept.get(key)
+
+    def draw(self, preview: Preview, colors: PaneColors) -> None:
+        """The last lines that fit; a picture that is drawn already is left alone."""
+        picture = self.query_one("#picture", Static)
+        if self._shown == (preview, picture.size) and not self.words:
+            return
+        self._shown, self.words = (preview, picture.size), ""
+        height = max(1, picture.size.height)
+        lines = [_themed(line, colors) for line in decoded(preview)[-height:]]
+        picture.update(Text("\n", no_wrap=True).join(lines))
+
+    def repaint(self) -> None:
+        """Draw anew next time, whatever is there."""
+        self._shown = None
+
+
+def decoded(preview: Preview) -> list[Text]:
+    """The lines with their colours; a colour lasts until the next, over the ends of lines."""
+    decoder = AnsiDecoder()
+    return [decoder.decode_line(line) for line in preview.lines]
+
+
+def _themed(line: Text, colors: PaneColors) -> Text:
+    """The line with the theme's sixteen colours in place of the terminal's."""
+
+    def themed(color: RichColor | None) -> RichColor | None:
+        if color is None or color.type is not ColorType.STANDARD or color.number is None:
+            return color
+        return RichColor.from_rgb(*colors.palette[color.number])
+
+    made = Text(line.plain, no_wrap=True, end="")
+    for start, end, style in line.spans:
+        known = style if isinstance(style, Style) else Style.parse(style)
+        drawn = Style(
+            color=themed(known.color),
+            bgcolor=themed(known.bgcolor),
+            bold=known.bold,
+            dim=known.dim,
+            italic=known.italic,
+            underline=known.underline,
+            strike=known.strike,
+            reverse=known.reverse,
+        )
+        made.stylize(drawn, start, end)
+    return made
