@@ -61,10 +61,14 @@ async def ls(words: argparse.Namespace) -> int:
         output.document(_listing(state, rows))
     elif rows or not state.errors:
         _print_instances(state, rows, query)
+    told: set[tuple[str, str]] = set()
     for region, error in state.errors:
-        if region and len(state.regions) > 1:
-            output.narrate(f"{region}:")
-        output.failure(error)
+        what = (error.title.replace(region, "") if region else error.title, error.detail)
+        if what not in told:
+            output.failure(error)
+        elif region:
+            output.narrate(f"{region}: the same.")
+        told.add(what)
     return state.errors[0][1].exit_code if state.errors else 0
 
 

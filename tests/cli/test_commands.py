@@ -13,6 +13,7 @@ import pytest
 
 from cloudtui.cli import output
 from tests.lab import Lab
+from tests.moto_child import StubEndpoint
 
 Result = subprocess.CompletedProcess[str]
 PROGRAM = [sys.executable, "-m", "cloudtui"]
@@ -89,6 +90,14 @@ def test_ls_filters_and_looks_into_other_regions(lab: Lab) -> None:
     assert len(everywhere["regions"]) > 10
     assert everywhere["regions"][0] == "us-east-1"
     assert len(everywhere["instances"]) == 2
+
+
+def test_one_reason_for_several_regions_is_told_once(stub_endpoint: StubEndpoint) -> None:
+    stub_endpoint.answer_error(400, "RequestExpired", "Request has expired.")
+    told = cloudtui("ls", "--region", "eu-west-1", "--region", "us-east-1")
+    assert told.returncode == 6
+    assert told.stderr.count("Cannot list") == 1
+    assert "us-east-1: the same." in told.stderr
 
 
 def test_ssh_passes_streams_and_exit_status(lab: Lab) -> None:
