@@ -9,17 +9,19 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
-from textual.app import App, InvalidThemeError
+from textual.app import App, InvalidThemeError, SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
 from textual.worker import WorkerFailed
 
+from cloudtui.core import full_screen
+from cloudtui.core.attachment import Attachment, AttachmentEnd, OnData
 from cloudtui.core.events import Event, Note, Noted, Severity
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance
 from cloudtui.model.remote import Prompts
-from cloudtui.model.session import Session
+from cloudtui.model.session import Ending, Session
 from cloudtui.ui import themes
 from cloudtui.ui.actions import key_words, with_keys
 from cloudtui.ui.prompts import DialogPrompts
@@ -29,11 +31,14 @@ from cloudtui.ui.screens.machines import MachinesScreen
 if TYPE_CHECKING:
     from cloudtui.core.workbench import Workbench
     from cloudtui.files.settings import Settings
+    from cloudtui.ui.screens.workspace import WorkspaceScreen
 
 SMALLEST = (60, 15)
 """Columns and rows below which only a sentence is shown."""
 
 TOAST_LINES = 3
+
+NO_TERMINAL = "The full screen needs a real terminal, and there is none here."
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
@@ -69,6 +74,10 @@ class CloudtuiApp(App[int], inherit_bindings=False):
         self.keys, sentences = with_keys(settings.keys)
         """The keys of every action, by action id, as this user has them."""
         self._problems += [CloudtuiError(sentence) for sentence in sentences]
+        self.workspace: WorkspaceScreen | None = None
+        """The screen of panes, kept from the first pane on."""
+        self.handed_over = False
+        """Another program has the terminal now: nothing may be written to it."""
         self._silent: list[Note] = []
         self.last_words = ""
         """What is said on the terminal after a bug ended the app."""
@@ -173,14 +182,96 @@ class CloudtuiApp(App[int], inherit_bindings=False):
             self.push_screen(AllSessionsScreen())
 
     def open_session(self, instance: Instance, session: Session) -> None:
-        from cloudtui.ui.screens.pane import PaneScreen
-
-        self.push_screen(PaneScreen(instance, session))
+        """In a pane; where panes are off, in the whole terminal."""
+        self._open_pane(instance, session)
 
     def open_shell(self, instance: Instance) -> None:
-        from cloudtui.ui.screens.pane import PaneScreen
+        self._open_pane(instance, None)
 
-        self.push_screen(PaneScreen(instance, None))
+    def _open_pane(self, instance: Instance, session: Session | None) -> None:
+        from cloudtui.ui.screens.workspace import WorkspaceScreen
+        from cloudtui.ui.widgets.splits_target import Target
+        from cloudtui.vt import engine
+
+        if reason := engine.available():
+            self.say(reason, Severity.WARNING)
+            self.open_full_screen(instance, session)
+            return
+        if self.workspace is None:
+            self.workspace = WorkspaceScreen()
+            self.install_screen(self.workspace, "workspace")
+        self.workspace.open(Target(instance, session))
+        self._show_workspace(self.workspace)
+
+    def open_workspace(self) -> None:
+        """Back to the panes that are open."""
+        if self.workspace is None or not self.workspace.tabs:
+            self.say("No pane is open.", Severity.WARNING)
+            return
+        self._show_workspace(self.workspace)
+
+    def _show_workspace(self, workspace: WorkspaceScreen) -> None:
+        if workspace not in self.screen_stack:
+            self.push_screen(workspace)
+            return
+        while self.screen is not workspace:
+            self.pop_screen()
+
+    def open_full_screen(self, instance: Instance, session: Session | None) -> None:
+        """The whole terminal for a session, or for a shell, until it is left."""
+        sessions = self.workbench.sessions
+
+        async def opener(columns: int, rows: int, on_data: OnData) -> Attachment:
+            if session is None:
+                return await sessions.shell(instance, columns, rows, on_data)
+            return await sessions.attach(instance, session, columns, rows, on_data)
+
+        self.hand_over(opener, instance)
+
+    def hand_over(self, opener: full_screen.Open, instance: Instance | None = None) -> None:
+        """Leave the screen to what `opener` opens, and come back when it ends."""
+        if not self.handed_over:
+            self.run_worker(self._hand_over(opener, instance), group="full screen")
+
+    async def _hand_over(self, opener: full_screen.Open, instance: Instance | None) -> None:
+        if self.is_headless:
+            self.say(NO_TERMINAL, Severity.WARNING)
+            return
+        problem: CloudtuiError | None = None
+        end: AttachmentEnd | None = None
+        try:
+            if instance is not None:
+                # What the connection asks is asked here, where it can be answered.
+                await self.workbench.connections.get(instance)
+            end = await self._without_screen(opener)
+        except SuspendNotSupported:
+            self.say(NO_TERMINAL, Severity.WARNING)
+        except CloudtuiError as error:
+            problem = error
+        except OSError as error:
+            problem = CloudtuiError(f"The terminal cannot be handed over: {error}.")
+        self.screen.refresh(layout=True)
+        if problem is not None:
+            self.fail(problem)
+        elif end is not None and end is not full_screen.LEFT:
+            lost = end.ending in (Ending.LOST, Ending.FAILED)
+            self.say(end.sentence, Severity.WARNING if lost else Severity.INFORMATION)
+
+    async def _without_screen(self, opener: full_screen.Open) -> AttachmentEnd:
+        self.handed_over = True
+        leader = full_screen.leader_byte(self.settings.leader)
+        try:
+            with self.batch_update(), self.suspend():
+                # No exception may leave this block: the screen would stay dead.
+                task = asyncio.create_task(full_screen.take_over(opener, leader))
+                try:
+                    await asyncio.wait({task})
+                except asyncio.CancelledError:
+                    task.cancel()
+                    await asyncio.wait({task})
+        finally:
+            self.handed_over = False
+        return task.result()
 
     def open_jupyter(self, instance: Instance) -> None:
         from cloudtui.ui.screens.jupyter import JupyterScreen

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from cloudtui.core.attachment import AttachmentEnd
-from cloudtui.model.errors import Unreachable
-from cloudtui.model.session import Ending
+from cloudtui.model.errors import CredentialsProblem, Unreachable
+from cloudtui.model.session import Ending, SessionList
 from cloudtui.ui.screens.machines import MachinesScreen
 from cloudtui.ui.screens.pane import PaneScreen
 from cloudtui.ui.screens.sessions import SessionsScreen
 from cloudtui.ui.widgets.pane import Pane
-from tests.ui.fakes import Console, FakeAttachment, console, listed
+from tests.ui.fakes import LISTING, Console, FakeAttachment, console, listed
 
 
 async def until(ui: Console, true: Callable[[], bool]) -> None:
@@ -103,18 +103,53 @@ async def test_a_detach_goes_back_and_says_so() -> None:
         assert ui.said == ["Detached. It goes on."]
 
 
-async def test_a_lost_connection_is_said_and_r_attaches_again() -> None:
+LOST = AttachmentEnd(Ending.LOST, "Connection lost. It was left as it is.")
+
+
+async def test_a_lost_session_is_attached_again_by_itself_where_it_was() -> None:
     async with attached() as (ui, channel):
         channel.print("step 41\r\n")
-        channel.end.set_result(AttachmentEnd(Ending.LOST, "Connection lost. It was left as it is."))
-        await until(ui, lambda: "Connection lost." in ui.text)
-        assert "step 41" in ui.text
+        ui.bench.sessions.answer = Unreachable("Cannot reach bert-gpu.")
+        channel.end.set_result(LOST)
+        await until(ui, lambda: "Next try in" in ui.text)
+        for words in ("step 41", "Connection lost 0 s ago", "Enter tries now", "× connection lost"):
+            assert words in ui.text
+        await ui.press("r", "m", "space")
+        ui.bench.sessions.answer = LISTING
+        await ui.press("enter")
+        await until(ui, lambda: len(ui.bench.sessions.attached) == 2)
+        again = ui.bench.sessions.attached[1]
+        again.print("step 42\r\n")
+        await until(ui, lambda: "step 42" in ui.text)
+        assert "Connection lost" not in ui.text
+        await ui.press("l", "s")
+        assert (channel.written, again.written) == (b"", b"ls")
+
+
+async def test_a_login_refused_while_lost_is_said_and_not_tried_again() -> None:
+    async with attached() as (ui, channel):
+        ui.bench.sessions.answer = CredentialsProblem("bert-gpu takes none of your keys.")
+        listed_before = ui.bench.sessions.listed
+        channel.end.set_result(LOST)
+        await until(ui, lambda: "Not attached again: bert-gpu takes none of your keys." in ui.text)
+        assert ui.bench.sessions.listed == listed_before + 1
         assert "r attach again" in ui.text
+
+
+async def test_a_session_that_ended_while_lost_is_said() -> None:
+    async with attached() as (ui, channel):
+        ui.bench.sessions.answer = SessionList((), "tmux 3.4")
+        channel.end.set_result(LOST)
+        await until(ui, lambda: "The tmux session eval ended on bert-gpu while" in ui.text)
+
+
+async def test_a_lost_shell_says_so_and_r_opens_a_new_one() -> None:
+    async with attached("machine.shell") as (ui, channel):
+        channel.end.set_result(LOST)
+        await until(ui, lambda: "The shell on bert-gpu is gone; r opens a new one." in ui.text)
         await ui.press("r")
         await until(ui, lambda: len(ui.bench.sessions.attached) == 2 and pane_of(ui).has_focus)
-        ui.bench.sessions.attached[1].print("step 42\r\n")
-        await until(ui, lambda: "step 42" in ui.text)
-        assert "Connection lost." not in ui.text
+        assert "is gone" not in ui.text
 
 
 async def test_an_ended_session_cannot_be_attached_again_and_enter_goes_back() -> None:

@@ -1,0 +1,138 @@
+"""Frames laid out by a tree of splits; moving one never takes it off the screen."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.geometry import Offset, Region, Size, Spacing
+from textual.layout import Layout, WidgetPlacement
+from textual.widget import Widget
+
+from cloudtui.model import layout as tree
+from cloudtui.model.layout import Axis, Box, Node, Way
+from cloudtui.ui.widgets.splits_frame import PaneFrame
+
+
+class _Tree(Layout):
+    """Places the children of `Splits` where its tree says."""
+
+    name = "splits"
+
+    def arrange(
+        self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True
+    ) -> list[WidgetPlacement]:
+        assert isinstance(parent, Splits)
+        places = parent.boxes(size)
+        return [
+            WidgetPlacement(Region(*places[child.id]), Offset(), Spacing(), child)
+            for child in children
+            if child.id in places
+        ]
+
+
+class Splits(Container):
+    """One tab: its frames, which of them is active, who shares what is typed."""
+
+    DEFAULT_CSS = """
+    Splits { width: 1fr; height: 1fr; }
+    """
+
+    def __init__(self, first: PaneFrame) -> None:
+        super().__init__()
+        self._layout = _Tree()
+        self._first = first
+        self.frames: dict[str, PaneFrame] = {first.name_: first}
+        self.plan: Node = first.name_
+        self.active = first
+        self.zoomed = False
+        self.sharing: set[PaneFrame] = set()
+        """The panes that get what is typed into any of them."""
+
+    def compose(self) -> ComposeResult:
+        yield self._first
+
+    @property
+    def layout(self) -> Layout:
+        return self._layout
+
+    @property
+    def home(self) -> str:
+        """The host that the layout is remembered for; empty for this computer."""
+        first = self.frames[tree.panes(self.plan)[0]].target.instance
+        return first.id if first else ""
+
+    def boxes(self, size: Size) -> dict[str, Box]:
+        whole = Box(0, 0, size.width, size.height)
+        return {self.active.name_: whole} if self.zoomed else tree.boxes(self.plan, whole)
+
+    @property
+    def _box(self) -> Box:
+        return Box(0, 0, *self.content_size)
+
+    def activate(self, frame: PaneFrame) -> None:
+        self.active = frame
+        self.lay_out()
+
+    def add(self, frame: PaneFrame, axis: Axis) -> None:
+        """Beside the active one, or under it; it becomes the active one."""
+        self.plan = tree.split(self.plan, self.active.name_, frame.name_, axis)
+        self.put(frame)
+
+    def put(self, frame: PaneFrame) -> None:
+        """Show a frame that the tree has a place for already."""
+        self.frames[frame.name_] = frame
+        self.zoomed = False
+        self.active = frame
+        self.mount(frame)
+        self.lay_out()
+
+    def take(self, frame: PaneFrame) -> bool:
+        """Remove a frame, which lets go of its channel; False when it was the last."""
+        rest = tree.without(self.plan, frame.name_)
+        self.sharing.discard(frame)
+        if len(self.sharing) == 1:
+            self.sharing.clear()
+        if rest is None:
+            return False
+        if frame is self.active:
+            order = tree.panes(self.plan)
+            place = order.index(frame.name_)
+            self.active = self.frames[order[place - 1 if place else 1]]
+            self.zoomed = False
+        self.plan = rest
+        del self.frames[frame.name_]
+        frame.remove()
+        self.lay_out()
+        return True
+
+    def step(self, way: Way) -> PaneFrame:
+        """The frame that way from the active one, or the active one."""
+        return self.frames[tree.neighbour(self.plan, self.active.name_, way, self._box)]
+
+    def grow(self, way: Way, cells: int) -> None:
+        self.plan = tree.resized(self.plan, self.active.name_, way, cells, self._box)
+        self.lay_out()
+
+    def swap(self, forward: bool) -> None:
+        """Change places with the next or the previous frame."""
+        order = tree.panes(self.plan)
+        other = order[(order.index(self.active.name_) + (1 if forward else -1)) % len(order)]
+        self.plan = tree.swapped(self.plan, self.active.name_, other)
+        self.lay_out()
+
+    def lay_out(self) -> None:
+        """Place all frames as tree, zoom and marks are now."""
+        places = tree.boxes(self.plan, self._box)
+        alone = len(self.frames) == 1
+        for name, frame in self.frames.items():
+            shown = not self.zoomed or frame is self.active
+            frame.display = shown
+            frame.set_class(not self.zoomed and places[name].x > 0, "-inner")
+            frame.set_class(frame is self.active, "-active")
+            frame.set_class(frame in self.sharing, "-sharing")
+            frame.alone, frame.zoomed, frame.shared = alone, self.zoomed, len(self.sharing)
+            frame.refresh_title()
+            frame.refresh(layout=True)
+
+    def on_resize(self) -> None:
+        self.lay_out()
