@@ -1,4 +1,4 @@
-"""A pane against tmux in the same run and size: `python -m benchmarks.pane`.
+"""A pane against tmux in the same run and size: `python -m benchmarks.pane [--quick]`.
 
 Both run as whole programs on a pseudo terminal of 80x24; the clock stops when what was waited
 for is on that terminal. Ratios are pane / tmux.
@@ -7,209 +7,146 @@ for is on that terminal. Ratios are pane / tmux.
 from __future__ import annotations
 
 import contextlib
-import os
-import pty
-import select
+import shlex
 import shutil
-import signal
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
-import termios
-from collections.abc import Sequence
-from fcntl import ioctl
+from collections.abc import Iterator
 from pathlib import Path
-from time import perf_counter
 
-COLUMNS, ROWS = 80, 24
-SHELL = ["bash", "--norc", "--noprofile", "-i"]
-ENVIRONMENT = {
-    "PATH": os.environ["PATH"],
-    "HOME": os.environ.get("HOME", "/"),
-    "TERM": "xterm-256color",
-    "COLORTERM": "truecolor",
-    "LANG": "C.UTF-8",
-    "PS1": "$ ",
-    "PROMPT_COMMAND": "",
-    "ESCDELAY": "20",
-    "TEXTUAL_FPS": "120",
-}
+from benchmarks.outside import SHELL, Outside, echo, echo_beside, interrupt, quantile95, timed
+from tests.sshd import Sshd
+
+_SEQ = "seq 1 1000000"
 
 
-class Outside:
-    """A program as a person's terminal sees it."""
+class Report:
+    """Lines of the table; `good` while every figure that must hold does."""
 
-    def __init__(self, argv: Sequence[str], extra: dict[str, str] | None = None) -> None:
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.execvpe(argv[0], list(argv), {**ENVIRONMENT, **(extra or {})})
-        ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-        self.seen = b""
+    def __init__(self) -> None:
+        self.good = True
 
-    def type(self, text: bytes) -> None:
-        self.seen = b""
-        os.write(self.fd, text)
+    def ratio(self, name: str, pane: float, tmux: float, unit: str, must: float | None) -> None:
+        scale = 1000 if unit == "ms" else 1
+        words = f"{pane * scale:9.2f} {tmux * scale:9.2f} {unit:<3}{pane / tmux:7.2f}x"
+        self._line(name, words, pane / tmux, must)
 
-    def until(self, text: bytes, seconds: float = 60.0) -> float:
-        """Read until `text` was drawn; the moment it was."""
-        end = perf_counter() + seconds
-        while text not in self.seen:
-            if not select.select([self.fd], [], [], max(0.0, end - perf_counter()))[0]:
-                raise TimeoutError(f"{text!r} was not drawn; last: {self.seen[-300:]!r}")
-            self.seen = self.seen[-4096:] + os.read(self.fd, 65_536)
-        return perf_counter()
+    def alone(self, name: str, value: float, unit: str, must: float) -> None:
+        self._line(name, f"{value:9.2f} {'':>9} {unit:<3}{'':>8}", value, must)
 
-    def quiet(self, seconds: float = 0.3) -> None:
-        """Read until nothing more comes, or the program is gone."""
-        with contextlib.suppress(OSError):
-            while select.select([self.fd], [], [], seconds)[0]:
-                os.read(self.fd, 65_536)
-
-    def close(self) -> None:
-        os.kill(self.pid, signal.SIGTERM)
-        self.quiet(0.5)
-        os.close(self.fd)
-        os.waitpid(self.pid, 0)
+    def _line(self, name: str, words: str, value: float, must: float | None) -> None:
+        verdict = ""
+        if must is not None:
+            held = value <= must
+            self.good = self.good and held
+            verdict = f"   must <= {must:g}{'' if held else '   NOT MET'}"
+        print(f"{name:<44}{words}{verdict}", flush=True)
 
 
-def timed(outside: Outside, command: str, number: int) -> float:
-    """Seconds from Enter until what follows the command is drawn."""
-    outside.type(f"clear; {command}; echo D''ONE{number}".encode())
-    outside.quiet()
-    begin = perf_counter()
-    outside.type(b"\r")
-    took = outside.until(b"DONE%d" % number) - begin
-    outside.quiet()
-    return took
+@contextlib.contextmanager
+def outsides(*argv: list[str]) -> Iterator[list[Outside]]:
+    found = [Outside(words) for words in argv]
+    try:
+        for each in found:
+            each.until(b"$", 30)
+        yield found
+    finally:
+        for each in found:
+            each.close()
 
 
-def echo(outside: Outside, presses: int) -> list[float]:
-    """Seconds from a key to its echo, in a program that does nothing else."""
-    outside.type(b"cat\r")
-    outside.quiet()
-    found = []
-    for number in range(presses):
-        letter = b"abcdefghijklmnopqrstuvwxyz"[number % 26 : number % 26 + 1]
-        begin = perf_counter()
-        outside.type(letter)
-        found.append(outside.until(letter, 5) - begin)
-        if number % 40 == 39:
-            outside.type(b"\r")
-            outside.quiet(0.1)
-        select.select([], [], [], 0.02)
-    outside.type(b"\x03")
-    outside.quiet()
-    return found
+def inside(lags: Path, *words: str) -> list[str]:
+    return [sys.executable, "-m", "benchmarks.inside", str(lags), *words]
 
 
-def interrupt(outside: Outside) -> float:
-    """Seconds from Ctrl-C in a flood until the shell answers the next command."""
-    outside.type(b"yes\r")
-    outside.until(b"y")
-    end = perf_counter() + 1
-    while perf_counter() < end:
-        if select.select([outside.fd], [], [], 0.05)[0]:
-            os.read(outside.fd, 65_536)
-    begin = perf_counter()
-    outside.type(b"\x03")
-    took = outside.until(b"^C") - begin
-    outside.quiet()
-    return took
+def tmux_running(folder: Path, name: str, *words: str) -> list[str]:
+    base = ["tmux", "-u", "-S", str(folder / name), "-f", "/dev/null"]
+    return [*base, "new", *words, ";", "set", "status", "off"]
 
 
-def quantile95(found: list[float]) -> float:
-    return statistics.quantiles(found, n=20)[-1]
-
-
-def show(name: str, pane: float, tmux: float, unit: str, scale: float) -> None:
-    ratio = pane / tmux
-    print(f"{name:<42} {pane * scale:9.2f} {tmux * scale:9.2f} {unit:<3} {ratio:6.2f}x")
-
-
-def compare(rounds: int = 3) -> None:
-    folder = Path(tempfile.mkdtemp(prefix="ct"))
-    lags = folder / "lag"
+def seq_and_cat(report: Report, folder: Path, pane: Outside, tmux: Outside, rounds: int) -> None:
     dense = folder / "dense"
     with dense.open("w") as out:
         for line in range(20_000):
             cells = (f"\x1b[38;5;{(line + i) % 256}mword{i}" for i in range(10))
             out.write("".join(cells) + "\x1b[0m\n")
-    tmux_base = ["tmux", "-u", "-S", str(folder / "s"), "-f", "/dev/null"]
-    tmux = Outside([*tmux_base, "new", *SHELL, ";", "set", "status", "off"])
-    pane = Outside([sys.executable, "-m", "benchmarks.pane", "--inside", str(lags)])
+    lags = folder / "lags"
+    worst = []
+    for name, command, must in (
+        ("seq 1 1000000 to the next output", _SEQ, 1.0),
+        ("cat of 20,000 dense colour lines", f"cat {dense}", 0.6),
+    ):
+        pairs = []
+        for number in range(100 * len(command), 100 * len(command) + rounds):
+            lags.write_text("0\n")
+            pairs.append((timed(pane, command, number), timed(tmux, command, number)))
+            worst.append(max(float(word) for word in lags.read_text().split()))
+        ours, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
+        report.ratio(name, ours, theirs, "s", must)
+    stall = statistics.median(worst) * 1000
+    report.alone("longest event-loop stall in a flood", stall, "ms", 20)
+
+
+def keys(report: Report, pane: Outside, tmux: Outside, rounds: int) -> None:
+    presses = 60 * rounds
+    ours, theirs = echo(pane, presses), echo(tmux, presses)
+    median, slow = statistics.median(ours), quantile95(ours)
+    report.ratio("key to paint, median", median, statistics.median(theirs), "ms", 10)
+    report.alone("key to paint, p95 / own median", slow / median, "x", 3)
+    stops = [(interrupt(pane), interrupt(tmux)) for _ in range(rounds)]
+    mine, others = (statistics.median(column) for column in zip(*stops, strict=True))
+    report.ratio("Ctrl-C out of a flood of `yes`", mine, others, "ms", 10)
+
+
+def over_ssh(report: Report, folder: Path, rounds: int) -> None:
+    (folder / "sshd").mkdir()
+    server = Sshd(folder / "sshd")
+    server.start()
+    known = server.known_hosts()
     try:
-        for each in (tmux, pane):
-            each.until(b"$", 20)
-            each.quiet(1)
-        print(f"{'':<42} {'pane':>9} {'tmux':>9}")
-        lags.write_text("0")
-        for name, command in (
-            ("seq 1 1000000 until the next output", "seq 1 1000000"),
-            ("cat of 20,000 dense colour lines", f"cat {dense}"),
-        ):
-            pairs = [
-                (timed(pane, command, i), timed(tmux, command, i)) for i in range(100, 100 + rounds)
-            ]
-            ours, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
-            show(name, ours, theirs, "s", 1)
-        lag = max(float(word) for word in lags.read_text().split())
-        ours_echo, theirs_echo = echo(pane, 200), echo(tmux, 200)
-        median, slow = statistics.median(ours_echo), quantile95(ours_echo)
-        show("key to paint, median", median, statistics.median(theirs_echo), "ms", 1000)
-        show("key to paint, p95", slow, quantile95(theirs_echo), "ms", 1000)
-        print(f"{'key to paint, p95 / own median':<42} {slow / median:9.2f}")
-        stops = [(interrupt(pane), interrupt(tmux)) for _ in range(rounds)]
-        ours, theirs = (statistics.median(column) for column in zip(*stops, strict=True))
-        show("Ctrl-C out of a flood", ours, theirs, "ms", 1000)
-        print(f"{'longest event-loop stall in the floods':<42} {lag * 1000:9.2f}           ms")
+        words = ["-p", str(server.port), "-i", str(server.key), "-o", f"UserKnownHostsFile={known}"]
+        shell = f"env PS1='$ ' {shlex.join(SHELL)}"
+        ssh = tmux_running(folder, "ssh", "ssh", "-tt", "-F", "none", *words, "127.0.0.1", shell)
+        ours = inside(folder / "lags", str(server.port), str(server.key), str(known))
+        with outsides(ours, ssh) as (pane, tmux):
+            pane.quiet(2)
+            pairs = [(timed(pane, _SEQ, n), timed(tmux, _SEQ, n)) for n in range(200, 200 + rounds)]
+        mine, others = (statistics.median(column) for column in zip(*pairs, strict=True))
+        report.ratio("the same over SSH on loopback", mine, others, "s", 1.0)
     finally:
-        pane.close()
-        tmux.close()
-        subprocess.run([*tmux_base, "kill-server"], capture_output=True)
+        server.end()
+
+
+def beside_floods(report: Report, folder: Path, rounds: int) -> None:
+    with outsides(inside(folder / "lags", "five")) as (pane,):
+        pane.drain(4)
+        found = echo_beside(pane, 30 * rounds)
+    slow = quantile95(found) * 1000
+    report.alone("keys beside four floods, p95", slow, "ms", 30)
+
+
+def main(quick: bool = False) -> bool:
+    folder = Path(tempfile.mkdtemp(prefix="ct"))
+    rounds = 1 if quick else 5
+    report = Report()
+    print(f"{'':<44}{'pane':>9} {'tmux':>9}")
+    try:
+        ours, theirs = inside(folder / "lags", "local"), tmux_running(folder, "local", *SHELL)
+        with outsides(ours, theirs) as (pane, tmux):
+            pane.quiet(2)
+            seq_and_cat(report, folder, pane, tmux, rounds)
+            keys(report, pane, tmux, rounds)
+        over_ssh(report, folder, rounds)
+        beside_floods(report, folder, rounds)
+    finally:
+        for name in ("local", "ssh"):
+            words = ["tmux", "-S", str(folder / name), "kill-server"]
+            subprocess.run(words, capture_output=True)
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def inside(lags: Path) -> None:
-    """The program measured: an app with one pane on a local shell, noting its own stalls."""
-    from textual.app import App, ComposeResult
-
-    from cloudtui.ui.widgets.pane import Pane
-    from tests.vt.local_pty import LocalPty
-
-    class Bench(App[None]):
-        ENABLE_COMMAND_PALETTE = False
-
-        def compose(self) -> ComposeResult:
-            yield Pane(LocalPty(SHELL).open)
-
-        def on_mount(self) -> None:
-            self.query_one(Pane).focus()
-            self.last = perf_counter()
-            self.worst = 0.0
-            self.set_timer(1.5, self.begin)
-
-        def begin(self) -> None:
-            self.last = perf_counter()
-            self.set_interval(0.005, self.tick)
-            self.set_interval(0.25, self.note)
-
-        def tick(self) -> None:
-            now = perf_counter()
-            self.worst = max(self.worst, now - self.last - 0.005)
-            self.last = now
-
-        def note(self) -> None:
-            with lags.open("a") as out:
-                out.write(f"{self.worst:.6f}\n")
-            self.worst = 0.0
-
-    Bench().run()
+    return report.good
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--inside"]:
-        inside(Path(sys.argv[2]))
-    else:
-        compare()
+    sys.exit(not main("--quick" in sys.argv))
