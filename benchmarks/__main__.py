@@ -15,7 +15,7 @@ def run(quick: bool) -> int:
         if found.name != "__main__":
             module = importlib.import_module(f"benchmarks.{found.name}")
             if hasattr(module, "main"):
-                good = module.main(quick) and good
+                good = module.main(quick) is not False and good
     return 0 if good else 1
 
 

@@ -234,6 +234,8 @@ class GhosttyEngine:
         rows = self._reader.cells()
         found = plain_links([row.texts for row in rows], [row.wrapped for row in rows])
         for y, row in enumerate(rows):
+            if True not in row.linked:
+                continue
             last, start = "", 0
             for x in range(self.columns + 1):
                 linked = x < self.columns and row.linked[x]

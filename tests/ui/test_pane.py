@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 from textual import events
 from textual.app import App, ComposeResult
+from textual.geometry import Size
 from textual.message import Message
 from textual.pilot import Pilot
 
@@ -187,6 +188,22 @@ async def test_resize_reaches_engine_and_remote() -> None:
         await pilot.resize_terminal(10, 8)
         await until(lambda: channel.sizes[-1] == (10, 8))
         await until(lambda: shown(app)[:3] == ["one two th", "ree four f", "ive"])
+
+
+async def test_a_thousand_resizes_reach_the_remote_as_a_few(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running((60, 12)) as (app, channel, _):
+        for number in range(1000):
+            size = Size(20 + number % 40, 3 + number % 9)
+            monkeypatch.setattr(Pane, "content_size", size)
+            app.pane.on_resize()
+        monkeypatch.setattr(Pane, "content_size", Size(31, 7))
+        app.pane.on_resize()
+        await until(lambda: channel.sizes[-1] == (31, 7))
+        assert len(channel.sizes) < 10
+        channel.say(b"still here")
+        await until(lambda: "still here" in app.pane.text)
 
 
 async def test_an_ended_program_leaves_its_last_screen_and_a_sentence() -> None:

@@ -16,6 +16,7 @@ from textual.timer import Timer
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.ui.widgets import pane_messages as messages
 from cloudtui.ui.widgets.pane_channel import Opener, PaneChannel, PaneEnd
+from cloudtui.ui.widgets.pane_clock import PaintClock
 from cloudtui.ui.widgets.pane_feed import Feeder
 from cloudtui.ui.widgets.pane_hands import PaneHands
 from cloudtui.ui.widgets.pane_keys import ALT_KEYS, normal_name, terminal_key
@@ -84,6 +85,7 @@ class Pane(PaneHands, can_focus=True):
         self._leaving = False
         self._settled = 0
         self._feeder = Feeder(self._feed, self._after_feed, self._pause, self._resume)
+        self._resizing = PaintClock(self._take_size, lambda: False)
         self._patience: Timer | None = None
 
     @property
@@ -108,6 +110,7 @@ class Pane(PaneHands, can_focus=True):
         self._leaving = True
         self._feeder.stop()
         self._clock.stop()
+        self._resizing.stop()
         channel, self._channel = self._channel, None
         if channel is not None and self.state in ("open", "frozen"):
             await channel.close()
@@ -124,10 +127,18 @@ class Pane(PaneHands, can_focus=True):
         if first:
             self.run_worker(self._live(), group="pane", exit_on_error=True)
         elif self._engine is not None:
-            self._engine.resize(columns, rows)
-            if self._channel is not None and self.state == "open":
-                self._channel.resize(columns, rows)
-            self._paint_now()
+            self._resizing.schedule()
+        self.refresh()
+
+    def _take_size(self) -> None:
+        """Tell engine and remote the size, at most once a frame."""
+        size = self._rows.columns, len(self._rows)
+        if self._engine is None or size == (self._engine.columns, self._engine.rows):
+            return
+        self._engine.resize(*size)
+        if self._channel is not None and self.state == "open":
+            self._channel.resize(*size)
+        self._paint_now()
         self.refresh()
 
     async def _live(self) -> None:
