@@ -22,8 +22,10 @@ def settings_table() -> str:
 def filled(text: str) -> str:
     """The README with its tables as the code has them now."""
     from cloudtui.ui.actions import key_table
+    from cloudtui.ui.actions_leader import leader_table
 
-    for name, table in (("keys", key_table()), ("settings", settings_table())):
+    keys = key_table() + leader_table()
+    for name, table in (("keys", keys), ("settings", settings_table())):
         part = re.compile(rf"(<!-- {name}:[^\n]*-->\n).*?(<!-- /{name} -->)", re.DOTALL)
         found = part.search(text)
         assert found, f"README.md has no place for its {name}"

@@ -50,6 +50,25 @@ ACTIONS: tuple[Action, ...] = (
         footer=True,
     ),
     Action(
+        "machine.full_screen",
+        ("S",),
+        "full screen",
+        "Give the whole terminal to the selected session, or to a shell on the machine.",
+        "open_full_screen_here",
+        _LISTS,
+        Group.MACHINE,
+        rule="shell",
+    ),
+    Action(
+        "go.panes",
+        ("w",),
+        "panes",
+        "Go back to the panes that are open; they stay attached while cloudtui runs.",
+        "open_workspace",
+        _LISTS,
+        Group.EVERYWHERE,
+    ),
+    Action(
         "machine.jupyter",
         ("J",),
         "jupyter",
@@ -115,7 +134,7 @@ ACTIONS: tuple[Action, ...] = (
         "pane.again",
         ("r",),
         "attach again",
-        "After a lost connection or a detach: attach again.",
+        "After a shell was lost or an attachment refused: open it again.",
         "again",
         (_P,),
         Group.PANE,
@@ -358,6 +377,12 @@ _KEY_WORDS = {
     "right_square_bracket": "]",
     "left_square_bracket": "[",
     "backslash": "\\",
+    "vertical_line": "|",
+    "minus": "-",
+    "left_curly_bracket": "{",
+    "right_curly_bracket": "}",
+    "left": "←",
+    "right": "→",
 }
 
 

@@ -24,6 +24,7 @@ from cloudtui.model.remote import Prompts
 from cloudtui.model.session import Ending, Session
 from cloudtui.ui import themes
 from cloudtui.ui.actions import key_words, with_keys
+from cloudtui.ui.actions_leader import LEADER_ACTIONS
 from cloudtui.ui.prompts import DialogPrompts
 from cloudtui.ui.screens.area import Area
 from cloudtui.ui.screens.machines import MachinesScreen
@@ -71,7 +72,9 @@ class CloudtuiApp(App[int], inherit_bindings=False):
         self.workbench = make_workbench(DialogPrompts(self))
         self.settings = settings
         self._problems = list(problems)
-        self.keys, sentences = with_keys(settings.keys)
+        leading = {action.id for action in LEADER_ACTIONS}
+        changes = {name: text for name, text in settings.keys.items() if name not in leading}
+        self.keys, sentences = with_keys(changes)
         """The keys of every action, by action id, as this user has them."""
         self._problems += [CloudtuiError(sentence) for sentence in sentences]
         self.workspace: WorkspaceScreen | None = None
@@ -216,6 +219,12 @@ class CloudtuiApp(App[int], inherit_bindings=False):
             return
         while self.screen is not workspace:
             self.pop_screen()
+
+    def open_full_screen_here(self) -> None:
+        """For the session under the cursor of the list in front, or a shell of its machine."""
+        screen = self.screen
+        if isinstance(screen, Area) and screen.instance:
+            self.open_full_screen(screen.instance, getattr(screen, "session", None))
 
     def open_full_screen(self, instance: Instance, session: Session | None) -> None:
         """The whole terminal for a session, or for a shell, until it is left."""

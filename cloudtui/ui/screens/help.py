@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from cloudtui.ui.actions import ACTIONS, Action, Group, Where, key_words
+from cloudtui.ui.actions_leader import leader_keys, leader_rows
 from cloudtui.ui.screens.area import Area, bindings
 from cloudtui.ui.widgets.frame import Footer
 from cloudtui.ui.widgets.key_lines import key_lines
@@ -46,14 +47,6 @@ NESTED = (
     ("Ctrl-b", "so it is the prefix of the session in the pane"),
     ("Ctrl-b twice", "when cloudtui itself runs in a tmux, which takes the first for itself"),
     ("once more", "for each tmux within the attached one; Ctrl-a a in screen"),
-)
-
-LEADER = "leader"
-LEADER_KEYS = (
-    ("d", "leave the pane; the session goes on"),
-    ("[", "scroll back; Esc or q ends that"),
-    ("?", "this help"),
-    (LEADER, "send the key itself to the program"),
 )
 
 _GENERAL = (Group.MOVE, Group.EVERYWHERE)
@@ -95,10 +88,10 @@ class HelpScreen(Area):
         general = [a for a in ACTIONS if a.group in _GENERAL]
         elsewhere = [a for a in ACTIONS if a not in here and a.group not in _GENERAL]
         keys = self.cloudtui.keys
-        leader = key_words(self.workbench.settings.leader)
+        settings = self.workbench.settings
         pane = (
             "In a pane, after the leader key",
-            [(f"{leader} {leader if key == LEADER else key}", text) for key, text in LEADER_KEYS],
+            leader_rows(settings.leader, leader_keys(settings.keys)),
         )
         filters = ("Words of the filter", list(FILTER_WORDS))
         nested = ("A tmux within a tmux", list(NESTED))
