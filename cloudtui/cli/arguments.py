@@ -68,8 +68,10 @@ def parser() -> argparse.ArgumentParser:
         help="run this instead; its exit status is passed on",
     )
 
-    sessions = verb("sessions", "List the tmux and screen sessions of an instance.", json=True)
-    sessions.add_argument("name", metavar="NAME")
+    sessions = verb("sessions", "List the tmux and screen sessions of instances.", json=True)
+    sessions.add_argument(
+        "name", metavar="NAME", nargs="?", default="", help="default: every running instance"
+    )
 
     attach = verb("attach", "Attach this terminal to a tmux or screen session.")
     attach.add_argument(

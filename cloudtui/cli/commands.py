@@ -16,6 +16,7 @@ from typing import IO
 
 from cloudtui.cli import output
 from cloudtui.cli.prompts import TerminalPrompts
+from cloudtui.core.all_sessions import HostSessions
 from cloudtui.core.events import Event, InventoryState, Noted
 from cloudtui.core.tasks import aside
 from cloudtui.core.workbench import Workbench
@@ -178,7 +179,9 @@ async def _run(bench: Workbench, instance: Instance, command: str) -> int:
 
 
 async def sessions(words: argparse.Namespace) -> int:
-    """Print the tmux and screen sessions of one instance."""
+    """Print the tmux and screen sessions of one instance, or of every running one."""
+    if not words.name:
+        return await _all_sessions(words)
     async with opened(words) as bench:
         instance = await bench.inventory.find(words.name)
         state = await bench.sessions.list(instance)
@@ -197,21 +200,7 @@ async def sessions(words: argparse.Namespace) -> int:
             }
         )
     elif listing.sessions:
-        now = datetime.now(UTC)
-        output.table(
-            ("PROGRAM", "NAME", "ID", "WINDOWS", "ATTACHED", "AGE"),
-            [
-                (
-                    s.program.value,
-                    s.name,
-                    s.id,
-                    "-" if s.windows is None else str(s.windows),
-                    "dead" if s.dead else str(s.attached) if s.attached else "no",
-                    since(s.created, now),
-                )
-                for s in listing.sessions
-            ],
-        )
+        output.table(SESSION_COLUMNS, [_columns(s) for s in listing.sessions])
     elif listing.programs:
         output.narrate(
             f"No session runs on {instance.label}. "
@@ -225,12 +214,67 @@ async def sessions(words: argparse.Namespace) -> int:
     return 0
 
 
+SESSION_COLUMNS = ("PROGRAM", "NAME", "RUNS", "ID", "WINDOWS", "ATTACHED", "AGE")
+
+
+def _columns(session: Session) -> tuple[str, ...]:
+    return (
+        session.program.value,
+        session.name,
+        session.command or "-",
+        session.id,
+        "-" if session.windows is None else str(session.windows),
+        "dead" if session.dead else str(session.attached) if session.attached else "no",
+        since(session.created, datetime.now(UTC)),
+    )
+
+
+async def _all_sessions(words: argparse.Namespace) -> int:
+    """Ask every running instance; one that fails is told after the others' sessions."""
+    async with opened(words) as bench:
+        listed = await bench.inventory.load()
+        await bench.all_sessions.refresh(ask=True)
+        hosts = bench.all_sessions.hosts
+    failures = [error for _, error in listed.errors]
+    failures += [host.state.error for host in hosts if host.state.error]
+    if words.json:
+        output.document({"hosts": [_host(host) for host in hosts]})
+    else:
+        rows = [(h.instance.spoken, *_columns(s)) for h in hosts for s in h.sessions]
+        if rows:
+            output.table(("HOST", *SESSION_COLUMNS), rows)
+        for host in hosts:
+            if host.words and not host.state.error:
+                output.narrate(f"{host.instance.label}: {host.words}")
+        if not hosts and not failures:
+            output.narrate("No instance runs. List all of them: cloudtui ls")
+    for error in failures:
+        output.failure(error)
+    return failures[0].exit_code if failures else 0
+
+
+def _host(host: HostSessions) -> dict[str, object]:
+    listing, error = host.state.listing, host.state.error
+    return {
+        "instance": host.instance.id,
+        "name": host.instance.name,
+        "region": host.instance.region,
+        "tmux": listing.tmux_version if listing else None,
+        "screen": listing.screen_version if listing else None,
+        "sessions": [_session(s) for s in host.sessions],
+        "error": {"title": error.title, "detail": error.detail, "hint": error.hint}
+        if error
+        else None,
+    }
+
+
 def _session(session: Session) -> dict[str, object]:
     return {
         "program": session.program.value,
         "id": session.id,
         "name": session.name,
         "windows": session.windows,
+        "command": session.command,
         "attached": session.attached,
         "created": session.created.isoformat() if session.created else None,
         "dead": session.dead,

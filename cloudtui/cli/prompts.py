@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import getpass
 import termios
@@ -22,9 +23,14 @@ class TerminalPrompts:
 
     def __init__(self, *, yes: bool = False) -> None:
         self._yes = yes
+        self._one_at_a_time = asyncio.Lock()
 
     async def trust_host_key(self, key: HostKey) -> bool:
         """First contact is never answered by --yes: the fingerprint has to be looked at."""
+        async with self._one_at_a_time:
+            return await self._trust(key)
+
+    async def _trust(self, key: HostKey) -> bool:
         where = key.host if key.port == 22 else f"{key.host} port {key.port}"
         narrate(f"First contact with {where}. Its {key.algorithm} host key has the fingerprint")
         narrate(f"  {key.fingerprint}")
@@ -32,9 +38,14 @@ class TerminalPrompts:
 
     async def passphrase(self, key_file: Path, again: bool) -> str | None:
         wrong = "Wrong passphrase. " if again else ""
-        return await _hidden(f"{wrong}Passphrase of {key_file}: ")
+        async with self._one_at_a_time:
+            return await _hidden(f"{wrong}Passphrase of {key_file}: ")
 
     async def answers(self, title: str, prompts: tuple[tuple[str, bool], ...]) -> list[str] | None:
+        async with self._one_at_a_time:
+            return await self._given(title, prompts)
+
+    async def _given(self, title: str, prompts: tuple[tuple[str, bool], ...]) -> list[str] | None:
         if title and prompts:
             narrate(title)
         given: list[str] = []

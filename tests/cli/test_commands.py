@@ -178,6 +178,23 @@ def test_the_demo_passes_on_how_its_command_ended() -> None:
     assert cloudtui("demo", "--", "sh", "-c", "kill -TERM $$").returncode == 143
 
 
+def test_sessions_without_a_name_are_those_of_every_running_instance(lab: Lab) -> None:
+    nobody = lab.launch("far-away")
+    config = lab.home / ".ssh/config"
+    config.write_text(f"{config.read_text()}Host far-away\nHostName 127.0.0.1\nPort 9\n")
+    cloudtui("ssh", "bert-gpu", "--", "tmux -u new-session -d -s bert cat")
+    told = cloudtui("sessions")
+    header, row = (line.split() for line in told.stdout.splitlines())
+    assert header == ["HOST", "PROGRAM", "NAME", "RUNS", "ID", "WINDOWS", "ATTACHED", "AGE"]
+    assert row[:7] == ["bert-gpu", "tmux", "bert", "cat", "$0", "1", "no"]
+    assert "127.0.0.1 port 9 refuses connections" in told.stderr
+    assert told.returncode == 5
+    hosts = {h["name"]: h for h in json.loads(cloudtui("sessions", "--json").stdout)["hosts"]}
+    assert [s["command"] for s in hosts["bert-gpu"]["sessions"]] == ["cat"]
+    assert hosts["far-away"]["instance"] == nobody
+    assert "refuses connections" in hosts["far-away"]["error"]["title"]
+
+
 def test_sessions_lists_both_programs(lab: Lab) -> None:
     made = "tmux -u new-session -d -s bert; screen -U -dmS prep"
     assert cloudtui("ssh", "bert-gpu", "--", made).returncode == 0
