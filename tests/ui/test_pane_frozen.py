@@ -86,9 +86,10 @@ async def test_a_stalled_channel_can_thaw_or_be_replaced() -> None:
         second = FakeChannel()
         await app.pane.reopen(second.open)
         assert channel.calls == ["close"]
-        channel.say(b"from the grave")
         second.say(b"alive")
-        await until(lambda: shown(app)[0] == "alive")
+        channel.say(b"from the grave")
+        second.say(b" and well")
+        await until(lambda: shown(app)[0] == "alive and well")
         assert "Ended" not in app.kinds()
 
 
