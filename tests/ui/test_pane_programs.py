@@ -54,8 +54,9 @@ class Reference:
     def __init__(self, socket: Path, argv: Sequence[str]) -> None:
         self._base = ["tmux", "-S", str(socket), "-f", "/dev/null"]
         words = [f"{name}={value}" for name, value in environment().items()]
-        self._run("start-server", ";", "set", "-g", "status", "off")
+        # One command: a server without a session ends by itself.
         self._run(
+            *("start-server", ";", "set", "-g", "status", "off", ";"),
             *("set", "-g", "default-terminal", "xterm-256color", ";", "set", "-g", "escape-time"),
             *("0", ";", "new-session", "-d", "-x", str(COLUMNS), "-y", str(ROWS)),
             *("env", "-i", *words, *argv),
