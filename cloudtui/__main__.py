@@ -122,9 +122,16 @@ def _run_in_demo(command: Sequence[str]) -> int:
     import signal
     import subprocess
 
+    children: list[subprocess.Popen[bytes]] = []
+
+    def pass_on(caught: int, _frame: object) -> None:
+        for child in children:
+            child.send_signal(caught)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, pass_on)
     with subprocess.Popen(command) as child:
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda caught, _: child.send_signal(caught))
+        children.append(child)
         while True:
             try:
                 return child.wait()

@@ -108,7 +108,10 @@ class FooterKey:
 
 
 class Footer(Widget):
-    """The keys that matter here; those that do not fit are left to the help, which always does."""
+    """The keys that matter here; those that do not fit are left to the help.
+
+    The last two, how to leave and the help, are always there.
+    """
 
     ALLOW_SELECT = False
     DEFAULT_CSS = """
@@ -121,15 +124,16 @@ class Footer(Widget):
         self._keys = keys
 
     def render(self) -> Content:
-        *others, last = self._keys()
-        room = self.content_size.width - _width(last)
+        keys = list(self._keys())
+        others, kept = keys[:-2], keys[-2:]
+        room = self.content_size.width - sum(_width(entry) + 3 for entry in kept) + 3
         shown: list[FooterKey] = []
         for entry in others:
             if _width(entry) + 3 > room:
                 break
             room -= _width(entry) + 3
             shown.append(entry)
-        return Content("   ").join([_entry(entry) for entry in (*shown, last)])
+        return Content("   ").join([_entry(entry) for entry in (*shown, *kept)])
 
 
 def _width(entry: FooterKey) -> int:
