@@ -82,6 +82,7 @@ class Reference:
         done = subprocess.run(
             [*self._base, *words], capture_output=True, text=True, env=environment()
         )
+        assert done.returncode == 0, f"tmux {words[0]}: {done.stderr}"
         return done.stdout
 
 
@@ -177,6 +178,9 @@ async def test_bash_line_editing(short_tmp: Path) -> None:
 async def test_vim(short_tmp: Path, pages: Path) -> None:
     async with twins(short_tmp, ["vim", "--clean", "-n", str(pages)]) as both:
         await both.see("pages.txt")
+        # An answer about colours makes vim draw anew; after Ctrl-B that changes what :split shows.
+        # It asks this last, when it has read the answers before.
+        await until(lambda: b"\x1b[?12;2$y" in both.channel.written, PATIENCE)
         await both.press("down", "down", "end", then="3,")
         await both.press("o", *"hello", "escape", then="hello")
         await both.press("d", "d", "G", then="299")
