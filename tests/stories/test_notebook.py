@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -60,7 +61,8 @@ def chromium(short_tmp: Path) -> Iterator[webdriver.Chrome]:
 
 def run_a_cell(browser: webdriver.Chrome, url: str) -> str:
     """Open JupyterLab, make a notebook from the launcher, run one cell; its output."""
-    patience = WebDriverWait(browser, 90)
+    # The page replaces elements while it is put together.
+    patience = WebDriverWait(browser, 90, ignored_exceptions=[StaleElementReferenceException])
     browser.get(url)
     card = ".jp-LauncherCard[data-category='Notebook']"
     patience.until(lambda b: b.find_elements(By.CSS_SELECTOR, card))
@@ -77,15 +79,16 @@ def run_a_cell(browser: webdriver.Chrome, url: str) -> str:
     output = ".jp-Notebook .jp-OutputArea-output"
     prompt = ".jp-Notebook .jp-CodeCell .jp-InputPrompt"
 
-    def answered(b: webdriver.Chrome) -> bool:
+    def answered(b: webdriver.Chrome) -> str:
         if b.find_element(By.CSS_SELECTOR, prompt).text.strip() == "[ ]:":
-            # A key pressed while the page is still being put together gets lost.
+            # A key pressed while the page is still being put together gets lost. A cell that was
+            # run shows `[*]:` or a number: what the tunnel loses is not asked for again.
             b.find_element(By.CSS_SELECTOR, editor).click()
             b.find_element(By.CSS_SELECTOR, editor).send_keys(Keys.SHIFT, Keys.ENTER)
-        return "answer" in texts(b, output)
+        found = texts(b, output)
+        return found if "answer" in found else ""
 
-    patience.until(answered)
-    return texts(browser, output)
+    return patience.until(answered)
 
 
 def texts(browser: webdriver.Chrome, selector: str) -> str:
