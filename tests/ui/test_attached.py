@@ -15,8 +15,8 @@ from tests.ui.fakes import LISTING, Console, FakeAttachment, console, listed
 
 
 async def until(ui: Console, true: Callable[[], bool]) -> None:
-    """Let the app run until something holds; fails after five seconds."""
-    async with asyncio.timeout(5):
+    """Let the app run until something holds; fails after 30 seconds."""
+    async with asyncio.timeout(30):
         while not true():
             await ui.pilot.pause()
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from rich.cells import cell_len
 from textual import events
 from textual.app import App, ComposeResult
 from textual.geometry import Size
@@ -86,7 +87,7 @@ class PaneApp(App[None]):
         return [type(message).__name__ for message in self.posted]
 
 
-async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 40.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.005)
@@ -355,6 +356,21 @@ async def test_the_cursor_covers_the_whole_character() -> None:
         assert cursor_cells(app) == ["中"]
         channel.say(b"\x1b[?25l")
         await until(lambda: cursor_cells(app) == [])
+
+
+@pytest.mark.parametrize("under", [" ", "x", "中"])
+async def test_the_cursor_stands_out_on_reversed_cells(under: str) -> None:
+    async with running() as (app, channel, _):
+        channel.say(f"\x1b[7m{under * 3}\x1b[m\x1b[1;1H".encode())
+        await until(lambda: app.pane.text.startswith(under * 3))
+        await until(lambda: not app.pane._rows.cursor.x)
+        assert app.pane.has_focus
+        plain, width = app.pane._rows.colors.plain, cell_len(under)
+        row = app.pane.render_line(0)
+        looks = [(s.text, s.style.bgcolor) for s in row if s.text and s.style]
+        assert looks[0] == (under, plain.bgcolor), looks
+        assert row.crop(width, width * 3).text == under * 2
+        assert looks[1][1] == plain.color
 
 
 async def test_title_bell_and_clipboard_are_told_once() -> None:
