@@ -306,7 +306,10 @@ PROGRAMS = (
 )
 
 BAR = r"""
-import sys, time
+import sys, termios, time
+quiet = termios.tcgetattr(0)
+quiet[3] &= ~termios.ECHO
+termios.tcsetattr(0, termios.TCSANOW, quiet)
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 def bar(name, part, colour, width=40):
     full = part * width
@@ -320,7 +323,6 @@ def draw(part):
 part = 0.0
 draw(part)
 for line in sys.stdin:
-    sys.stdout.write("\033[A")
     if line.strip() == "run":
         for n in range(250):
             draw((n + 1) / 250)

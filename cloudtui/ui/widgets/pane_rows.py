@@ -85,7 +85,7 @@ class PaneRows:
         if not focused:
             marked = self._repaint(under, self.colors.cursor_away)
         elif shape == "block":
-            marked = self._repaint(under, self.colors.cursor)
+            marked = self._repaint(under, self._block(under))
         elif shape == "bar" and character == " ":
             own = next((s.style for s in under if s.style), self.colors.plain)
             color = RichStyle(color=self.colors.cursor.bgcolor)
@@ -93,6 +93,13 @@ class PaneRows:
         else:
             marked = under.apply_style(_UNDERLINE)
         return Strip.join([strip.crop(0, at), marked, strip.crop(at + width, self.columns)])
+
+    def _block(self, under: Strip) -> RichStyle:
+        """The cursor's colours; the other way around on a cell that has its colour already."""
+        cursor = self.colors.cursor
+        if any(own and own.bgcolor == cursor.bgcolor for _, own, _ in under):
+            return RichStyle(color=cursor.bgcolor, bgcolor=cursor.color)
+        return cursor
 
     @staticmethod
     def _repaint(strip: Strip, style: RichStyle) -> Strip:
