@@ -123,8 +123,11 @@ def _run_in_demo(command: Sequence[str]) -> int:
     import subprocess
 
     children: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []
 
     def pass_on(caught: int, _frame: object) -> None:
+        if not children:
+            early.append(caught)
         for child in children:
             child.send_signal(caught)
 
@@ -132,6 +135,8 @@ def _run_in_demo(command: Sequence[str]) -> int:
         signal.signal(number, pass_on)
     with subprocess.Popen(command) as child:
         children.append(child)
+        for caught in early:
+            child.send_signal(caught)
         while True:
             try:
                 return child.wait()
