@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from textual import events, on
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.containers import Container
 
@@ -13,27 +13,26 @@ from cloudtui.core.events import Severity
 from cloudtui.core.pane_log import suggested
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance
-from cloudtui.model.layout import Axis, Node, Way, panes, renamed
+from cloudtui.model.layout import Axis, Node, panes, renamed
 from cloudtui.model.session import Ending
 from cloudtui.ui.actions import Action, Where, key_words
 from cloudtui.ui.actions_leader import LEADER_ACTIONS, leader_keys
-from cloudtui.ui.screens.area import Area, bindings
+from cloudtui.ui.screens.area import bindings
 from cloudtui.ui.screens.workspace_ask import AskText, openable
+from cloudtui.ui.screens.workspace_moving import Moving
 from cloudtui.ui.screens.workspace_tabs import TabBar
 from cloudtui.ui.widgets import pane_messages as said
 from cloudtui.ui.widgets.frame import Footer
 from cloudtui.ui.widgets.pane import Pane
+from cloudtui.ui.widgets.pane_clipboard import copy_out
 from cloudtui.ui.widgets.pane_keys import normal_name
 from cloudtui.ui.widgets.splits import Splits
 from cloudtui.ui.widgets.splits_frame import PaneFrame
 from cloudtui.ui.widgets.splits_target import Target
 from cloudtui.vt import engine as vt
 
-STEP = 4
-"""Cells that one key press moves a border."""
 
-
-class WorkspaceScreen(Area):
+class WorkspaceScreen(Moving):
     """All keys go to the program but the leader. Left, it keeps its panes for the next time."""
 
     WHERE = Where.PANE
@@ -47,9 +46,6 @@ class WorkspaceScreen(Area):
 
     def __init__(self) -> None:
         super().__init__()
-        self.tabs: list[Splits] = []
-        self.tab: Splits | None = None
-        """The tab in front; None when there is no pane at all."""
         self._made = 0
         self._waiting: list[Target] = []
         self._leading = False
@@ -66,11 +62,6 @@ class WorkspaceScreen(Area):
         waiting, self._waiting = self._waiting, []
         for target in waiting:
             self.open(target)
-
-    @property
-    def frame(self) -> PaneFrame | None:
-        """The active pane of the tab in front."""
-        return self.tab.active if self.tab else None
 
     @property
     def instance(self) -> Instance | None:
@@ -249,14 +240,33 @@ class WorkspaceScreen(Area):
     def _told(self, event: said.Told) -> None:
         frame = self._of(event.pane)
         match event.event:
-            case vt.ClipboardWrite(text=text) if text and not self.cloudtui.handed_over:
-                self.app.copy_to_clipboard(text)
+            case vt.ClipboardWrite(text=text, refused=size) if not self.cloudtui.handed_over:
+                if size:
+                    self.cloudtui.say(
+                        f"{frame.target.host} wanted {size >> 20} MB on the clipboard; "
+                        "more than 1 MB is refused.",
+                        Severity.WARNING,
+                    )
+                elif text:
+                    copy_out(self.app, text)
             case vt.Notification(title=title, body=body):
                 words = ": ".join(part for part in (title, body) if part)
                 self.cloudtui.say(f"{frame.target.host}: {words}")
                 self.query_one(TabBar).rang(frame)
             case vt.Progress(state=state, percent=percent):
                 self.query_one(TabBar).progressed(frame, state, percent)
+
+    @on(said.LinkOpened)
+    def _link_opened(self, event: said.LinkOpened) -> None:
+        self._follow(event.url)
+
+    @work
+    async def _follow(self, url: str) -> None:
+        """Open a page here; what is on the host's own localhost is reached by `J`."""
+        if await self.workbench.browse(url):
+            return
+        copy_out(self.app, url)
+        self.cloudtui.say("No browser could be started here; the address was copied.")
 
     @on(events.DescendantFocus)
     def _focused(self, event: events.DescendantFocus) -> None:
@@ -354,67 +364,6 @@ class WorkspaceScreen(Area):
         self.tab.add(self._frame(target), axis)
         self._settle()
         self._remember()
-
-    def focus_left(self) -> None:
-        self._step(Way.LEFT)
-
-    def focus_right(self) -> None:
-        self._step(Way.RIGHT)
-
-    def focus_up(self) -> None:
-        self._step(Way.UP)
-
-    def focus_down(self) -> None:
-        self._step(Way.DOWN)
-
-    def _step(self, way: Way) -> None:
-        if self.tab:
-            self.tab.zoomed = False
-            self.tab.activate(self.tab.step(way))
-            self._settle()
-
-    def grow_left(self) -> None:
-        self._grow(Way.LEFT)
-
-    def grow_right(self) -> None:
-        self._grow(Way.RIGHT)
-
-    def grow_up(self) -> None:
-        self._grow(Way.UP)
-
-    def grow_down(self) -> None:
-        self._grow(Way.DOWN)
-
-    def _grow(self, way: Way) -> None:
-        if self.tab:
-            self.tab.grow(way, STEP if way.axis is Axis.ROW else STEP // 2)
-            self._remember()
-
-    def toggle_zoom(self) -> None:
-        if self.tab and len(self.tab.frames) > 1:
-            self.tab.zoomed = not self.tab.zoomed
-            self._settle()
-
-    def swap_next(self) -> None:
-        if self.tab:
-            self.tab.swap(True)
-            self._remember()
-
-    def swap_previous(self) -> None:
-        if self.tab:
-            self.tab.swap(False)
-            self._remember()
-
-    def next_tab(self) -> None:
-        self._turn(1)
-
-    def previous_tab(self) -> None:
-        self._turn(-1)
-
-    def _turn(self, step: int) -> None:
-        if self.tab:
-            place = self.tabs.index(self.tab) + step
-            self.show_tab(self.tabs[place % len(self.tabs)])
 
     # Typing to several panes
 

@@ -1,0 +1,97 @@
+"""Moving about in the workspace: between panes and tabs, borders, zoom and swap."""
+
+from __future__ import annotations
+
+from cloudtui.model.layout import Axis, Way
+from cloudtui.ui.screens.area import Area
+from cloudtui.ui.widgets.splits import Splits
+from cloudtui.ui.widgets.splits_frame import PaneFrame
+
+STEP = 4
+"""Cells that one key press moves a border."""
+
+
+class Moving(Area):
+    """The tabs, the one in front, and the actions that change only which and where."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tabs: list[Splits] = []
+        self.tab: Splits | None = None
+        """The tab in front; None when there is no pane at all."""
+
+    @property
+    def frame(self) -> PaneFrame | None:
+        """The active pane of the tab in front."""
+        return self.tab.active if self.tab else None
+
+    def show_tab(self, tab: Splits) -> None:
+        """Bring it to the front."""
+        raise NotImplementedError
+
+    def _settle(self) -> None:
+        raise NotImplementedError
+
+    def _remember(self) -> None:
+        raise NotImplementedError
+
+    def focus_left(self) -> None:
+        self._step(Way.LEFT)
+
+    def focus_right(self) -> None:
+        self._step(Way.RIGHT)
+
+    def focus_up(self) -> None:
+        self._step(Way.UP)
+
+    def focus_down(self) -> None:
+        self._step(Way.DOWN)
+
+    def _step(self, way: Way) -> None:
+        if self.tab:
+            self.tab.zoomed = False
+            self.tab.activate(self.tab.step(way))
+            self._settle()
+
+    def grow_left(self) -> None:
+        self._grow(Way.LEFT)
+
+    def grow_right(self) -> None:
+        self._grow(Way.RIGHT)
+
+    def grow_up(self) -> None:
+        self._grow(Way.UP)
+
+    def grow_down(self) -> None:
+        self._grow(Way.DOWN)
+
+    def _grow(self, way: Way) -> None:
+        if self.tab:
+            self.tab.grow(way, STEP if way.axis is Axis.ROW else STEP // 2)
+            self._remember()
+
+    def toggle_zoom(self) -> None:
+        if self.tab and len(self.tab.frames) > 1:
+            self.tab.zoomed = not self.tab.zoomed
+            self._settle()
+
+    def swap_next(self) -> None:
+        if self.tab:
+            self.tab.swap(True)
+            self._remember()
+
+    def swap_previous(self) -> None:
+        if self.tab:
+            self.tab.swap(False)
+            self._remember()
+
+    def next_tab(self) -> None:
+        self._turn(1)
+
+    def previous_tab(self) -> None:
+        self._turn(-1)
+
+    def _turn(self, step: int) -> None:
+        if self.tab:
+            place = self.tabs.index(self.tab) + step
+            self.show_tab(self.tabs[place % len(self.tabs)])
