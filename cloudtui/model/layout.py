@@ -196,4 +196,4 @@ def resized(node: Node, name: str, way: Way, cells: int, box: Box) -> Node:
     moved = max(0, min(abs(step), room)) * (1 if step > 0 else -1)
     lengths[first] += moved
     lengths[first + 1] -= moved
-    return Split(node.axis, node.parts, tuple(float(length) for length in lengths))
+    return Split(node.axis, node.parts, tuple(float(max(length, 1)) for length in lengths))
