@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import signal
@@ -204,8 +205,7 @@ async def test_closing_does_not_wait_for_a_host_that_is_silent(
 ) -> None:
     forward = await conn.forward("127.0.0.1", sshd.port)
     frozen = sshd.session_processes()
-    for pid in frozen:
-        os.kill(pid, signal.SIGSTOP)
+    signal_all(frozen, signal.SIGSTOP)
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", forward.local_port)
         while not forward.open_connections:
@@ -214,5 +214,11 @@ async def test_closing_does_not_wait_for_a_host_that_is_silent(
             await forward.close()
         writer.close()
     finally:
-        for pid in frozen:
-            os.kill(pid, signal.SIGCONT)
+        signal_all(frozen, signal.SIGCONT)
+
+
+def signal_all(pids: list[int], number: int) -> None:
+    """A login's own helper process may have ended since it was seen."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
