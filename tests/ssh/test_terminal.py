@@ -374,7 +374,7 @@ class TestAttach:
         end = await asyncio.wait_for(terminal.wait(), 10)
         assert await how_it_ended(conn, session, end) is Ending.FAILED
         assert end.tail, screen.data
-        assert other in (await list_sessions(conn)).sessions
+        assert other.id in [s.id for s in (await list_sessions(conn)).sessions]
 
     async def test_two_clients_at_once(
         self, conn: Connection, screen: Screen, attach: Attach, session: Session
