@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Input
 
@@ -115,3 +116,25 @@ class Area(Screen[None]):
     def open_jupyter(self) -> None:
         if self.instance:
             self.cloudtui.open_jupyter(self.instance)
+
+
+class Scrolled(Area):
+    """An area of text: the keys that move between rows elsewhere scroll it."""
+
+    def row_down(self) -> None:
+        self.query_one(VerticalScroll).scroll_down(animate=False)
+
+    def row_up(self) -> None:
+        self.query_one(VerticalScroll).scroll_up(animate=False)
+
+    def page_down(self) -> None:
+        self.query_one(VerticalScroll).scroll_page_down(animate=False)
+
+    def page_up(self) -> None:
+        self.query_one(VerticalScroll).scroll_page_up(animate=False)
+
+    def first_row(self) -> None:
+        self.query_one(VerticalScroll).scroll_home(animate=False)
+
+    def last_row(self) -> None:
+        self.query_one(VerticalScroll).scroll_end(animate=False)

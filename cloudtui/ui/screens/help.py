@@ -11,7 +11,7 @@ from textual.widgets import Static
 
 from cloudtui.ui.actions import ACTIONS, Action, Group, Where, key_words
 from cloudtui.ui.actions_leader import leader_keys, leader_rows
-from cloudtui.ui.screens.area import Area, bindings
+from cloudtui.ui.screens.area import Scrolled, bindings
 from cloudtui.ui.widgets.frame import Footer
 from cloudtui.ui.widgets.key_lines import key_lines
 
@@ -52,7 +52,7 @@ NESTED = (
 _GENERAL = (Group.MOVE, Group.EVERYWHERE)
 
 
-class HelpScreen(Area):
+class HelpScreen(Scrolled):
     """Actions by group: those of the screen it was opened from first, then all the others."""
 
     WHERE = Where.HELP
@@ -111,24 +111,6 @@ class HelpScreen(Area):
             blank.join([_section(title, rows, width) for title, rows in left]),
             blank.join([_section(title, rows, width) for title, rows in right]),
         )
-
-    def row_down(self) -> None:
-        self.query_one(VerticalScroll).scroll_down(animate=False)
-
-    def row_up(self) -> None:
-        self.query_one(VerticalScroll).scroll_up(animate=False)
-
-    def page_down(self) -> None:
-        self.query_one(VerticalScroll).scroll_page_down(animate=False)
-
-    def page_up(self) -> None:
-        self.query_one(VerticalScroll).scroll_page_up(animate=False)
-
-    def first_row(self) -> None:
-        self.query_one(VerticalScroll).scroll_home(animate=False)
-
-    def last_row(self) -> None:
-        self.query_one(VerticalScroll).scroll_end(animate=False)
 
     def open_help(self) -> None:
         """The key that opened it closes it."""

@@ -11,7 +11,7 @@ from textual.widgets import Static
 
 from cloudtui.core.events import Event, Note, Noted, Severity
 from cloudtui.ui.actions import Where
-from cloudtui.ui.screens.area import Area, bindings
+from cloudtui.ui.screens.area import Scrolled, bindings
 from cloudtui.ui.widgets.frame import Footer
 
 SIGNS = {
@@ -21,7 +21,7 @@ SIGNS = {
 }
 
 
-class MessagesScreen(Area):
+class MessagesScreen(Scrolled):
     """Notes with their time and details; text can be selected."""
 
     WHERE = Where.LOG
@@ -47,24 +47,6 @@ class MessagesScreen(Area):
 
     def _paint(self) -> None:
         self.query_one("#log", Static).update(_lines(self.workbench.notes))
-        self.query_one(VerticalScroll).scroll_end(animate=False)
-
-    def row_down(self) -> None:
-        self.query_one(VerticalScroll).scroll_down(animate=False)
-
-    def row_up(self) -> None:
-        self.query_one(VerticalScroll).scroll_up(animate=False)
-
-    def page_down(self) -> None:
-        self.query_one(VerticalScroll).scroll_page_down(animate=False)
-
-    def page_up(self) -> None:
-        self.query_one(VerticalScroll).scroll_page_up(animate=False)
-
-    def first_row(self) -> None:
-        self.query_one(VerticalScroll).scroll_home(animate=False)
-
-    def last_row(self) -> None:
         self.query_one(VerticalScroll).scroll_end(animate=False)
 
 
