@@ -76,6 +76,12 @@ class MachinesScreen(Area):
         key = self.table.key
         return next((i for i in self._state.instances if i.id == key), None)
 
+    @property
+    def chosen(self) -> tuple[Instance, ...]:
+        """The machines that an action on many is about: the marked ones, else the cursor's own."""
+        marked = tuple(i for i in self._state.instances if i.id in self.table.marks)
+        return marked or ((self.instance,) if self.instance else ())
+
     def show(self, event: Event) -> None:
         super().show(event)
         if isinstance(event, InventoryChanged):

@@ -80,6 +80,8 @@ class KeyedTable(DataTable[Text], inherit_bindings=False):
         self._chosen: tuple[str, ...] = ()
         self._rows: tuple[Row, ...] = ()
         self._filling = False
+        self.marks: frozenset[str] = frozenset()
+        """The keys of the marked rows, shown or hidden by the filter."""
         self.order_by = order
         self.descending = False
 
