@@ -37,7 +37,7 @@ async def list_instances(amazon: Amazon, region: str) -> AsyncIterator[tuple[Ins
             finally:
                 LISTING.reset(listing)
         page: Page = answer["Page"]
-        yield await asyncio.to_thread(instances, page, region)
+        yield await asyncio.to_thread(instances, page, region, amazon.profile)
         token = page.next_token
         if not token:
             return

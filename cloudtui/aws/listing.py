@@ -36,12 +36,16 @@ _LEAVES = {
     "vpcId": "vpc_id",
     "subnetId": "subnet_id",
     "reason": "transition",
+    "rootDeviceType": "root_device",
+    "spotInstanceRequestId": "spot_request_id",
+    "architecture": "architecture",
 }
 _INSTANCE: _Tree = {
     **_LEAVES,
     "instanceState": {"name": "state"},
-    "placement": {"availabilityZone": "zone"},
-    "iamInstanceProfile": {"arn": "profile"},
+    "placement": {"availabilityZone": "zone", "tenancy": "tenancy"},
+    "iamInstanceProfile": {"arn": "iam_profile"},
+    "hibernationOptions": {"configured": "hibernation"},
     "stateReason": {"message": "reason"},
     "tagSet": {"item": {"key": "+tag", "value": "=tag"}},
     "groupSet": {"item": {"groupId": "+group", "groupName": "=group"}},
@@ -168,16 +172,16 @@ _TAG: _Tree = _INSTANCE["tagSet"]["item"]
 _GROUP: _Tree = _INSTANCE["groupSet"]["item"]
 
 
-def instances(page: Page, region: str) -> tuple[Instance, ...]:
-    """The page's rows as the model's noun.
+def instances(page: Page, region: str, profile: str = "") -> tuple[Instance, ...]:
+    """The page's rows as the model's noun, as `profile` sees them.
 
     Raises:
         CloudtuiError: a state that EC2 does not have.
     """
-    return tuple(_instance(row, region) for row in page.rows)
+    return tuple(_instance(row, region, profile) for row in page.rows)
 
 
-def _instance(row: Fields, region: str) -> Instance:
+def _instance(row: Fields, region: str, profile: str) -> Instance:
     get: Callable[..., str] = row.get
     tags = row["tags"]
     launched = get("launched", "")
@@ -199,11 +203,17 @@ def _instance(row: Fields, region: str) -> Instance:
         launched=datetime.fromisoformat(launched) if launched else None,
         vpc_id=get("vpc_id", ""),
         subnet_id=get("subnet_id", ""),
-        iam_profile=get("profile", "").rpartition("/")[2],
+        iam_profile=get("iam_profile", "").rpartition("/")[2],
         security_groups=tuple(row["groups"]),
         volume_ids=tuple(volume for volume in row["volumes"] if volume),
         tags=tags,
         state_reason=get("reason", "") or get("transition", ""),
+        profile=profile,
+        root_device=get("root_device", ""),
+        hibernation=get("hibernation", "") == "true",
+        spot_request_id=get("spot_request_id", ""),
+        architecture=get("architecture", ""),
+        tenancy=get("tenancy", ""),
     )
 
 

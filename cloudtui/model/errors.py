@@ -84,6 +84,13 @@ class Timeout(Unreachable):
 
 
 class CredentialsProblem(CloudtuiError):
-    """AWS or the SSH server does not accept who is asking."""
+    """AWS or the SSH server does not accept who is asking.
+
+    `login` is what cloudtui can ask for itself to mend it: `sso`, `mfa` or nothing.
+    """
 
     exit_code = 6
+
+    def __init__(self, title: str, detail: str = "", hint: str = "", login: str = "") -> None:
+        super().__init__(title, detail, hint)
+        self.login = login

@@ -71,6 +71,17 @@ class Instance:
     volume_ids: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict, hash=False)
     state_reason: str = ""
+    profile: str = ""
+    """The AWS profile that sees it; empty for the default one."""
+    root_device: str = ""
+    """`ebs` or `instance-store`."""
+    hibernation: bool = False
+    """Whether it was launched so that it can hibernate."""
+    spot_request_id: str = ""
+    architecture: str = ""
+    """`x86_64`, `arm64`, ..."""
+    tenancy: str = ""
+    """`default`, `dedicated` or `host`."""
 
     @property
     def label(self) -> str:

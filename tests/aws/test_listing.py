@@ -67,8 +67,15 @@ def instance_xml(draw: st.DrawFn) -> str:
         element("reason", draw(optional)),
         element("launchTime", draw(st.none() | st.just("2026-11-21T09:30:00.000Z"))),
         f"<monitoring>{element('state', 'disabled')}</monitoring>",
-        f"<placement>{element('availabilityZone', draw(optional))}<tenancy>x</tenancy></placement>",
+        f"<placement>{element('availabilityZone', draw(optional))}"
+        f"{element('tenancy', draw(optional))}<affinity>x</affinity></placement>",
+        element("rootDeviceType", draw(optional)),
+        element("spotInstanceRequestId", draw(optional)),
+        element("architecture", draw(optional)),
     ]
+    if draw(st.booleans()):
+        flag = draw(st.sampled_from(["true", "false"]))
+        parts.append(f"<hibernationOptions>{element('configured', flag)}</hibernationOptions>")
     if draw(st.booleans()):
         parts.append(f"<stateReason><code>c</code>{element('message', draw(words))}</stateReason>")
     if draw(st.booleans()):
@@ -160,6 +167,12 @@ def by_botocore(body: bytes, region: str) -> tuple[tuple[Instance, ...], str]:
                     tags=tags,
                     state_reason=raw.get("StateReason", {}).get("Message", "")
                     or raw.get("StateTransitionReason", ""),
+                    profile="lab",
+                    root_device=raw.get("RootDeviceType", ""),
+                    hibernation=raw.get("HibernationOptions", {}).get("Configured", False),
+                    spot_request_id=raw.get("SpotInstanceRequestId", ""),
+                    architecture=raw.get("Architecture", ""),
+                    tenancy=raw.get("Placement", {}).get("Tenancy", ""),
                 )
             )
     return tuple(rows), answer.get("NextToken", "")
@@ -168,7 +181,8 @@ def by_botocore(body: bytes, region: str) -> tuple[tuple[Instance, ...], str]:
 @given(page_xml())
 def test_the_rows_are_botocores_rows(body: bytes) -> None:
     page = read_page(body)
-    assert (instances(page, "eu-west-1"), page.next_token) == by_botocore(body, "eu-west-1")
+    rows = instances(page, "eu-west-1", "lab")
+    assert (rows, page.next_token) == by_botocore(body, "eu-west-1")
 
 
 def test_a_whole_instance() -> None:
