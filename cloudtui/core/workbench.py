@@ -16,6 +16,7 @@ from cloudtui.core.connections import Connections
 from cloudtui.core.events import Event, Events, Listener, Note, Noted
 from cloudtui.core.inventory import Inventory
 from cloudtui.core.jupyter import Jupyter
+from cloudtui.core.prices import Prices
 from cloudtui.core.sessions import READ_ONLY, Sessions
 from cloudtui.core.tasks import cancel
 from cloudtui.core.tunnels import Tunnels
@@ -50,6 +51,7 @@ class Workbench:
     all_sessions: AllSessions
     tunnels: Tunnels
     jupyter: Jupyter
+    prices: Prices
 
     def __init__(
         self,
@@ -91,6 +93,7 @@ class Workbench:
             local_port=self.settings.local_port,
             read_only=self.read_only,
         )
+        self.prices = Prices(self._events)
         for room in (self.inventory, self.connections, self.tunnels):
             self._stack.push_async_callback(room.close)
         return self
