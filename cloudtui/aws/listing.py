@@ -39,6 +39,7 @@ _LEAVES = {
     "rootDeviceType": "root_device",
     "spotInstanceRequestId": "spot_request_id",
     "architecture": "architecture",
+    "platformDetails": "platform_details",
 }
 _INSTANCE: _Tree = {
     **_LEAVES,
@@ -214,6 +215,7 @@ def _instance(row: Fields, region: str, profile: str) -> Instance:
         spot_request_id=get("spot_request_id", ""),
         architecture=get("architecture", ""),
         tenancy=get("tenancy", ""),
+        platform_details=get("platform_details", ""),
     )
 
 

@@ -82,6 +82,9 @@ class Instance:
     """`x86_64`, `arm64`, ..."""
     tenancy: str = ""
     """`default`, `dedicated` or `host`."""
+    platform_details: str = ""
+    """What is paid for: `Linux/UNIX`, `Red Hat Enterprise Linux`, `Windows`, ...; empty when
+    EC2 did not say."""
 
     @property
     def label(self) -> str:

@@ -72,6 +72,7 @@ def instance_xml(draw: st.DrawFn) -> str:
         element("rootDeviceType", draw(optional)),
         element("spotInstanceRequestId", draw(optional)),
         element("architecture", draw(optional)),
+        element("platformDetails", draw(optional)),
     ]
     if draw(st.booleans()):
         flag = draw(st.sampled_from(["true", "false"]))
@@ -172,6 +173,7 @@ def by_botocore(body: bytes, region: str) -> tuple[tuple[Instance, ...], str]:
                     hibernation=raw.get("HibernationOptions", {}).get("Configured", False),
                     spot_request_id=raw.get("SpotInstanceRequestId", ""),
                     architecture=raw.get("Architecture", ""),
+                    platform_details=raw.get("PlatformDetails", ""),
                     tenancy=raw.get("Placement", {}).get("Tenancy", ""),
                 )
             )
