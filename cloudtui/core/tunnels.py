@@ -53,6 +53,7 @@ class Tunnels:
         self._events = events
         self._sleep = sleep
         self._kept: dict[int, _Kept] = {}
+        self._opening: dict[tuple[str, int], asyncio.Lock] = {}
 
     @property
     def states(self) -> tuple[TunnelState, ...]:
@@ -74,13 +75,20 @@ class Tunnels:
             Refused, Unreachable, CredentialsProblem: no connection to the host.
             PortTaken: none of the next ports is free.
         """
-        for kept in list(self._kept.values()):
-            state = kept.state
-            if (state.instance_id, state.remote_port) == (instance.id, remote_port):
-                if state.phase is not TunnelPhase.FAILED:
-                    return state
-                await self.close_one(state.local_port)
-        forward = await self._bind(instance, remote_host, remote_port, wanted_port)
+        there = (instance.id, remote_port)
+        async with self._opening.setdefault(there, asyncio.Lock()):
+            for kept in list(self._kept.values()):
+                state = kept.state
+                if (state.instance_id, state.remote_port) == there:
+                    if state.phase is not TunnelPhase.FAILED:
+                        return state
+                    await self.close_one(state.local_port)
+            forward = await self._bind(instance, remote_host, remote_port, wanted_port)
+            return self._keep_open(instance, label, remote_port, forward)
+
+    def _keep_open(
+        self, instance: Instance, label: str, remote_port: int, forward: Forward
+    ) -> TunnelState:
         state = TunnelState(
             instance.id, label, forward.local_port, remote_port, TunnelPhase.UP, datetime.now(UTC)
         )

@@ -15,6 +15,7 @@ from cloudtui.core.all_sessions import AllSessions
 from cloudtui.core.connections import Connections
 from cloudtui.core.events import Event, Events, Listener, Note, Noted
 from cloudtui.core.inventory import Inventory
+from cloudtui.core.links import Links
 from cloudtui.core.jupyter import Jupyter
 from cloudtui.core.prices import Prices
 from cloudtui.core.sessions import READ_ONLY, Sessions
@@ -40,7 +41,7 @@ CHANGES = frozenset({"sessions.new", "sessions.change"})
 class Workbench:
     """`async with Workbench(...)` wraps either front.
 
-    Inside: `inventory`, `connections`, `sessions`, `all_sessions`, `tunnels`, `jupyter`;
+    Inside: `inventory`, `connections`, `sessions`, `all_sessions`, `tunnels`, `links`, `jupyter`;
     `listen` for events.
     Leaving closes tunnels, terminals and connections; nothing on the hosts is ended.
     """
@@ -49,6 +50,7 @@ class Workbench:
     connections: Connections
     sessions: Sessions
     all_sessions: AllSessions
+    links: Links
     tunnels: Tunnels
     jupyter: Jupyter
     prices: Prices
@@ -85,6 +87,7 @@ class Workbench:
         )
         self.connections = Connections(self.settings, self.inventory, self._prompts)
         self.sessions = Sessions(self.connections, self._events, read_only=self.read_only)
+        self.links = Links(self.connections, self.tunnels)
         self.all_sessions = AllSessions(self.inventory, self.connections, self.sessions)
         self.tunnels = Tunnels(self.connections, self._events)
         self.jupyter = Jupyter(

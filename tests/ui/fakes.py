@@ -27,6 +27,7 @@ from cloudtui.core.events import (
     TunnelsChanged,
     TunnelState,
 )
+from cloudtui.core.links import Reached
 from cloudtui.core.sessions import READ_ONLY
 from cloudtui.core.workbench import CHANGES, NEEDS_HOST
 from cloudtui.files.settings import Settings
@@ -306,6 +307,22 @@ class FakeTunnels:
         self.show(*(t for t in self.states if t.local_port != local_port))
 
 
+class FakeLinks:
+    """Addresses of machines lead to local port 9999, unless `refusal` is raised."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self.refusal: CloudtuiError | None = None
+
+    async def reach(self, instance: Instance | None, url: str) -> Reached:
+        self.asked.append((instance.name if instance else "", url))
+        if self.refusal:
+            raise self.refusal
+        if instance is None:
+            return Reached(url, "")
+        return Reached("http://localhost:9999/", f"A port of {instance.name} is here.")
+
+
 class FakeJupyter:
     """Opens at once, or fails with `refusal`; `hold` keeps it at its second step."""
 
@@ -366,6 +383,7 @@ class FakeWorkbench:
         self.all_sessions = FakeAllSessions(self.inventory, self.sessions)
         self.read_only = False
         self.tunnels = FakeTunnels(self._events)
+        self.links = FakeLinks()
         self.jupyter = FakeJupyter(self.tunnels)
 
     async def __aenter__(self) -> Self:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from textual.widgets import Input
 
-from cloudtui.model.errors import Unreachable
+from cloudtui.model.errors import NotFound, Unreachable
 from cloudtui.ui.screens.sessions import SessionsScreen
 from cloudtui.ui.screens.workspace import WorkspaceScreen
 from tests.ui.fakes import Console, FakeAttachment
@@ -226,3 +226,47 @@ async def test_leaving_the_app_closes_every_pane_in_front_or_not() -> None:
         await it.split("vertical_line")
         await it.lead("m")
     assert all(c.closed for c in it.channels)
+
+
+async def follow(it: Panes, text: str) -> None:
+    """Print an address in the last pane that was opened, and open it by keys."""
+    it.channels[-1].print(text)
+    await until(it.ui, lambda: "page" in it.ui.text)
+    await it.lead("u")
+    await it.ui.press("enter")
+
+
+async def test_an_address_of_the_host_is_opened_where_it_is_reached() -> None:
+    async with panes() as it:
+        await follow(it, "page http://localhost:8888/lab?token=s3cret\r\n")
+        bench = it.ui.bench
+        await until(it.ui, lambda: bench.browsed == ["http://localhost:9999/"])
+        assert bench.links.asked == [("bert-gpu", "http://localhost:8888/lab?token=s3cret")]
+        assert it.ui.said[-1] == "A port of bert-gpu is here."
+
+
+async def test_an_osc_8_link_goes_the_same_way() -> None:
+    async with panes() as it:
+        await follow(it, "\x1b]8;;http://127.0.0.1:6006/\x1b\\the page\x1b]8;;\x1b\\\r\n")
+        await until(it.ui, lambda: bool(it.ui.bench.browsed))
+        assert it.ui.bench.links.asked == [("bert-gpu", "http://127.0.0.1:6006/")]
+
+
+async def test_an_address_that_cannot_be_reached_is_said() -> None:
+    async with panes() as it:
+        it.ui.bench.links.refusal = NotFound("Nothing listens on port 8888 of bert-gpu.")
+        await follow(it, "page http://localhost:8888/\r\n")
+        await until(it.ui, lambda: "Nothing listens on port 8888 of bert-gpu." in it.ui.said)
+        assert it.ui.bench.browsed == []
+
+
+async def test_an_address_in_a_local_shell_is_opened_as_it_is() -> None:
+    async with panes() as it:
+        await it.lead("c")
+        await until(it.ui, lambda: len(it.screen.tabs[0].frames) == 2 and it.focused)
+        await it.ui.press(*"echo page http://localhost:8888/", "enter")
+        await until(it.ui, lambda: "\npage http" in it.screen.frame.pane.text)  # type: ignore[union-attr]
+        await it.lead("u")
+        await it.ui.press("enter")
+        await until(it.ui, lambda: it.ui.bench.browsed == ["http://localhost:8888/"])
+        assert it.ui.bench.links.asked[-1][0] == ""

@@ -258,15 +258,23 @@ class WorkspaceScreen(Moving):
 
     @on(said.LinkOpened)
     def _link_opened(self, event: said.LinkOpened) -> None:
-        self._follow(event.url)
+        self._follow(self._of(event.pane).target.instance, event.url)
 
     @work
-    async def _follow(self, url: str) -> None:
-        """Open a page here; what is on the host's own localhost is reached by `J`."""
-        if await self.workbench.browse(url):
+    async def _follow(self, instance: Instance | None, url: str) -> None:
+        """Open a page here; what is on the host's own localhost is reached by a tunnel."""
+        try:
+            reached = await self.workbench.links.reach(instance, url)
+        except CloudtuiError as error:
+            self.cloudtui.fail(error)
             return
-        copy_out(self.app, url)
-        self.cloudtui.say("No browser could be started here; the address was copied.")
+        if await self.workbench.browse(reached.url):
+            if reached.sentence:
+                self.cloudtui.say(reached.sentence)
+            return
+        copy_out(self.app, reached.url)
+        words = f"{reached.sentence} No browser could be started here; the address was copied."
+        self.cloudtui.say(words.strip())
 
     @on(events.DescendantFocus)
     def _focused(self, event: events.DescendantFocus) -> None:
