@@ -109,7 +109,7 @@ def console(words: argparse.Namespace) -> int:
         return Workbench(
             settings,
             prompts,
-            profile=getattr(words, "profile", ""),
+            profiles=getattr(words, "profiles", ()),
             regions=getattr(words, "regions", ()),
             read_only=getattr(words, "read_only", False),
         )

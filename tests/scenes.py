@@ -58,7 +58,7 @@ LISTED = InventoryState(
     instances=FLEET,
     regions=("us-east-1", "eu-west-1"),
     updated=NOW - timedelta(seconds=4),
-    identity=Identity("123456789012", "arn:aws:iam::123456789012:user/nlp-lab"),
+    identities={"": Identity("123456789012", "arn:aws:iam::123456789012:user/nlp-lab")},
 )
 
 SESSIONS = SessionList(

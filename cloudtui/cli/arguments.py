@@ -101,7 +101,13 @@ def _common() -> argparse.ArgumentParser:
     """Options that may stand before or after the verb."""
     common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     group = common.add_argument_group("options for every verb")
-    group.add_argument("--profile", metavar="NAME", help="AWS profile (default: AWS_PROFILE)")
+    group.add_argument(
+        "--profile",
+        action="append",
+        dest="profiles",
+        metavar="NAME",
+        help="AWS profile; repeat it for several (default: AWS_PROFILE)",
+    )
     group.add_argument(
         "--region",
         action="append",

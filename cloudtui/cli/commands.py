@@ -35,7 +35,7 @@ async def opened(words: argparse.Namespace) -> AsyncIterator[Workbench]:
     bench = Workbench(
         settings.load(),
         prompts,
-        profile=getattr(words, "profile", ""),
+        profiles=getattr(words, "profiles", ()),
         regions=getattr(words, "regions", ()),
         read_only=getattr(words, "read_only", False),
     )
@@ -63,7 +63,8 @@ async def ls(words: argparse.Namespace) -> int:
     elif rows or not state.errors:
         _print_instances(state, rows, query)
     told: set[tuple[str, str]] = set()
-    for region, error in state.errors:
+    for place, error in state.errors:
+        region = place.region
         what = (error.title.replace(region, "") if region else error.title, error.detail)
         if what not in told:
             output.failure(error)
@@ -107,8 +108,8 @@ def _listing(state: InventoryState, rows: list[Instance]) -> dict[str, object]:
         "regions": list(state.regions),
         "instances": [_instance(i) for i in rows],
         "errors": [
-            {"region": region, "title": e.title, "detail": e.detail, "hint": e.hint}
-            for region, e in state.errors
+            {"region": place.region, "title": e.title, "detail": e.detail, "hint": e.hint}
+            for place, e in state.errors
         ],
     }
 
@@ -382,7 +383,7 @@ async def doctor(words: argparse.Namespace) -> int:
     marks = {Health.OK: "ok", Health.WARNING: "warning", Health.PROBLEM: "PROBLEM"}
     findings = []
     async for finding in examine(
-        profile=getattr(words, "profile", ""), regions=getattr(words, "regions", ())
+        profiles=getattr(words, "profiles", ()), regions=getattr(words, "regions", ())
     ):
         findings.append(finding)
         if not words.json:

@@ -40,7 +40,9 @@ class NoPrompts:
         return None
 
 
-async def examine(*, profile: str = "", regions: Sequence[str] = ()) -> AsyncIterator[Finding]:
+async def examine(
+    *, profiles: Sequence[str] = (), regions: Sequence[str] = ()
+) -> AsyncIterator[Finding]:
     """Every check in turn; nothing is changed, and no host is connected to."""
     version = ".".join(map(str, sys.version_info[:3]))
     yield Finding("cloudtui", Health.OK, f"{__version__} on Python {version}")
@@ -59,7 +61,7 @@ async def examine(*, profile: str = "", regions: Sequence[str] = ()) -> AsyncIte
     yield await _ssh_config(found)
     for finding in await asyncio.to_thread(lambda: list(_key_files(found))):
         yield finding
-    async with Workbench(found, NoPrompts(), profile=profile, regions=regions) as bench:
+    async with Workbench(found, NoPrompts(), profiles=profiles, regions=regions) as bench:
         async for finding in _cloud(bench, found):
             yield finding
 
@@ -187,17 +189,17 @@ async def _cloud(bench: Workbench, found: Settings) -> AsyncIterator[Finding]:
     endpoint = os.environ.get("AWS_ENDPOINT_URL")
     if endpoint:
         yield Finding("endpoint", Health.OK, f"{endpoint} (AWS_ENDPOINT_URL)")
-    if state.identity:
-        who = f"{state.identity.user} in account {state.identity.account}"
-        if state.identity.root:
+    for identity in state.identities.values():
+        who = f"{identity.user} in account {identity.account}"
+        if identity.root:
             cure = "Make an IAM user or use IAM Identity Center; the root user can do everything."
             yield Finding("credentials", Health.WARNING, f"root user, {who}", cure)
         else:
             yield Finding("credentials", Health.OK, who)
     if state.regions:
         yield Finding("region", Health.OK, ", ".join(state.regions))
-    for region, error in state.errors:
-        yield _problem(f"instances in {region}" if region else "AWS", error)
+    for place, error in state.errors:
+        yield _problem(f"instances in {place.region}" if place.region else "AWS", error)
     if not state.errors:
         running = [i for i in state.instances if i.state is State.RUNNING]
         seen = f"{len(state.instances)} listed, {len(running)} running"

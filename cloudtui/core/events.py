@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -10,6 +10,7 @@ from enum import StrEnum
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.finding import Identity
 from cloudtui.model.instance import Instance
+from cloudtui.model.place import Place
 from cloudtui.model.session import SessionList
 
 
@@ -18,15 +19,33 @@ class InventoryState:
     """Every instance known, and how true that is now."""
 
     instances: tuple[Instance, ...] = ()
+    profiles: tuple[str, ...] = ("",)
+    """The AWS profiles in view, in the order asked for; empty is the default one."""
     regions: tuple[str, ...] = ()
     """The regions asked; empty until they are known."""
     loading: bool = False
     updated: datetime | None = None
-    """When the last complete listing of every region ended; None before the first."""
-    errors: tuple[tuple[str, CloudtuiError], ...] = ()
-    """(region, failure) of the last listing; the region is empty when none could be asked."""
-    identity: Identity | None = None
-    profile: str = ""
+    """When the last complete listing of every place ended; None before the first."""
+    errors: tuple[tuple[Place, CloudtuiError], ...] = ()
+    """The places that could not be listed last time; the region is empty when none of the
+    profile's could be asked."""
+    identities: Mapping[str, Identity] = field(default_factory=dict)
+    """Who AWS says is asking, by profile; those that could not be asked are left out."""
+    snapshot: datetime | None = None
+    """When the rows of `unconfirmed` places were listed; None when there are none."""
+    unconfirmed: frozenset[Place] = frozenset()
+    """Places whose rows are from an earlier run and were not listed yet in this one."""
+    _old: frozenset[Place] = field(default=frozenset(), init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        old = self.unconfirmed | {place for place, _ in self.errors}
+        object.__setattr__(self, "_old", old)
+
+    @property
+    def identity(self) -> Identity | None:
+        """Of the first profile that AWS knows."""
+        known = (self.identities[p] for p in self.profiles if p in self.identities)
+        return next(known, None)
 
     @property
     def stale(self) -> bool:
@@ -36,6 +55,13 @@ class InventoryState:
     @property
     def changing(self) -> bool:
         return any(i.state.changing for i in self.instances)
+
+    def dimmed(self, instance: Instance) -> bool:
+        """Whether the row is from an earlier run, or its place could not be listed last time."""
+        if not self._old:
+            return False
+        profile = instance.profile
+        return Place(profile, instance.region) in self._old or Place(profile) in self._old
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +139,18 @@ class TunnelsChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class PricesChanged:
+    """Prices came in, or a bill's disks and addresses did: look them up again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
     """Something to say."""
 
     note: Note
 
 
-Event = InventoryChanged | SessionsChanged | TunnelsChanged | Noted
+Event = InventoryChanged | SessionsChanged | TunnelsChanged | PricesChanged | Noted
 Listener = Callable[[Event], None]
 
 

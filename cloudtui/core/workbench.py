@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shlex
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -15,8 +14,8 @@ from cloudtui.core.all_sessions import AllSessions
 from cloudtui.core.connections import Connections
 from cloudtui.core.events import Event, Events, Listener, Note, Noted
 from cloudtui.core.inventory import Inventory
-from cloudtui.core.links import Links
 from cloudtui.core.jupyter import Jupyter
+from cloudtui.core.links import Links
 from cloudtui.core.prices import Prices
 from cloudtui.core.sessions import READ_ONLY, Sessions
 from cloudtui.core.tasks import cancel
@@ -50,8 +49,8 @@ class Workbench:
     connections: Connections
     sessions: Sessions
     all_sessions: AllSessions
-    links: Links
     tunnels: Tunnels
+    links: Links
     jupyter: Jupyter
     prices: Prices
 
@@ -60,7 +59,7 @@ class Workbench:
         settings: Settings,
         prompts: Prompts,
         *,
-        profile: str = "",
+        profiles: Sequence[str] = (),
         regions: Sequence[str] = (),
         read_only: bool = False,
     ) -> None:
@@ -68,7 +67,7 @@ class Workbench:
         self.read_only = read_only or settings.read_only
         self.notes: list[Note] = []
         self._prompts = prompts
-        self._profile = profile or settings.profile
+        self._profiles = tuple(profiles) or settings.profiles
         self._regions = tuple(regions) or settings.regions
         self._events = Events()
         self._stack = AsyncExitStack()
@@ -77,19 +76,18 @@ class Workbench:
 
     async def __aenter__(self) -> Self:
         """Cheap: nothing is imported, read or asked before it is needed."""
-        explicit = [region for region in self._regions if region != "all"]
         self.inventory = Inventory(
-            lambda: _amazon(self._profile, explicit),
+            _amazon,
             self._events,
-            profile=self._profile or os.environ.get("AWS_PROFILE", ""),
+            profiles=self._profiles,
             regions=self._regions,
             refresh_seconds=self.settings.refresh_seconds,
         )
         self.connections = Connections(self.settings, self.inventory, self._prompts)
         self.sessions = Sessions(self.connections, self._events, read_only=self.read_only)
-        self.links = Links(self.connections, self.tunnels)
         self.all_sessions = AllSessions(self.inventory, self.connections, self.sessions)
         self.tunnels = Tunnels(self.connections, self._events)
+        self.links = Links(self.connections, self.tunnels)
         self.jupyter = Jupyter(
             self.connections,
             self.tunnels,

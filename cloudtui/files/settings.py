@@ -27,8 +27,8 @@ class Settings:
 
     theme: str = "cloudtui-dark"
     """Name of the theme: cloudtui-dark, cloudtui-light or one of your own."""
-    profile: str = ""
-    """AWS profile; without one, what AWS_PROFILE says."""
+    profiles: tuple[str, ...] = ()
+    """AWS profiles to show; without one, what AWS_PROFILE says."""
     regions: tuple[str, ...] = ()
     """Regions to show; none is the profile's own region, `all` is every enabled one."""
     ssh_config: Path | None = None
@@ -131,7 +131,7 @@ def _table(value: Value) -> dict[str, str]:
 
 _READ: dict[str, tuple[Callable[[Value], Any], str]] = {
     "theme": (_some_word, "a name"),
-    "profile": (_word, "a name"),
+    "profiles": (_words, "a list of profile names"),
     "regions": (_words, "a list of region names, or all"),
     "ssh_config": (_file, "a file"),
     "key_folders": (_folders, "a list of folders"),

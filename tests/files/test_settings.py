@@ -39,7 +39,7 @@ def test_every_setting_is_read(cut_off: Path) -> None:
         paths.config_dir(),
         """
 theme: nord
-profile: lab
+profiles: [lab, prod]
 regions: [us-east-1, eu-west-1]
 ssh_config: ~/.ssh/lab_config
 key_folders:
@@ -56,7 +56,7 @@ keys:
     )
     assert load() == Settings(
         theme="nord",
-        profile="lab",
+        profiles=("lab", "prod"),
         regions=("us-east-1", "eu-west-1"),
         ssh_config=cut_off / ".ssh/lab_config",
         key_folders=(cut_off / "keys", Path("/mnt/keys")),

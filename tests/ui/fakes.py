@@ -424,7 +424,7 @@ def listed(instances: Sequence[Instance] = FLEET, **changes: Any) -> InventorySt
         instances=tuple(instances),
         regions=("us-east-1", "eu-west-1", "us-west-2"),
         updated=datetime.now(UTC),
-        identity=Identity("123456789012", "arn:aws:iam::123456789012:user/nlp-lab"),
+        identities={"": Identity("123456789012", "arn:aws:iam::123456789012:user/nlp-lab")},
     )
     return replace(state, **changes)
 

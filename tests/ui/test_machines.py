@@ -10,6 +10,7 @@ from textual.widgets import Input
 from cloudtui.core.events import InventoryState, TunnelPhase, TunnelState
 from cloudtui.model.errors import CloudtuiError, CredentialsProblem, Unreachable
 from cloudtui.model.finding import Identity
+from cloudtui.model.place import Place
 from cloudtui.ui.screens.dialogs import Choose
 from cloudtui.ui.screens.machines import MachinesScreen, regions_words
 from cloudtui.ui.screens.sessions import SessionsScreen
@@ -44,7 +45,7 @@ async def test_no_instances_says_where_and_what_next() -> None:
 
 async def test_a_failure_with_no_rows_shows_reason_and_next_step() -> None:
     error = Unreachable("Cannot list instances: timed out.", "ec2.us-east-1", "Check the network.")
-    async with console(InventoryState(errors=(("us-east-1", error),))) as ui:
+    async with console(InventoryState(errors=((Place("", "us-east-1"), error),))) as ui:
         for words in ("× Cannot list instances: timed out.", "ec2.us-east-1", "Check the network."):
             assert words in ui.text
         assert "Ctrl-r" in ui.text
@@ -56,7 +57,7 @@ async def test_a_failure_keeps_old_rows_dimmed_with_their_age() -> None:
         cell = screen_of(ui).table.get_cell(FLEET[0].id, "name")
         ui.bench.inventory.show(
             updated=datetime.now(UTC) - timedelta(minutes=3, seconds=2),
-            errors=(("us-east-1", Unreachable("Cannot list us-east-1.")),),
+            errors=((Place("", "us-east-1"), Unreachable("Cannot list us-east-1.")),),
         )
         await ui.settle()
         assert normal in ui.text
@@ -69,7 +70,9 @@ async def test_a_failure_keeps_old_rows_dimmed_with_their_age() -> None:
 async def test_only_rows_of_the_failed_region_are_dimmed() -> None:
     far = machine(9, "far", region="eu-west-1")
     async with console(listed([*FLEET, far])) as ui:
-        ui.bench.inventory.show(errors=(("eu-west-1", Unreachable("Cannot list eu-west-1.")),))
+        ui.bench.inventory.show(
+            errors=((Place("", "eu-west-1"), Unreachable("Cannot list eu-west-1.")),)
+        )
         await ui.settle()
         table = screen_of(ui).table
         styles = {key: table.get_cell(key, "name").style for key in (FLEET[0].id, far.id)}
@@ -78,7 +81,7 @@ async def test_only_rows_of_the_failed_region_are_dimmed() -> None:
 
 async def test_without_credentials_it_says_where_it_looked_and_what_to_do() -> None:
     error = CredentialsProblem("No AWS credentials were found.", "Looked at ~/.aws/credentials.")
-    async with console(InventoryState(errors=(("", error),))) as ui:
+    async with console(InventoryState(errors=((Place(), error),))) as ui:
         for words in (
             "No AWS credentials were found.",
             "Looked at ~/.aws/credentials.",
@@ -92,7 +95,7 @@ async def test_without_credentials_it_says_where_it_looked_and_what_to_do() -> N
 
 
 async def test_rows_that_come_after_a_failure_replace_it_and_take_the_focus() -> None:
-    async with console(InventoryState(errors=(("", CloudtuiError("No.")),))) as ui:
+    async with console(InventoryState(errors=((Place(), CloudtuiError("No.")),))) as ui:
         ui.bench.inventory.show(instances=FLEET, errors=(), updated=datetime.now(UTC))
         await ui.settle()
         assert "bert-gpu" in ui.text
@@ -104,7 +107,7 @@ async def test_the_header_tells_account_regions_running_and_age() -> None:
         header = ui.text.splitlines()[0]
         for words in ("cloudtui", "nlp-lab@123456789012", "us-east-1 +2", "3 running", "updated"):
             assert words in header
-        ui.bench.inventory.show(identity=Identity("1", "arn:aws:iam::1:root"))
+        ui.bench.inventory.show(identities={"": Identity("1", "arn:aws:iam::1:root")})
         await ui.settle()
         assert "root@1" in ui.text.splitlines()[0]
 

@@ -97,8 +97,8 @@ class MachinesScreen(Area):
     def _paint(self) -> None:
         state, query = self._state, self.query_text
         rows = [i for i in state.instances if matches(i, query)]
-        stale = frozenset(region for region, _ in state.errors)
-        self.table.show_instances(rows, stale, filling=state.loading and state.updated is None)
+        filling = state.loading and state.updated is None
+        self.table.show_instances(rows, state.dimmed, filling=filling)
         face = self.query_one(Face)
         face.display, self.table.display = not rows, bool(rows)
         if rows and self.focused is None:

@@ -50,8 +50,8 @@ class Header(Widget):
         if state.identity:
             who = f"{state.identity.user}@{state.identity.account}"
             parts.append(Content.styled(who, "$warning" if state.identity.root else ""))
-        elif state.profile:
-            parts.append(Content(state.profile))
+        elif any(state.profiles):
+            parts.append(Content(" ".join(filter(None, state.profiles))))
         if state.regions:
             more = f" +{len(state.regions) - 1}" if len(state.regions) > 1 else ""
             parts.append(Content.styled(state.regions[0] + more, "$foreground-muted"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -51,17 +51,14 @@ class MachinesTable(KeyedTable):
     def show_instances(
         self,
         instances: Iterable[Instance],
-        stale_regions: frozenset[str],
+        dimmed: Callable[[Instance], bool],
         *,
         filling: bool = False,
     ) -> None:
-        """Show exactly these instances; an empty region in `stale_regions` means every region."""
+        """Show exactly these instances; `dimmed` tells which are not known to be true now."""
         now, colours = datetime.now(UTC), self.app.theme_variables
         self.show(
-            [
-                _row(i, now, colours, i.region in stale_regions or "" in stale_regions)
-                for i in instances
-            ],
+            [_row(i, now, colours, dimmed(i)) for i in instances],
             filling=filling,
         )
 

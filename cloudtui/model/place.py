@@ -1,0 +1,17 @@
+"""Where machines are: one region, as one profile sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One account's view of one region.
+
+    An empty region stands for every region of the profile, as when none of them could be asked.
+    """
+
+    profile: str = ""
+    """An AWS profile; empty for the default one."""
+    region: str = ""
