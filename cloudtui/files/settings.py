@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
@@ -10,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cloudtui.files import paths
-from cloudtui.files.atomic import write_atomically
+from cloudtui.files import paths, view
 from cloudtui.files.yaml_file import Value, read_yaml
 from cloudtui.model.errors import UsageError
 
@@ -231,23 +229,12 @@ def _written(value: object) -> str:
     return str(value)
 
 
-def _view_file() -> Path:
-    return paths.state_dir() / "view.yaml"
-
-
 def remembered_theme() -> str | None:
     """The theme chosen last in the console, or None."""
-    try:
-        value = read_yaml(_view_file()).get("theme")
-    except (FileNotFoundError, UsageError):
-        return None
-    return value.content or None if value and isinstance(value.content, str) else None
+    words = view.recall("theme")
+    return words[0] if len(words) == 1 else None
 
 
 def remember_theme(name: str) -> None:
     """Keep the theme for the next start; a disk that takes no files is no failure."""
-    import yaml
-
-    text = yaml.safe_dump({"theme": name}, allow_unicode=True)
-    with contextlib.suppress(OSError):
-        write_atomically(_view_file(), text.encode())
+    view.remember(theme=name)
