@@ -22,10 +22,13 @@ from cloudtui.core.tasks import aside
 from cloudtui.core.workbench import Workbench
 from cloudtui.files import settings
 from cloudtui.model.errors import CloudtuiError, ConnectionCut, NotFound, UsageError
+from cloudtui.model.filter import Filter
 from cloudtui.model.finding import Health
-from cloudtui.model.instance import Instance, matches, resolve
+from cloudtui.model.instance import Instance, resolve
 from cloudtui.model.session import Ending, Program, Session
 from cloudtui.model.words import since
+
+NEAR_NAMES = 6
 
 
 @asynccontextmanager
@@ -53,15 +56,17 @@ async def ls(words: argparse.Namespace) -> int:
     """Print the instances that match every filter word."""
     async with opened(words) as bench:
         state = await bench.inventory.load()
-    query = " ".join(words.filter)
+    wanted = Filter(words.filter)
     rows = sorted(
-        (i for i in state.instances if matches(i, query)),
+        (i for i in state.instances if wanted.matches(i)),
         key=lambda i: (i.region, i.name.casefold(), i.id),
     )
     if words.json:
         output.document(_listing(state, rows))
     elif rows or not state.errors:
-        _print_instances(state, rows, query)
+        _print_instances(state, rows, " ".join(words.filter))
+        if not rows:
+            _explain(wanted, state)
     told: set[tuple[str, str]] = set()
     for place, error in state.errors:
         region = place.region
@@ -72,6 +77,16 @@ async def ls(words: argparse.Namespace) -> int:
             output.narrate(f"{region}: the same.")
         told.add(what)
     return state.errors[0][1].exit_code if state.errors else 0
+
+
+def _explain(wanted: Filter, state: InventoryState) -> None:
+    """Say why nothing matched: a word that does not exist, or names that are only near."""
+    if wanted.problem:
+        output.narrate(wanted.problem)
+    near = [i.spoken for i in wanted.rows(state.instances)]
+    if near:
+        more = " …" if len(near) > NEAR_NAMES else ""
+        output.narrate(f"Names near it: {', '.join(near[:NEAR_NAMES])}{more}")
 
 
 def _print_instances(state: InventoryState, rows: list[Instance], query: str) -> None:

@@ -1,9 +1,8 @@
-"""An EC2 instance and the pure rules about it: who a name means, what can be done, what matches."""
+"""An EC2 instance and the pure rules about it: who a name means, what can be done."""
 
 from __future__ import annotations
 
-import fnmatch
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -168,66 +167,3 @@ def resolve(name: str, instances: Iterable[Instance]) -> Instance:
         hint,
         "List them with: cloudtui ls. Another region: --region REGION or --region all.",
     )
-
-
-FILTER_WORDS = ("state", "type", "region", "zone", "name", "id", "key", "ip", "spot", "tag")
-
-
-def matches(instance: Instance, query: str) -> bool:
-    """Whether the row passes the filter: every word must hold.
-
-    `state:running`, `type:g5*`, `region:eu-*`, `tag:team=nlp` look at one field (prefix or
-    glob); any other word is looked for in every visible field. Case never matters.
-    """
-    return all(_word_matches(instance, word) for word in query.split())
-
-
-def _word_matches(instance: Instance, word: str) -> bool:
-    key, colon, value = word.partition(":")
-    if colon and key.lower() in FILTER_WORDS:
-        return _field_matches(instance, key.lower(), value)
-    plain = word.casefold()
-    return any(plain in text.casefold() for text in _texts(instance))
-
-
-def _texts(instance: Instance) -> Sequence[str]:
-    return (
-        instance.name,
-        instance.id,
-        instance.type,
-        instance.zone,
-        instance.state.value,
-        instance.public_ip,
-        instance.private_ip,
-        instance.key_name,
-        instance.lifecycle,
-        *(f"{k}={v}" for k, v in instance.tags.items() if k != "Name"),
-    )
-
-
-def _field_matches(instance: Instance, key: str, value: str) -> bool:
-    if key == "tag":
-        tag, equals, wanted = value.partition("=")
-        if not equals:
-            return any(_like(name, tag) for name in instance.tags)
-        return any(_like(n, tag) and _like(v, wanted) for n, v in instance.tags.items())
-    if key == "spot":
-        return instance.spot == (value.lower() not in ("no", "false", "0"))
-    fields = {
-        "state": (instance.state.value,),
-        "type": (instance.type,),
-        "region": (instance.region,),
-        "zone": (instance.zone,),
-        "name": (instance.name,),
-        "id": (instance.id,),
-        "key": (instance.key_name,),
-        "ip": (instance.public_ip, instance.private_ip, instance.ipv6),
-    }
-    return any(_like(text, value) for text in fields[key])
-
-
-def _like(text: str, pattern: str) -> bool:
-    text, pattern = text.casefold(), pattern.casefold()
-    if any(c in pattern for c in "*?["):
-        return fnmatch.fnmatchcase(text, pattern)
-    return text.startswith(pattern)

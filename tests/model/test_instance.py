@@ -1,17 +1,12 @@
 from __future__ import annotations
 
-import string
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from cloudtui.model.errors import Ambiguous, NotFound
 from cloudtui.model.instance import (
     GLYPHS,
     Instance,
     State,
-    matches,
     next_step,
     resolve,
     why_not_connect,
@@ -76,37 +71,6 @@ def test_unknown_names_say_what_there_is(name: str) -> None:
         resolve(name, (LAB, GONE) if name != "" else ())
     assert caught.value.exit_code == 3
     assert "cloudtui ls" in caught.value.hint
-
-
-@pytest.mark.parametrize(
-    ("query", "wanted"),
-    [
-        ("", {GPU, LAB, GONE}),
-        ("state:running", {GPU}),
-        ("STATE:Run", {GPU}),
-        ("type:g5*", {GPU}),
-        ("region:eu-*", {LAB}),
-        ("tag:team=nlp", {GPU}),
-        ("tag:team", {GPU, LAB}),
-        ("spot:yes", {LAB}),
-        ("spot:no name:bert", {GPU, GONE}),
-        ("nlp", {GPU}),
-        ("54.1", {GPU}),
-        ("ip:10.", {GPU}),
-        ("bert state:term", {GONE}),
-        ("odd:word", set()),
-    ],
-)
-def test_filter_words(query: str, wanted: set[Instance]) -> None:
-    assert {i.id for i in ALL if matches(i, query)} == {i.id for i in wanted}
-
-
-@given(st.text(string.printable), st.text(string.printable))
-def test_more_words_never_match_more(one: str, two: str) -> None:
-    for instance in ALL:
-        if matches(instance, f"{one} {two}"):
-            assert matches(instance, one)
-            assert matches(instance, two)
 
 
 def test_every_state_has_a_glyph_and_a_reason() -> None:

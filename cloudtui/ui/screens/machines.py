@@ -11,7 +11,8 @@ from textual.widgets import Input, Static
 
 from cloudtui.core.events import Event, InventoryChanged, InventoryState, TunnelsChanged
 from cloudtui.model.errors import CloudtuiError, CredentialsProblem
-from cloudtui.model.instance import Instance, matches
+from cloudtui.model.filter import matches
+from cloudtui.model.instance import Instance
 from cloudtui.model.words import plural, since
 from cloudtui.ui.actions import Where
 from cloudtui.ui.screens.area import Area, bindings
