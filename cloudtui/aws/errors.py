@@ -22,6 +22,7 @@ from cloudtui.model.errors import (
     CloudtuiError,
     CredentialsProblem,
     Refused,
+    Throttled,
     Timeout,
     Unreachable,
     UsageError,
@@ -183,7 +184,7 @@ def _from_answer(exc: b.ClientError, said: _Sentence) -> CloudtuiError:
         )
     if code in _TOO_FAST:
         return said.error(
-            CloudtuiError, "AWS gets too many requests from this account", detail, said.try_again
+            Throttled, "AWS gets too many requests from this account", detail, said.try_again
         )
     if code.isdigit() or code in _DOWN:
         hint = said.try_again

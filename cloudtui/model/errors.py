@@ -2,6 +2,7 @@
 
 CloudtuiError              1
 ├── PortTaken              1
+├── Throttled              1
 ├── UsageError             2
 ├── NotFound               3
 │   └── Ambiguous          3
@@ -37,6 +38,10 @@ class CloudtuiError(Exception):
 
 class PortTaken(CloudtuiError):
     """Another program listens on the local port."""
+
+
+class Throttled(CloudtuiError):
+    """AWS asks to slow down: too many requests of the account."""
 
 
 class UsageError(CloudtuiError):
