@@ -366,6 +366,7 @@ _KEY_WORDS = {
     "colon": ":",
     "tilde": "~",
     "question_mark": "?",
+    "exclamation_mark": "!",
     "pagedown": "PgDn",
     "pageup": "PgUp",
     "down": "↓",

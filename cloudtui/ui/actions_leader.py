@@ -49,6 +49,10 @@ LEADER_ACTIONS: tuple[Action, ...] = (
          "Close this pane and stay: a session is detached, a shell ends.", "close_pane"),
     _key("next_tab", ("n",), "next tab", "The next tab; 1 to 9 go to that tab.", "next_tab"),
     _key("previous_tab", ("N",), "previous tab", "The previous tab.", "previous_tab"),
+    _key("own_tab", ("exclamation_mark",), "own tab",
+         "Move this pane to a tab of its own.", "break_out"),
+    _key("move", ("t",), "move to tab",
+         "Move this pane beside the active one of another tab.", "move_to_tab"),
     _key("share", ("b",), "type to several",
          "Add this pane to those that get what is typed into any of them, or take it out. "
          "It ends when the tab is left.", "toggle_sharing"),

@@ -270,3 +270,66 @@ async def test_an_address_in_a_local_shell_is_opened_as_it_is() -> None:
         await it.ui.press("enter")
         await until(it.ui, lambda: it.ui.bench.browsed == ["http://localhost:8888/"])
         assert it.ui.bench.links.asked[-1][0] == ""
+
+
+async def test_a_pane_moves_to_a_tab_of_its_own_and_stays_attached() -> None:
+    async with panes() as it:
+        new = await it.split("vertical_line")
+        new.print("before the move")
+        await it.lead("exclamation_mark")
+        await until(it.ui, lambda: len(it.screen.tabs) == 2 and it.focused)
+        await until(it.ui, lambda: new.size == (120, 32))
+        assert "before the move" in it.ui.text
+        await it.ui.press("a")
+        await it.lead("1")
+        await until(it.ui, lambda: it.channels[0].size == (120, 32) and it.focused)
+        await it.ui.press("b")
+        assert [c.written for c in it.channels] == [b"b", b"a"]
+        assert not any(c.closed for c in it.channels)
+
+
+async def test_a_pane_alone_in_its_tab_has_a_tab_of_its_own_already() -> None:
+    async with panes() as it:
+        await it.lead("exclamation_mark")
+        assert it.ui.said[-1] == "This pane has a tab of its own already."
+        await it.lead("t")
+        assert it.ui.said[-1] == "There is no other tab to move this pane to."
+
+
+async def test_a_pane_moves_to_a_chosen_tab_and_the_layout_is_remembered() -> None:
+    async with panes() as it:
+        await it.split("minus")
+        await it.lead("exclamation_mark")
+        await until(it.ui, lambda: len(it.screen.tabs) == 2 and it.focused)
+        it.channels[1].print("kept")
+        await it.lead("t")
+        assert "1  eval bert-gpu" in it.ui.text
+        await it.ui.press("enter")
+        await until(it.ui, lambda: len(it.screen.tabs) == 1 and it.focused)
+        await until(it.ui, lambda: [c.size for c in it.channels] == [(60, 33), (59, 33)])
+        assert "kept" in it.ui.text
+        await it.ui.press("x")
+        assert it.channels[1].written == b"x"
+        assert not any(c.closed for c in it.channels)
+        await it.lead("R")
+        await until(it.ui, lambda: len(it.channels) == 4 and it.focused)
+        assert it.channels[2].size[1] == 32
+        assert it.channels[3].size[0] < 61
+
+
+async def test_one_of_two_panes_moves_to_a_tab_and_the_other_stays() -> None:
+    async with panes() as it:
+        await it.split("minus")
+        await it.split("vertical_line")
+        await it.lead("exclamation_mark")
+        await until(it.ui, lambda: len(it.screen.tabs) == 2 and it.focused)
+        await it.lead("1")
+        await until(it.ui, lambda: it.focused)
+        await it.lead("t")
+        await it.ui.press("enter")
+        await until(it.ui, lambda: it.screen.tab is it.screen.tabs[1] and it.focused)
+        assert [len(tab.frames) for tab in it.screen.tabs] == [1, 2]
+        await until(it.ui, lambda: it.channels[1].size == (59, 32))
+        await it.lead("1", "x")
+        await until(it.ui, lambda: it.channels[0].closed and it.focused)
+        assert [c.closed for c in it.channels] == [True, False, False]

@@ -6,7 +6,6 @@ from datetime import datetime
 
 from textual import events, on, work
 from textual.app import ComposeResult
-from textual.containers import Container
 
 from cloudtui.core import layouts
 from cloudtui.core.events import Severity
@@ -39,7 +38,6 @@ class WorkspaceScreen(Moving):
     BINDINGS = bindings(Where.PANE)
     AUTO_FOCUS = ""
     CSS = """
-    WorkspaceScreen #tabs { height: 1fr; }
     WorkspaceScreen Footer { display: none; }
     WorkspaceScreen.-ended Footer { display: block; }
     """
@@ -53,7 +51,7 @@ class WorkspaceScreen(Moving):
 
     def compose(self) -> ComposeResult:
         yield TabBar(self)
-        yield Container(id="tabs")
+        yield self.board
         yield Footer(self.footer_keys)
 
     def on_mount(self) -> None:
@@ -92,7 +90,7 @@ class WorkspaceScreen(Moving):
                     if frame.ending is not None:
                         self.again()
                     return
-        self._add_tab(Splits(self._frame(target)))
+        self._add_tab(Splits(self.board, self._frame(target)))
 
     def _frame(self, target: Target) -> PaneFrame:
         self._made += 1
@@ -100,16 +98,15 @@ class WorkspaceScreen(Moving):
 
     def _add_tab(self, tab: Splits) -> None:
         self.tabs.append(tab)
-        self.query_one("#tabs").mount(tab)
         self.show_tab(tab)
 
     def show_tab(self, tab: Splits) -> None:
         """Bring it to the front; typing to several panes ends with the tab that is left."""
         for each in self.tabs:
-            each.display = each is tab
             if each is not tab:
                 self._stop_sharing(each)
         self.tab = tab
+        self.board.show(tab)
         tab.active.remove_class("-rang")
         self.query_one(TabBar).forget(tab)
         self._settle()
@@ -133,18 +130,22 @@ class WorkspaceScreen(Moving):
     def _close(self, frame: PaneFrame) -> bool:
         """Take a pane away; False when its tab went with it."""
         tab = next(tab for tab in self.tabs if frame in tab.frames.values())
-        if tab.take(frame):
-            self._settle()
-            return True
+        stays = tab.take(frame)
+        frame.remove()
+        if not stays:
+            self._drop_tab(tab)
+        self._settle()
+        return stays
+
+    def _drop_tab(self, tab: Splits) -> None:
+        """A tab whose last pane went away."""
         place = self.tabs.index(tab)
         self.tabs.remove(tab)
-        tab.remove()
         if tab is self.tab:
             self.tab = None
+            self.board.show(None)
             if self.tabs:
                 self.show_tab(self.tabs[max(0, place - 1)])
-        self._settle()
-        return False
 
     def back(self) -> None:
         """Stop what is being opened, and go back to where you came from."""
@@ -280,7 +281,9 @@ class WorkspaceScreen(Moving):
     def _focused(self, event: events.DescendantFocus) -> None:
         """A click on another pane makes it the active one."""
         frame = event.widget.parent
-        if not self.tab or not isinstance(frame, PaneFrame) or frame is self.tab.active:
+        if event.widget is not self.focused or not isinstance(frame, PaneFrame):
+            return
+        if self.tab is None or frame is self.tab.active:
             return
         if frame in self.tab.frames.values():
             self.tab.activate(frame)
@@ -463,7 +466,7 @@ class WorkspaceScreen(Moving):
         if left is None:
             return
         first, *others = panes(left)
-        tab = Splits(wanted[first])
+        tab = Splits(self.board, wanted[first])
         self._add_tab(tab)
         tab.plan = renamed(left, {name: frame.name_ for name, frame in wanted.items()})
         for name in others:

@@ -1,10 +1,11 @@
-"""Moving about in the workspace: between panes and tabs, borders, zoom and swap."""
+"""Moving about in the workspace: between panes and tabs, borders, zoom, swap, other tabs."""
 
 from __future__ import annotations
 
+from cloudtui.core.events import Severity
 from cloudtui.model.layout import Axis, Way
 from cloudtui.ui.screens.area import Area
-from cloudtui.ui.widgets.splits import Splits
+from cloudtui.ui.widgets.splits import Board, Splits
 from cloudtui.ui.widgets.splits_frame import PaneFrame
 
 STEP = 4
@@ -16,6 +17,7 @@ class Moving(Area):
 
     def __init__(self) -> None:
         super().__init__()
+        self.board = Board()
         self.tabs: list[Splits] = []
         self.tab: Splits | None = None
         """The tab in front; None when there is no pane at all."""
@@ -33,6 +35,12 @@ class Moving(Area):
         raise NotImplementedError
 
     def _remember(self) -> None:
+        raise NotImplementedError
+
+    def _add_tab(self, tab: Splits) -> None:
+        raise NotImplementedError
+
+    def _drop_tab(self, tab: Splits) -> None:
         raise NotImplementedError
 
     def focus_left(self) -> None:
@@ -95,3 +103,53 @@ class Moving(Area):
         if self.tab:
             place = self.tabs.index(self.tab) + step
             self.show_tab(self.tabs[place % len(self.tabs)])
+
+    def break_out(self) -> None:
+        """Move the active pane to a tab of its own."""
+        tab = self.tab
+        if tab is None:
+            return
+        frame = tab.active
+        if not tab.take(frame):
+            self.cloudtui.say("This pane has a tab of its own already.", Severity.WARNING)
+            return
+        self._remember()
+        self._add_tab(Splits(self.board, frame))
+
+    def move_to_tab(self) -> None:
+        """Ask for a tab, and move the active pane there."""
+        from cloudtui.ui.screens.dialogs import Choose
+
+        here = self.tab
+        if here is None:
+            return
+        others = [tab for tab in self.tabs if tab is not here]
+        options = {
+            str(n): f"{self.tabs.index(tab) + 1}  {tab.words}" for n, tab in enumerate(others)
+        }
+        if len(here.frames) > 1:
+            options["own"] = "A tab of its own"
+        if not options:
+            self.cloudtui.say("There is no other tab to move this pane to.", Severity.WARNING)
+            return
+        frame = here.active
+
+        def chosen(answer: str | None) -> None:
+            if answer is None or frame.name_ not in here.frames:
+                return
+            here.activate(frame)
+            if answer == "own":
+                self.break_out()
+            elif others[int(answer)] in self.tabs:
+                self._join(frame, here, others[int(answer)])
+
+        self.app.push_screen(Choose(f"Move {frame.target.name} to", options), chosen)
+
+    def _join(self, frame: PaneFrame, old: Splits, new: Splits) -> None:
+        if old.take(frame):
+            self._remember()
+        else:
+            self._drop_tab(old)
+        new.add(frame, Axis.ROW)
+        self.show_tab(new)
+        self._remember()

@@ -57,11 +57,9 @@ class TabBar(Widget):
         )
 
     def _entry(self, number: int, tab: Splits) -> Content:
-        frame = tab.active
         front = tab is self._workspace.tab
         style = "bold $foreground on $panel" if front else "$foreground-muted"
-        more = f" +{len(tab.frames) - 1}" if len(tab.frames) > 1 else ""
-        words = f" {number + 1} {frame.pane.title or frame.target.name} {frame.target.host}{more}"
+        words = f" {number + 1} {tab.words}"
         marks: list[tuple[str, str]] = []
         if any(f.loss for f in tab.frames.values()):
             marks.append((" × lost", "bold $warning"))

@@ -1,8 +1,7 @@
-"""Frames laid out by a tree of splits; moving one never takes it off the screen."""
+"""Frames laid out by a tree of splits; moving one, to another tab too, keeps it on the screen."""
 
 from __future__ import annotations
 
-from textual.app import ComposeResult
 from textual.containers import Container
 from textual.geometry import Offset, Region, Size, Spacing
 from textual.layout import Layout, WidgetPlacement
@@ -14,15 +13,15 @@ from cloudtui.ui.widgets.splits_frame import PaneFrame
 
 
 class _Tree(Layout):
-    """Places the children of `Splits` where its tree says."""
+    """Places the children of `Board` where the tree of the tab in front says."""
 
     name = "splits"
 
     def arrange(
         self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True
     ) -> list[WidgetPlacement]:
-        assert isinstance(parent, Splits)
-        places = parent.boxes(size)
+        assert isinstance(parent, Board)
+        places = parent.front.boxes(size) if parent.front else {}
         return [
             WidgetPlacement(Region(*places[child.id]), Offset(), Spacing(), child)
             for child in children
@@ -30,30 +29,48 @@ class _Tree(Layout):
         ]
 
 
-class Splits(Container):
-    """One tab: its frames, which of them is active, who shares what is typed."""
+class Board(Container):
+    """Holds the frames of all tabs, and shows those of the one in front."""
 
     DEFAULT_CSS = """
-    Splits { width: 1fr; height: 1fr; }
+    Board { width: 1fr; height: 1fr; }
     """
 
-    def __init__(self, first: PaneFrame) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self._layout = _Tree()
-        self._first = first
+        self.front: Splits | None = None
+
+    @property
+    def layout(self) -> Layout:
+        return self._layout
+
+    def show(self, tab: Splits | None) -> None:
+        """Bring a tab to the front; the frames of the others are hidden and go on."""
+        self.front = tab
+        for frame in self.children:
+            if tab is None or frame.id not in tab.frames:
+                frame.display = False
+        if tab is not None:
+            tab.lay_out()
+
+    def on_resize(self) -> None:
+        if self.front is not None:
+            self.front.lay_out()
+
+
+class Splits:
+    """One tab: its frames, which of them is active, who shares what is typed."""
+
+    def __init__(self, board: Board, first: PaneFrame) -> None:
+        self._board = board
         self.frames: dict[str, PaneFrame] = {first.name_: first}
         self.plan: Node = first.name_
         self.active = first
         self.zoomed = False
         self.sharing: set[PaneFrame] = set()
         """The panes that get what is typed into any of them."""
-
-    def compose(self) -> ComposeResult:
-        yield self._first
-
-    @property
-    def layout(self) -> Layout:
-        return self._layout
+        self._mount(first)
 
     @property
     def home(self) -> str:
@@ -61,13 +78,20 @@ class Splits(Container):
         first = self.frames[tree.panes(self.plan)[0]].target.instance
         return first.id if first else ""
 
+    @property
+    def words(self) -> str:
+        """`train bert-gpu +1`: the active pane, and how many more there are."""
+        frame = self.active
+        more = f" +{len(self.frames) - 1}" if len(self.frames) > 1 else ""
+        return f"{frame.pane.title or frame.target.name} {frame.target.host}{more}"
+
     def boxes(self, size: Size) -> dict[str, Box]:
         whole = Box(0, 0, size.width, size.height)
         return {self.active.name_: whole} if self.zoomed else tree.boxes(self.plan, whole)
 
     @property
     def _box(self) -> Box:
-        return Box(0, 0, *self.content_size)
+        return Box(0, 0, *self._board.content_size)
 
     def activate(self, frame: PaneFrame) -> None:
         self.active = frame
@@ -83,11 +107,15 @@ class Splits(Container):
         self.frames[frame.name_] = frame
         self.zoomed = False
         self.active = frame
-        self.mount(frame)
+        self._mount(frame)
         self.lay_out()
 
+    def _mount(self, frame: PaneFrame) -> None:
+        if frame.parent is None:
+            self._board.mount(frame)
+
     def take(self, frame: PaneFrame) -> bool:
-        """Remove a frame, which lets go of its channel; False when it was the last."""
+        """Let a frame go, which stays on the board; False when it was the last."""
         rest = tree.without(self.plan, frame.name_)
         self.sharing.discard(frame)
         if len(self.sharing) == 1:
@@ -101,7 +129,6 @@ class Splits(Container):
             self.zoomed = False
         self.plan = rest
         del self.frames[frame.name_]
-        frame.remove()
         self.lay_out()
         return True
 
@@ -121,18 +148,16 @@ class Splits(Container):
         self.lay_out()
 
     def lay_out(self) -> None:
-        """Place all frames as tree, zoom and marks are now."""
+        """Place all frames as tree, zoom and marks are now; nothing for a tab not in front."""
+        if self._board.front is not self:
+            return
         places = tree.boxes(self.plan, self._box)
         alone = len(self.frames) == 1
         for name, frame in self.frames.items():
-            shown = not self.zoomed or frame is self.active
-            frame.display = shown
+            frame.display = not self.zoomed or frame is self.active
             frame.set_class(not self.zoomed and places[name].x > 0, "-inner")
             frame.set_class(frame is self.active, "-active")
             frame.set_class(frame in self.sharing, "-sharing")
             frame.alone, frame.zoomed, frame.shared = alone, self.zoomed, len(self.sharing)
             frame.refresh_title()
             frame.refresh(layout=True)
-
-    def on_resize(self) -> None:
-        self.lay_out()
