@@ -12,16 +12,21 @@ from typing import TYPE_CHECKING, Self
 from cloudtui.core import browser
 from cloudtui.core.all_sessions import AllSessions
 from cloudtui.core.connections import Connections
-from cloudtui.core.events import Event, Events, Listener, Note, Noted
+from cloudtui.core.details import Details
+from cloudtui.core.events import Event, Events, Listener, Note, Noted, Severity
 from cloudtui.core.inventory import Inventory
 from cloudtui.core.jupyter import Jupyter
+from cloudtui.core.lifecycle import Lifecycle
 from cloudtui.core.links import Links
 from cloudtui.core.prices import Prices
 from cloudtui.core.sessions import READ_ONLY, Sessions
 from cloudtui.core.tasks import cancel
 from cloudtui.core.tunnels import Tunnels
+from cloudtui.files.cache import FileCache
 from cloudtui.files.settings import Settings
 from cloudtui.model.instance import Instance, next_step, why_not_connect
+from cloudtui.model.lifecycle import Verb
+from cloudtui.model.lifecycle import why_not as why_not_change
 from cloudtui.model.remote import Prompts
 
 if TYPE_CHECKING:
@@ -33,15 +38,17 @@ NEEDS_HOST = frozenset(
     {"sessions", "shell", "jupyter", "copy.ssh", "sessions.new", "sessions.change"}
 )
 """Rules of actions that need a machine that can be reached."""
-CHANGES = frozenset({"sessions.new", "sessions.change"})
+LIFECYCLE = {f"lifecycle.{verb.value}": verb for verb in Verb}
+"""Rules of actions that change a machine's state."""
+CHANGES = frozenset({"sessions.new", "sessions.change", *LIFECYCLE})
 """Rules of actions that change something, and that read-only refuses."""
 
 
 class Workbench:
     """`async with Workbench(...)` wraps either front.
 
-    Inside: `inventory`, `connections`, `sessions`, `all_sessions`, `tunnels`, `links`, `jupyter`;
-    `listen` for events.
+    Inside: `inventory`, `connections`, `sessions`, `all_sessions`, `tunnels`, `links`, `jupyter`,
+    `prices`, `details`, `lifecycle`; `listen` for events.
     Leaving closes tunnels, terminals and connections; nothing on the hosts is ended.
     """
 
@@ -53,6 +60,8 @@ class Workbench:
     links: Links
     jupyter: Jupyter
     prices: Prices
+    details: Details
+    lifecycle: Lifecycle
 
     def __init__(
         self,
@@ -76,8 +85,9 @@ class Workbench:
 
     async def __aenter__(self) -> Self:
         """Cheap: nothing is imported, read or asked before it is needed."""
+        self._loop = asyncio.get_running_loop()
         self.inventory = Inventory(
-            _amazon,
+            self._amazon,
             self._events,
             profiles=self._profiles,
             regions=self._regions,
@@ -95,6 +105,14 @@ class Workbench:
             read_only=self.read_only,
         )
         self.prices = Prices(self._events)
+        self.details = Details(self.inventory, self._events)
+        self.lifecycle = Lifecycle(
+            self.inventory,
+            self.connections,
+            self.sessions,
+            self.tunnels,
+            read_only=self.read_only,
+        )
         for room in (self.inventory, self.connections, self.tunnels):
             self._stack.push_async_callback(room.close)
         return self
@@ -123,6 +141,8 @@ class Workbench:
             return READ_ONLY
         if instance is None:
             return "No machine is selected."
+        if action in LIFECYCLE:
+            return why_not_change(LIFECYCLE[action], instance)
         reason = why_not_connect(instance) if action in NEEDS_HOST else ""
         return f"{reason} {next_step(instance)}".strip() if reason else ""
 
@@ -148,8 +168,11 @@ class Workbench:
             self.notes.append(event.note)
             del self.notes[:-NOTES_KEPT]
 
+    def _amazon(self, profile: str, regions: Sequence[str]) -> Amazon:
+        from cloudtui.aws.clients import Amazon
 
-def _amazon(profile: str, regions: Sequence[str]) -> Amazon:
-    from cloudtui.aws.clients import Amazon
+        return Amazon(profile, regions, cache=FileCache(self._set_aside))
 
-    return Amazon(profile=profile, regions=regions)
+    def _set_aside(self, sentence: str, detail: str) -> None:
+        note = Note(sentence, Severity.WARNING, detail)
+        self._loop.call_soon_threadsafe(self.note, note)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -127,10 +128,7 @@ def why_not_connect(instance: Instance) -> str:
 def next_step(instance: Instance) -> str:
     """What to do about a machine that cannot be connected to, or an empty string."""
     if instance.state is State.STOPPED:
-        return (
-            f"Start it first: aws ec2 start-instances --instance-ids {instance.id} "
-            f"--region {instance.region}"
-        )
+        return f"Start it first: cloudtui start {shlex.quote(instance.spoken)}"
     if instance.state.changing:
         return "Try again when it is done; the list follows it."
     return ""

@@ -443,6 +443,11 @@ class Step:
         return self.phase in (Phase.DONE, Phase.FAILED, Phase.LEFT)
 
     @property
+    def already(self) -> bool:
+        """Whether it was as wanted before anything was asked."""
+        return self.verb is not Verb.REBOOT and self.before.state is self.verb.goal
+
+    @property
     def sentence(self) -> str:
         """`bert-gpu (i-0f3c...) is stopped after 34 s.`"""
         label, took = self.before.label, duration(self.elapsed)
@@ -456,6 +461,8 @@ class Step:
                     f"{label} is still {self.now.state.value} after {took}. EC2 goes on; "
                     "cloudtui no longer follows it."
                 )
+            case Phase.DONE if self.already:
+                return f"{label} is {self.now.state.value} already."
             case Phase.DONE if self.verb is Verb.REBOOT:
                 return f"{label} reboots. EC2 shows it as running meanwhile."
             case Phase.DONE if self.verb is Verb.START:
