@@ -20,7 +20,9 @@ from botocore.exceptions import BotoCoreError
 from botocore.utils import JSONFileCache
 
 from cloudtui.aws.errors import translated
-from cloudtui.aws.quiet import COLLECTOR, HTTPSession, ModelLoader, ParserFactory, in_thread
+from cloudtui.aws.model_cache import Models
+from cloudtui.aws.quiet import COLLECTOR, HTTPSession, ParserFactory, in_thread
+from cloudtui.model.cache import Cache
 from cloudtui.model.errors import CredentialsProblem, UsageError
 
 if TYPE_CHECKING:
@@ -47,7 +49,12 @@ class Amazon:
     """
 
     def __init__(
-        self, profile: str = "", regions: Sequence[str] = (), endpoint_url: str = ""
+        self,
+        profile: str = "",
+        regions: Sequence[str] = (),
+        endpoint_url: str = "",
+        *,
+        cache: Cache | None = None,
     ) -> None:
         self.profile = (
             profile or os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE") or ""
@@ -57,6 +64,7 @@ class Amazon:
         """The regions that were asked for, as given; may hold `all`."""
         self._explicit_profile = profile
         self._endpoint_url = endpoint_url or None
+        self._cache = cache
         self._session: AioSession | None = None
         self._session_lock = threading.Lock()
         self._clients: dict[tuple[str, str], Any] = {}
@@ -140,7 +148,7 @@ class Amazon:
     def _opened_session(self) -> AioSession:
         with self._session_lock:
             if self._session is None:
-                self._session = _new_session(self._explicit_profile, self.profile)
+                self._session = _new_session(self._explicit_profile, self.profile, self._cache)
                 named = next((region for region in self.regions if region != "all"), "")
                 named = named or os.environ.get("AWS_REGION", "")
                 if named:  # else botocore's AWS_DEFAULT_REGION and profile
@@ -155,11 +163,11 @@ def _check(url: str) -> None:
         raise ValueError(f"{url} does not begin with http:// or https:// and a name.")
 
 
-def _new_session(explicit_profile: str, profile: str) -> AioSession:
+def _new_session(explicit_profile: str, profile: str, cache: Cache | None) -> AioSession:
     # A profile from the environment is left to botocore: keys in the environment go before it.
     session = AioSession(profile=explicit_profile or None)
     session.register_component("response_parser_factory", ParserFactory())
-    session.get_component("data_loader").file_loader = ModelLoader()
+    session.register_component("data_loader", Models(cache))
     session.set_default_client_config(
         AioConfig(
             retries={"mode": "standard", "total_max_attempts": 3},
