@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from cloudtui.ui.action import Action, Group, Where
+from cloudtui.ui.actions_list import LIST_ACTIONS
 from cloudtui.ui.actions_sessions import SESSION_ACTIONS
 
 __all__ = [
@@ -130,6 +131,7 @@ ACTIONS: tuple[Action, ...] = (
         _LISTS,
         Group.FIND,
     ),
+    *LIST_ACTIONS,
     Action(
         "pane.again",
         ("r",),
@@ -319,7 +321,7 @@ ACTIONS: tuple[Action, ...] = (
         "go.back",
         ("escape",),
         "back",
-        "Go back; clear the filter; stop what is being opened.",
+        "Go back; clear the filter, then the marks; stop what is being opened.",
         "back",
         _ALL,
         Group.EVERYWHERE,
@@ -374,6 +376,7 @@ _KEY_WORDS = {
     "home": "Home",
     "end": "End",
     "space": "Space",
+    "asterisk": "*",
     "tab": "Tab",
     "right_square_bracket": "]",
     "left_square_bracket": "[",

@@ -18,7 +18,7 @@ from cloudtui.ui.actions import Where
 from cloudtui.ui.screens.area import Area, bindings
 from cloudtui.ui.widgets.details import describe
 from cloudtui.ui.widgets.face import Face
-from cloudtui.ui.widgets.frame import Footer, Header
+from cloudtui.ui.widgets.frame import Footer, FooterKey, Header
 from cloudtui.ui.widgets.keyed_table import KeyedTable
 from cloudtui.ui.widgets.machines_table import MachinesTable
 
@@ -100,6 +100,7 @@ class MachinesScreen(Area):
         rows = [i for i in state.instances if matches(i, query)]
         filling = state.loading and state.updated is None
         self.table.show_instances(rows, state.dimmed, filling=filling)
+        self.table.keep_marks(i.id for i in state.instances)
         face = self.query_one(Face)
         face.display, self.table.display = not rows, bool(rows)
         if rows and self.focused is None:
@@ -206,11 +207,13 @@ class MachinesScreen(Area):
         self.table.focus()
 
     def back(self) -> None:
-        """Esc: clear the filter."""
+        """Esc: clear the filter, then the marks."""
         field = self.query_one(Input)
         if field.display:
             field.value = ""
             self._leave_filter()
+        else:
+            self.table.keep_marks()
 
     def back_or_quit(self) -> None:
         self.cloudtui.leave()
@@ -220,6 +223,21 @@ class MachinesScreen(Area):
 
     def refresh_now(self) -> None:
         self.workbench.inventory.refresh()
+
+    def footer_keys(self) -> list[FooterKey]:
+        """The entries of the footer, how many machines are marked before them."""
+        keys, table = super().footer_keys(), self.table
+        if not table.marks:
+            return keys
+        hidden = len(table.marks.difference(table.keys_shown))
+        words = f"marked, {hidden} hidden" if hidden else "marked"
+        return [FooterKey("go.back", str(len(table.marks)), words), *keys]
+
+    def mark_row(self) -> None:
+        self.table.mark()
+
+    def invert_marks(self) -> None:
+        self.table.invert_marks()
 
     def next_order(self) -> None:
         self.table.order_next()

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rich.segment import Segment
+from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.coordinate import Coordinate
 from textual.message import Message
+from textual.strip import Strip
 from textual.widgets import DataTable
+
+MARK = "▌"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +68,10 @@ class KeyedTable(DataTable[Text], inherit_bindings=False):
             color: $foreground;
             text-style: bold;
         }
+        & > .keyed-table--mark { color: $accent; text-style: bold; }
     }
     """
+    COMPONENT_CLASSES = {"keyed-table--mark"}
 
     class Moved(Message):
         """The row under the cursor is another one, or its cells changed."""
@@ -114,6 +121,42 @@ class KeyedTable(DataTable[Text], inherit_bindings=False):
             if not self._fit():
                 self._update()
         self.post_message(self.Moved())
+
+    def mark(self) -> None:
+        """Mark the row under the cursor, or take its mark away, and go to the next row."""
+        if self.key is not None:
+            self._mark(self.marks ^ {self.key})
+            self.action_cursor_down()
+
+    def invert_marks(self) -> None:
+        """Mark the rows shown that are not marked, and unmark those that are."""
+        self._mark(self.marks ^ frozenset(self.keys_shown))
+
+    def keep_marks(self, keys: Iterable[str] = ()) -> None:
+        """Only rows with these keys stay marked."""
+        kept = self.marks.intersection(keys) if self.marks else self.marks
+        if kept != self.marks:
+            self._mark(kept)
+
+    def _mark(self, keys: frozenset[str]) -> None:
+        self.marks = keys
+        self._clear_caches()
+        self.refresh()
+        self.post_message(self.Moved())
+
+    def render_line(self, y: int) -> Strip:
+        """The line with the mark of its row in the gutter."""
+        strip = super().render_line(y)
+        row = self.scroll_offset.y + y - self.header_height
+        if not self.marks or y < self.header_height or row >= self.row_count:
+            return strip
+        key = self.coordinate_to_cell_key(Coordinate(row, 0)).row_key.value
+        if key not in self.marks:
+            return strip
+        style = self.get_component_rich_style("keyed-table--mark", partial=True)
+        under = next(iter(strip.crop(0, 1)), Segment(" ")).style or Style.null()
+        mark = Segment(MARK, under + style)
+        return Strip.join([Strip([mark], 1), strip.crop(1)])
 
     def select(self, key: str) -> None:
         """Put the cursor on a row, if it is there."""
