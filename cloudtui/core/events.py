@@ -25,16 +25,22 @@ class InventoryState:
     """The regions asked; empty until they are known."""
     loading: bool = False
     updated: datetime | None = None
-    """When the last complete listing of every place ended; None before the first."""
+    """When the last look at every place ended, those in `errors` apart; None before the first."""
     errors: tuple[tuple[Place, CloudtuiError], ...] = ()
     """The places that could not be listed last time; the region is empty when none of the
-    profile's could be asked."""
+    profile's could be asked, and `all` when its list of regions was not to be had."""
     identities: Mapping[str, Identity] = field(default_factory=dict)
     """Who AWS says is asking, by profile; those that could not be asked are left out."""
     snapshot: datetime | None = None
     """When the rows of `unconfirmed` places were listed; None when there are none."""
     unconfirmed: frozenset[Place] = frozenset()
     """Places whose rows are from an earlier run and were not listed yet in this one."""
+    listed: Mapping[Place, datetime] = field(default_factory=dict)
+    """When the rows of each place were listed."""
+    slowed: tuple[Place, ...] = ()
+    """Places where AWS asked to slow down."""
+    next_look: datetime | None = None
+    """When the first of those is looked at again."""
     _old: frozenset[Place] = field(default=frozenset(), init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -144,13 +150,20 @@ class PricesChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class DetailsChanged:
+    """A part of what is known of one machine came in."""
+
+    instance_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
     """Something to say."""
 
     note: Note
 
 
-Event = InventoryChanged | SessionsChanged | TunnelsChanged | PricesChanged | Noted
+Event = InventoryChanged | SessionsChanged | TunnelsChanged | PricesChanged | DetailsChanged | Noted
 Listener = Callable[[Event], None]
 
 

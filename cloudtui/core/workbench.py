@@ -104,7 +104,7 @@ class Workbench:
             local_port=self.settings.local_port,
             read_only=self.read_only,
         )
-        self.prices = Prices(self._events)
+        self.prices = Prices(self.inventory, self._events)
         self.details = Details(self.inventory, self._events)
         self.lifecycle = Lifecycle(
             self.inventory,
@@ -113,7 +113,7 @@ class Workbench:
             self.tunnels,
             read_only=self.read_only,
         )
-        for room in (self.inventory, self.connections, self.tunnels):
+        for room in (self.inventory, self.connections, self.tunnels, self.prices):
             self._stack.push_async_callback(room.close)
         return self
 

@@ -108,6 +108,7 @@ class CloudtuiApp(App[int], inherit_bindings=False):
 
     def _start(self) -> None:
         self.workbench.inventory.start()
+        self.workbench.prices.start()
         for problem in self._problems:
             self.fail(problem)
 

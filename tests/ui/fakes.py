@@ -39,6 +39,7 @@ from cloudtui.model.preview import Pane, Preview
 from cloudtui.model.remote import Ask, Prompts
 from cloudtui.model.session import Ending, Program, Session, SessionList
 from cloudtui.ui.app import CloudtuiApp
+from tests.ui.fake_details import FakeDetails, FakePrices
 
 if TYPE_CHECKING:
     from cloudtui.core.workbench import Workbench
@@ -199,8 +200,9 @@ class FakeSessions:
     async def panes(self, instance: Instance, session: Session) -> tuple[Pane, ...]:
         return self.windows
 
-    async def choose(self, instance: Instance, session: Session, pane: Pane) -> None:
+    async def choose(self, instance: Instance, session: Session, pane: Pane) -> Session:
         self._do("choose", instance, session, pane.id)
+        return session
 
     async def rename(self, instance: Instance, session: Session, name: str) -> None:
         self._do("rename", instance, session, name)
@@ -385,6 +387,8 @@ class FakeWorkbench:
         self.tunnels = FakeTunnels(self._events)
         self.links = FakeLinks()
         self.jupyter = FakeJupyter(self.tunnels)
+        self.prices = FakePrices(self._events)
+        self.details = FakeDetails(self._events)
 
     async def __aenter__(self) -> Self:
         return self
