@@ -13,6 +13,14 @@ exit codes: 0 done, 1 failed, 2 usage, 3 not found or ambiguous, 4 refused,
 5 not reachable, 6 credentials, 130 interrupted
 """
 
+LIFECYCLE = {
+    "start": "Start stopped instances.",
+    "stop": "Stop instances; asks first.",
+    "reboot": "Reboot instances; asks first.",
+    "terminate": "Terminate instances for good; asks for the name to be typed. --yes answers "
+    "for it only when each NAME is a whole Name tag or id.",
+}
+
 
 def parser() -> argparse.ArgumentParser:
     """The whole grammar; every verb sets `verb`."""
@@ -57,6 +65,27 @@ def parser() -> argparse.ArgumentParser:
         metavar="WORD",
         help="state:running type:g5* tag:team=nlp region:eu-* or any text; all must match",
     )
+
+    for name, help in LIFECYCLE.items():
+        changed = verb(name, help, json=True)
+        changed.add_argument("names", nargs="+", metavar="NAME")
+        changed.add_argument(
+            "--dry-run",
+            action="store_true",
+            help="say what would be done and whether AWS would allow it; change nothing",
+        )
+        changed.add_argument(
+            "--no-wait", action="store_true", help="do not follow the change to its end"
+        )
+        if name == "stop":
+            changed.add_argument(
+                "--hibernate", action="store_true", help="keep what is in memory on the root volume"
+            )
+            changed.add_argument(
+                "--force",
+                action="store_true",
+                help="cut it off without a shutdown, for one that hangs in stopping",
+            )
 
     ssh = verb("ssh", "Open a shell on an instance, or run a command there.")
     ssh.add_argument("name", metavar="NAME")

@@ -7,14 +7,15 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from typing import IO
 
-from cloudtui.cli import output
+from cloudtui.cli import lifecycle, output
+from cloudtui.cli.arguments import LIFECYCLE
 from cloudtui.cli.prompts import TerminalPrompts
 from cloudtui.core.all_sessions import HostSessions
 from cloudtui.core.events import Event, InventoryState, Noted
@@ -410,8 +411,9 @@ async def doctor(words: argparse.Namespace) -> int:
     return 1 if any(f.health is Health.PROBLEM for f in findings) else 0
 
 
-VERBS = {
+VERBS: dict[str, Callable[[argparse.Namespace], Awaitable[int]]] = {
     "ls": ls,
+    **{name: partial(lifecycle.change, opened) for name in LIFECYCLE},
     "ssh": ssh,
     "sessions": sessions,
     "attach": attach,
