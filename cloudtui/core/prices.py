@@ -258,10 +258,16 @@ class Prices:
         machines = [i for i in self._inventory.state.instances if i.state is not State.TERMINATED]
         # Rows of an earlier run may be of an account that is not logged in now.
         machines = [i for i in machines if not self._inventory.state.dimmed(i)]
-        before = self._changes
+        told = self._changes
+
+        def tell() -> None:
+            nonlocal told
+            if self._changes != told:
+                told = self._changes
+                self._events.emit(PricesChanged())
+
         await self.read_kept(i.region for i in machines)
-        if self._changes != before:
-            self._events.emit(PricesChanged())
+        tell()
         by_region: defaultdict[str, list[Instance]] = defaultdict(list)
         by_place: defaultdict[Place, list[Instance]] = defaultdict(list)
         for machine in machines:
@@ -272,16 +278,16 @@ class Prices:
         async def one(region: str) -> None:
             async with gate:
                 await self._renew_region(region, by_region[region])
+                tell()
 
         async def other(place: Place) -> None:
             async with gate:
                 await self._renew_spot(place, by_place[place])
                 await self._renew_survey(place)
+                tell()
 
         await asyncio.gather(*(one(region) for region in by_region))
         await asyncio.gather(*(other(place) for place in by_place))
-        if self._changes != before:
-            self._events.emit(PricesChanged())
 
     async def _renew_region(self, region: str, machines: list[Instance]) -> None:
         known, now = self._regions[region], datetime.now(UTC)
