@@ -15,7 +15,6 @@ from cloudtui.core.workbench import Workbench
 from cloudtui.model.errors import CloudtuiError, Refused, Timeout
 from cloudtui.model.instance import Instance
 from cloudtui.model.lifecycle import Phase, Plan, Standing, Step, Verb, whom
-from cloudtui.model.words import duration
 
 Opened = Callable[[argparse.Namespace], AbstractAsyncContextManager[Workbench]]
 
@@ -42,11 +41,9 @@ async def change(opened: Opened, words: argparse.Namespace) -> int:
 def _tell_plan(plan: Plan, tell: Callable[[str], None]) -> None:
     for target in plan.possible:
         now = target.instance
-        where = f"{now.type}, {now.zone or now.region}"
-        if plan.verb is Verb.REBOOT:
-            tell(f"{now.label} ({where}) will be rebooted.")
-        else:
-            tell(f"{now.label} ({where}) will be {plan.verb.participle}; it is {now.state.value}.")
+        where = f"{now.label}, {now.type} in {now.zone or now.region},"
+        is_now = "" if plan.verb is Verb.REBOOT else f"; it is {now.state.value}"
+        tell(f"{where} will be {plan.verb.participle}{is_now}.")
         for caution in target.cautions:
             tell(f"  {'!' if caution.loss else '-'} {caution.text}")
     for target in plan.left_out:
@@ -167,7 +164,7 @@ def _news(step: Step, told: str, when: float) -> bool:
 
 def _going(step: Step) -> str:
     if step.phase is Phase.ASKED:
-        return f"{step.sentence} Followed for up to {duration(step.verb.patience)}."
+        return f"{step.sentence} Followed for up to {step.verb.patience / 60:.0f} min."
     return f"{step.sentence.rstrip('.')} …"
 
 

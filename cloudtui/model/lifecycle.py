@@ -315,12 +315,9 @@ def _about_address(verb: Verb, instance: Instance, facts: Facts) -> Iterable[Cau
 
 def _about_costs(verb: Verb, facts: Facts) -> Iterable[Caution]:
     if verb in _STOPS and facts.volumes:
-        size = sum(v.size for v in facts.volumes)
-        many = len(facts.volumes) > 1
-        yield Caution(
-            f"Its {plural(len(facts.volumes), 'volume')} ({size} GiB) "
-            f"{'go' if many else 'goes'} on costing."
-        )
+        size, many = sum(v.size for v in facts.volumes), len(facts.volumes) > 1
+        which = f"{len(facts.volumes)} volumes" if many else "volume"
+        yield Caution(f"Its {which} ({size} GiB) {'go' if many else 'goes'} on costing.")
     if verb is Verb.HIBERNATE:
         yield Caution("If it does not manage to hibernate, it is shut down as by a stop.")
     if verb is Verb.START and facts.shutdown == "terminate":

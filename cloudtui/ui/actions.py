@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from cloudtui.ui.action import Action, Group, Where
 from cloudtui.ui.actions_list import LIST_ACTIONS
+from cloudtui.ui.actions_machines import MACHINE_ACTIONS
 from cloudtui.ui.actions_sessions import SESSION_ACTIONS
 
 __all__ = [
@@ -101,6 +102,7 @@ ACTIONS: tuple[Action, ...] = (
         rule="copy",
         footer=True,
     ),
+    *MACHINE_ACTIONS,
     Action(
         "list.filter",
         ("slash",),

@@ -29,11 +29,13 @@ from cloudtui.core.events import (
 )
 from cloudtui.core.links import Reached
 from cloudtui.core.sessions import READ_ONLY
-from cloudtui.core.workbench import CHANGES, NEEDS_HOST
+from cloudtui.core.workbench import CHANGES, LIFECYCLE, NEEDS_HOST
 from cloudtui.files.settings import Settings
 from cloudtui.model.errors import CloudtuiError, NotFound
 from cloudtui.model.finding import Identity
 from cloudtui.model.instance import Instance, State, why_not_connect
+from cloudtui.model.lifecycle import Facts, Phase, Plan, Step, Verb, make
+from cloudtui.model.lifecycle import why_not as why_not_change
 from cloudtui.model.notebook import JupyterServer, OpenJupyter
 from cloudtui.model.preview import Pane, Preview
 from cloudtui.model.remote import Ask, Prompts
@@ -95,6 +97,9 @@ class FakeInventory:
     def __init__(self, events: Events, state: InventoryState) -> None:
         self._events, self.state = events, state
         self.started = self.refreshed = 0
+
+    def recall(self) -> None:
+        pass
 
     def start(self) -> None:
         self.started += 1
@@ -367,6 +372,45 @@ class FakeJupyter:
         return OpenJupyter(JupyterServer(8888, "s3cret-token"), self.port, True, 8888)
 
 
+class FakeLifecycle:
+    """Plans unless `hold` keeps it; machines reach the goal unless `refusals` names them."""
+
+    def __init__(self, inventory: FakeInventory) -> None:
+        self._inventory = inventory
+        self.facts: dict[str, Facts] = {}
+        self.refusals: dict[str, CloudtuiError] = {}
+        """By machine's name."""
+        self.refusal: CloudtuiError | None = None
+        self.hold = asyncio.Event()
+        self.hold.set()
+        self.arrive = asyncio.Event()
+        self.arrive.set()
+        self.performed: list[Plan] = []
+
+    async def plan(self, verb: Verb, instances: Sequence[Instance], *, force: bool = False) -> Plan:
+        await self.hold.wait()
+        if self.refusal:
+            raise self.refusal
+        known = self.facts
+        return Plan(
+            verb, tuple(make(verb, i, known.get(i.name, Facts()), force=force) for i in instances)
+        )
+
+    async def perform(self, plan: Plan, *, wait: bool = True) -> AsyncIterator[Step]:
+        self.performed.append(plan)
+        for target in plan.possible:
+            now = target.instance
+            error = self.refusals.get(now.name)
+            yield Step(plan.verb, now, now, Phase.FAILED if error else Phase.ASKED, error=error)
+        await self.arrive.wait()
+        for target in plan.possible:
+            if target.instance.name not in self.refusals:
+                now = replace(target.instance, state=plan.verb.goal)
+                rows = [now if i.id == now.id else i for i in self._inventory.state.instances]
+                self._inventory.show(instances=tuple(rows))
+                yield Step(plan.verb, target.instance, now, Phase.DONE, 34.0)
+
+
 class FakeWorkbench:
     """What the screens see of `core.workbench.Workbench`."""
 
@@ -407,6 +451,8 @@ class FakeWorkbench:
             return READ_ONLY
         if instance is None:
             return "No machine is selected."
+        if action in LIFECYCLE:
+            return why_not_change(LIFECYCLE[action], instance)
         needs_host = action in NEEDS_HOST
         return why_not_connect(instance) if needs_host else ""
 

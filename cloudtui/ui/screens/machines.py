@@ -15,7 +15,8 @@ from cloudtui.model.filter import matches
 from cloudtui.model.instance import Instance
 from cloudtui.model.words import plural, since
 from cloudtui.ui.actions import Where
-from cloudtui.ui.screens.area import Area, bindings
+from cloudtui.ui.screens.area import bindings
+from cloudtui.ui.screens.lifecycle import MachineChanges
 from cloudtui.ui.widgets.details import describe
 from cloudtui.ui.widgets.face import Face
 from cloudtui.ui.widgets.frame import Footer, FooterKey, Header
@@ -33,7 +34,7 @@ NO_ACCOUNT_STEPS = (
 )
 
 
-class MachinesScreen(Area):
+class MachinesScreen(MachineChanges):
     """The table of instances, its filter, the details of the row, and the table's four faces."""
 
     WHERE = Where.MACHINES
