@@ -25,4 +25,13 @@ LIST_ACTIONS: tuple[Action, ...] = (
         _MACHINES,
         Group.FIND,
     ),
+    Action(
+        "list.columns",
+        ("C",),
+        "columns",
+        "Choose the columns and their order; both are remembered, and so is the order of the rows.",
+        "choose_columns",
+        _MACHINES,
+        Group.FIND,
+    ),
 )

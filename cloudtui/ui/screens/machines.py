@@ -9,7 +9,14 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Input, Static
 
-from cloudtui.core.events import Event, InventoryChanged, InventoryState, TunnelsChanged
+from cloudtui.core.events import (
+    Event,
+    InventoryChanged,
+    InventoryState,
+    PricesChanged,
+    TunnelsChanged,
+)
+from cloudtui.files import view
 from cloudtui.model.errors import CloudtuiError, CredentialsProblem
 from cloudtui.model.filter import matches
 from cloudtui.model.instance import Instance
@@ -21,6 +28,7 @@ from cloudtui.ui.widgets.details import describe
 from cloudtui.ui.widgets.face import Face
 from cloudtui.ui.widgets.frame import Footer, FooterKey, Header
 from cloudtui.ui.widgets.keyed_table import KeyedTable
+from cloudtui.ui.widgets.machine_columns import headings, offered
 from cloudtui.ui.widgets.machines_table import MachinesTable
 
 DETAILS_FROM = 28
@@ -62,7 +70,14 @@ class MachinesScreen(MachineChanges):
         self.set_interval(1, self._tick)
         self.app.theme_changed_signal.subscribe(self, lambda _: self._paint())
         self.query_one(Header).state = self._state
+        self._recall_view()
         self._paint()
+
+    def _recall_view(self) -> None:
+        self.table.choose(view.recall("columns"))
+        column, *direction = view.recall("order") or ("name",)
+        if headings((column,))[0].key == column:
+            self.table.order_by, self.table.descending = column, bool(direction)
 
     @property
     def table(self) -> MachinesTable:
@@ -93,6 +108,8 @@ class MachinesScreen(MachineChanges):
                 if error.title not in known:
                     self.cloudtui.fail(error, toast=False)
             self._paint()
+        elif isinstance(event, PricesChanged):
+            self._paint()
         elif isinstance(event, TunnelsChanged):
             self._paint_details()
 
@@ -100,7 +117,13 @@ class MachinesScreen(MachineChanges):
         state, query = self._state, self.query_text
         rows = [i for i in state.instances if matches(i, query)]
         filling = state.loading and state.updated is None
-        self.table.show_instances(rows, state.dimmed, filling=filling)
+        self.table.show_instances(
+            rows,
+            state.dimmed,
+            self.workbench.prices.price,
+            filling=filling,
+            profiles=len(state.profiles) > 1,
+        )
         self.table.keep_marks(i.id for i in state.instances)
         face = self.query_one(Face)
         face.display, self.table.display = not rows, bool(rows)
@@ -245,6 +268,24 @@ class MachinesScreen(MachineChanges):
 
     def reverse_order(self) -> None:
         self.table.order(self.table.order_by, descending=not self.table.descending)
+
+    @on(KeyedTable.Ordered)
+    def _ordered(self) -> None:
+        direction = ("descending",) if self.table.descending else ()
+        view.remember(order=(self.table.order_by, *direction))
+
+    @work
+    async def choose_columns(self) -> None:
+        """Ask which columns to show, and keep the answer for the next start."""
+        from cloudtui.ui.screens.columns import ChooseColumns
+
+        shown = [heading.key for heading in self.table.headings]
+        columns = offered(shown, self._state.instances)
+        chosen = await self.app.push_screen_wait(ChooseColumns(columns, shown))
+        if chosen is not None:
+            view.remember(columns=chosen)
+            self.table.choose(chosen)
+            self._paint()
 
     @work
     async def copy(self) -> None:

@@ -76,6 +76,9 @@ class KeyedTable(DataTable[Text], inherit_bindings=False):
     class Moved(Message):
         """The row under the cursor is another one, or its cells changed."""
 
+    class Ordered(Message):
+        """The rows were put into another order."""
+
     def __init__(self, headings: Sequence[Heading], order: str, *, id: str | None = None) -> None:
         super().__init__(
             cursor_type="row",
@@ -83,7 +86,7 @@ class KeyedTable(DataTable[Text], inherit_bindings=False):
             cursor_background_priority="css",
             id=id,
         )
-        self._headings = tuple(headings)
+        self.headings = tuple(headings)
         self._chosen: tuple[str, ...] = ()
         self._rows: tuple[Row, ...] = ()
         self._filling = False
@@ -166,20 +169,21 @@ class KeyedTable(DataTable[Text], inherit_bindings=False):
     def order(self, column: str, *, descending: bool = False) -> None:
         """Sort by a column; the cursor stays on its row."""
         self.order_by, self.descending = column, descending
-        for heading in self._headings:
+        for heading in self.headings:
             if heading.key in self.columns:
                 shown = self.columns[heading.key]  # type: ignore[index]
                 shown.label = self._label(heading)
                 shown.content_width = max(shown.content_width, shown.label.cell_len)
         self._rows = self._ordered(self._rows)
         self._update(resort=True)
+        self.post_message(self.Ordered())
 
     def order_next(self) -> str:
         """Sort by the next visible column and return its title."""
-        keys = self._chosen or tuple(h.key for h in self._headings)
+        keys = self._chosen or tuple(h.key for h in self.headings)
         place = keys.index(self.order_by) if self.order_by in keys else -1
         self.order(keys[(place + 1) % len(keys)])
-        return next(h.title for h in self._headings if h.key == self.order_by)
+        return next(h.title for h in self.headings if h.key == self.order_by)
 
     def _ordered(self, rows: Sequence[Row]) -> tuple[Row, ...]:
         column = self.order_by
@@ -199,7 +203,7 @@ class KeyedTable(DataTable[Text], inherit_bindings=False):
         """Choose the columns that fit; True when the table was built anew with them."""
         scrolls = len(self._rows) + self.header_height > self.size.height
         width = self.size.width - (self.scrollbar_size_vertical if scrolls else 0)
-        chosen = list(self._headings)
+        chosen = list(self.headings)
         if self.size.width:
             widths = {h.key: self._width(h) for h in chosen}
             for heading in sorted((h for h in chosen if h.spare), key=lambda h: -h.spare):
