@@ -431,6 +431,7 @@ class FakeWorkbench:
         self.tunnels = FakeTunnels(self._events)
         self.links = FakeLinks()
         self.jupyter = FakeJupyter(self.tunnels)
+        self.lifecycle = FakeLifecycle(self.inventory)
         self.prices = FakePrices(self._events)
         self.details = FakeDetails(self._events)
 
