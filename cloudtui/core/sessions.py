@@ -147,18 +147,18 @@ class Sessions:
         return await multiplexer_actions.preview(connection, session, pane)
 
     async def panes(self, instance: Instance, session: Session) -> tuple[Pane, ...]:
-        """The windows and panes of a tmux session."""
+        """The windows of a session, and of tmux the panes in them."""
         from cloudtui.ssh import multiplexer_actions
 
         connection = await self._connections.get(instance)
         return await multiplexer_actions.panes(connection, session)
 
-    async def choose(self, instance: Instance, session: Session, pane: Pane) -> None:
-        """Make a pane the active one of its session, before attaching to it."""
+    async def choose(self, instance: Instance, session: Session, pane: Pane) -> Session:
+        """Make a pane the active one of its session; the session to attach to then."""
         from cloudtui.ssh import multiplexer_actions
 
         connection = await self._connections.get(instance)
-        await multiplexer_actions.choose(connection, session, pane)
+        return await multiplexer_actions.choose(connection, session, pane)
 
     async def rename(self, instance: Instance, session: Session, name: str) -> None:
         """Give the session another name.

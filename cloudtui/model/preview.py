@@ -10,10 +10,10 @@ from cloudtui.model.session import SEPARATOR, is_number
 
 @dataclass(frozen=True, slots=True)
 class Pane:
-    """One pane of a tmux session, with the window it is in."""
+    """One pane of a tmux session with the window it is in, or one window of a screen."""
 
     id: str
-    """`%7`; the window's is `@4`."""
+    """`%7`, the window's is `@4`; a screen window's is its number."""
     window_id: str
     window: int
     """The window's number, as tmux shows it."""
@@ -36,7 +36,7 @@ class Preview:
     about: str = ""
     """`window 0 train`, where it is known."""
     coloured: bool = True
-    """False for screen, which tells neither colours nor letters beyond Latin-1."""
+    """False for screen, which tells no colours."""
 
 
 PANES = (
@@ -71,8 +71,35 @@ def parse_panes(text: str) -> tuple[Pane, ...]:
     return tuple(sorted(found, key=lambda pane: (pane.window, pane.index)))
 
 
+_WINDOW = re.compile(r"(?:^|  )(\d{1,5})([-*$!@&ZL()]*) ")
+
+
+def parse_screen_windows(text: str) -> tuple[Pane, ...]:
+    """The answer of `screen -Q windows`: `0 sh  1-$ logs  2* train`.
+
+    Nothing marks where a title ends, so the numbers must go up.
+    """
+    line = text.strip("\r\n").rpartition("\n")[2]
+    found: list[Pane] = []
+    starts: list[tuple[int, int, int, bool]] = []
+    for match in _WINDOW.finditer(line):
+        number = int(match[1])
+        if starts and number <= starts[-1][2]:
+            continue
+        starts.append((match.start(), match.end(), number, "*" in match[2]))
+    if not starts or starts[0][0]:
+        return ()
+    for place, (_, begin, number, active) in enumerate(starts):
+        end = starts[place + 1][0] if place + 1 < len(starts) else len(line)
+        title = "".join(c for c in line[begin:end] if c.isprintable()).strip()
+        found.append(Pane(str(number), str(number), number, title, active))
+    return tuple(found)
+
+
 HEAD = "V␞#{pane_width}␞#{pane_height}␞#{window_index} #{window_name}"
 """The first line of a preview of tmux."""
+
+_WIDE = re.compile("[^\n]\xff")
 
 _NOT_DRAWN = re.compile(
     r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b(?!\[[0-9;:]*m)(?:\[[0-?]*[ -/]*[@-~]?|[ -/]*.?)"
@@ -98,8 +125,15 @@ def parse_preview(text: str) -> Preview | None:
 
 
 def parse_hardcopy(data: bytes) -> Preview:
-    """What `screen -X hardcopy` wrote: letters of one byte, without colours."""
-    text = data.decode("latin-1")
+    """What `screen -X hardcopy` wrote, without colours.
+
+    Screen 5 writes UTF-8. Screen 4 writes the lowest byte of each cell: letters of Latin-1 are
+    right, and wide ones, whose second cell is the byte ff, cannot be told.
+    """
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        text = _WIDE.sub("··", data.decode("latin-1"))
     lines = ["".join(c if c.isprintable() else "·" for c in line) for line in text.split("\n")]
     rows = max(0, len(lines) - 1)
     while lines and not lines[-1].strip():

@@ -33,6 +33,8 @@ class Session:
     """A screen whose process is gone and whose socket was left behind."""
     command: str = ""
     """What runs in it: the active pane's program, or those of a screen's windows."""
+    window: str = ""
+    """The number of the screen window to attach at; the one left last when empty."""
 
     @property
     def key(self) -> str:

@@ -66,7 +66,8 @@ def attach_command(
         attach = f'exec tmux -u{said} attach-session -t "\\{session.id}"'
     else:
         pid = session.id.partition(".")[0]
-        attach = f"exec screen -U -x {pid}."
+        at = f" -p {session.window}" if session.window.isdigit() else ""
+        attach = f"exec screen -U -x {pid}.{at}"
     return f"sh -c 'PATH=\"$PATH:{EXTRA_PATH}\"; {attach}'"
 
 

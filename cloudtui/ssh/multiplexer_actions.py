@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import shlex
+from dataclasses import replace
 
 from cloudtui.model.errors import CloudtuiError, NotFound
 from cloudtui.model.preview import (
@@ -15,6 +16,7 @@ from cloudtui.model.preview import (
     parse_hardcopy,
     parse_panes,
     parse_preview,
+    parse_screen_windows,
 )
 from cloudtui.model.session import Program, Session, check_name
 from cloudtui.ssh.connection import Completed, Connection
@@ -55,23 +57,25 @@ def preview_script(session: Session, pane: str = "") -> str:
             f"tmux -u display-message -p -t {target} {shlex.quote(HEAD)} \\; "
             f"capture-pane -e -p -t {target} || exit {GONE}\n"
         )
+    at = f" -p {pane}" if pane.isdigit() else ""
     return (
         f"D=$(mktemp -d) || exit 1\n"
         f"trap 'rm -rf \"$D\"' EXIT\n"
-        f'screen -S {shlex.quote(session.id)} -X hardcopy "$D/copy" >/dev/null || exit {GONE}\n'
+        f'screen -S {shlex.quote(session.id)}{at} -X hardcopy "$D/copy" >/dev/null || '
+        f"exit {GONE}\n"
         f'n=0; while [ ! -s "$D/copy" ] && [ $n -lt 20 ]; do n=$((n+1)); sleep 0.02; done\n'
         f'base64 <"$D/copy"\n'
     )
 
 
 async def panes(conn: Connection, session: Session) -> tuple[Pane, ...]:
-    """The windows and panes of a tmux session; of screen nothing is told.
+    """The windows of a session, and of tmux the panes in them.
 
     Raises:
         NotFound: the session has gone.
     """
     if session.program is not Program.TMUX:
-        return ()
+        return await _screen_windows(conn, session)
     line = f"tmux -u list-panes -s -t {shlex.quote(session.id)} -F {shlex.quote(PANES)}"
     done = await conn.run(f"{PREPARE}{line}\n")
     found = parse_panes(done.stdout)
@@ -80,12 +84,34 @@ async def panes(conn: Connection, session: Session) -> tuple[Pane, ...]:
     return found
 
 
-async def choose(conn: Connection, session: Session, pane: Pane) -> None:
-    """Make the pane the active one of its session, for everyone attached.
+async def _screen_windows(conn: Connection, session: Session) -> tuple[Pane, ...]:
+    """Screen 4.2 and later tell them."""
+    name = shlex.quote(session.id)
+    done = await conn.run(f"{PREPARE}screen -S {name} -Q windows </dev/null\n")
+    found = parse_screen_windows(done.stdout)
+    if found:
+        return found
+    if "No screen session found" in done.stdout + done.stderr:
+        raise _gone(conn, session)
+    raise CloudtuiError(
+        f"The screen on {conn.route.host} does not tell its windows.",
+        (done.stderr or done.stdout).strip()[-400:],
+        'Attach, then press Ctrl-a ".',
+    )
+
+
+async def choose(conn: Connection, session: Session, pane: Pane) -> Session:
+    """Make the pane the active one of its session, for everyone attached; what to attach then.
 
     Raises:
         NotFound: the pane has gone.
     """
+    if session.program is Program.SCREEN:
+        if pane not in await _screen_windows(conn, session):
+            raise NotFound(f"Window {pane.window} of the session {session.name} has gone.")
+        # Without anyone attached this does nothing: the window is named when attaching.
+        await conn.run(f"{PREPARE}screen -S {shlex.quote(session.id)} -X select {pane.window}\n")
+        return replace(session, window=str(pane.window))
     window, target = shlex.quote(pane.window_id), shlex.quote(pane.id)
     done = await conn.run(
         f"{PREPARE}tmux -u select-window -t {window} \\; select-pane -t {target}\n"
@@ -94,6 +120,7 @@ async def choose(conn: Connection, session: Session, pane: Pane) -> None:
         raise NotFound(
             f"Window {pane.window} of the session {session.name} has gone.", done.stderr.strip()
         )
+    return session
 
 
 async def rename(conn: Connection, session: Session, name: str) -> None:

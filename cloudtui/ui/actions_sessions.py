@@ -44,7 +44,7 @@ SESSION_ACTIONS: tuple[Action, ...] = (
         "session.windows",
         ("v",),
         "windows",
-        "List the windows and panes of a tmux session and attach straight to one.",
+        "List the windows of a session, and the panes of tmux, and attach straight to one.",
         "windows",
         _SESSIONS,
         Group.SESSION,

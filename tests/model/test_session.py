@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudtui.model.preview import parse_hardcopy, parse_panes, parse_preview
+from cloudtui.model.preview import parse_hardcopy, parse_panes, parse_preview, parse_screen_windows
 from cloudtui.model.session import SEPARATOR as S
 from cloudtui.model.session import (
     Program,
@@ -166,3 +166,29 @@ def test_a_hardcopy_of_screen_has_no_colours_and_dots_for_what_it_cannot_tell() 
     preview = parse_hardcopy(b"red \xe9 \x02 \x88\n\n\n")
     assert preview.lines == ("red é · ·",)
     assert (preview.rows, preview.coloured) == (3, False)
+
+
+def test_a_hardcopy_of_screen_5_is_utf_8() -> None:
+    assert parse_hardcopy("grün ─┤ 日本\n\n".encode()).lines == ("grün ─┤ 日本",)
+
+
+def test_wide_letters_that_screen_4_cannot_tell_are_dots() -> None:
+    assert parse_hardcopy(b"gr\xfcn \xe5\xff,\xff!\n").lines == ("grün ····!",)
+
+
+def test_the_windows_of_a_screen() -> None:
+    found = parse_screen_windows("0 sh  1-$ a  b 7  2*(L) train x\n")
+    assert [(p.window, p.window_name, p.active) for p in found] == [
+        (0, "sh", False),
+        (1, "a  b 7", False),
+        (2, "train x", True),
+    ]
+    assert parse_screen_windows("") == ()
+    assert parse_screen_windows("No screen session found.") == ()
+    assert parse_screen_windows("-X: unknown command 'windows'") == ()
+
+
+@given(st.text(max_size=40))
+def test_any_answer_about_windows_is_read_without_a_fault(text: str) -> None:
+    numbers = [pane.window for pane in parse_screen_windows(text)]
+    assert numbers == sorted(set(numbers))

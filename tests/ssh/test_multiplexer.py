@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -174,6 +175,42 @@ class TestTmux:
         host(sshd, "tmux", "kill-window", "-t", "wide:1")
         with pytest.raises(NotFound):
             await actions.choose(conn, session, panes[1])
+        await actions.kill(conn, session)
+        with pytest.raises(NotFound):
+            await actions.panes(conn, session)
+
+    async def test_windows_of_screen_are_listed_and_one_is_attached_at(
+        self, conn: Connection, sshd: Sshd
+    ) -> None:
+        session = await new_session(conn, Program.SCREEN, "wide", "echo first; exec cat")
+        host(sshd, "screen", "-S", session.id, "-X", "screen", "-t", "a  b 7", "cat")
+        host(sshd, "screen", "-S", session.id, "-X", "screen", "sh", "-c", "echo third; exec cat")
+
+        async def three() -> bool:
+            return len(await actions.panes(conn, session)) == 3
+
+        await until(three)
+        panes = await actions.panes(conn, session)
+        assert [(p.window, p.window_name) for p in panes] == [(0, "sh"), (1, "a  b 7"), (2, "sh")]
+
+        async def looks(pane: str, word: str) -> bool:
+            return word in (await actions.preview(conn, session, pane)).lines
+
+        await until(lambda: looks("0", "first"))
+        await until(lambda: looks("2", "third"))
+        for number in (0, 1):
+            chosen = await actions.choose(conn, session, panes[number])
+            command = attach_command(chosen, await list_sessions(conn))
+            terminal = await conn.terminal(command, 80, 24, lambda _: None)
+
+            async def there(number: int = number) -> bool:
+                return (await actions.panes(conn, session))[number].active
+
+            await until(there)
+            await terminal.close()
+        gone = replace(panes[1], window=9, id="9")
+        with pytest.raises(NotFound):
+            await actions.choose(conn, session, gone)
         await actions.kill(conn, session)
         with pytest.raises(NotFound):
             await actions.panes(conn, session)

@@ -7,9 +7,11 @@ import contextlib
 import os
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from cloudtui.model.errors import CloudtuiError, ConnectionCut, NotFound, Refused, UsageError
 from cloudtui.model.session import Ending, Program, Session, SessionList, check_name
@@ -22,6 +24,7 @@ from cloudtui.ssh.multiplexer import (
     tmux_version,
 )
 from cloudtui.ssh.terminal import Terminal, TerminalEnd, last_line
+from cloudtui.vt.engine import Color, load
 from tests.ssh.conftest import Open
 from tests.sshd import Sshd
 
@@ -388,6 +391,29 @@ class TestAttach:
         first.write(b"both\r")
         await second.shows("both")
         await terminal.close()
+
+
+TRUE = 'stty -echo; printf "\\033[38;2;10;200;30mtrue\\033[0m\\n"; cat'
+
+
+@pytest.mark.parametrize(("version", "colour"), [("", (10, 200, 30)), ("tmux 3.1c", 40)])
+async def test_colours_of_24_bits_arrive_through_a_tmux_that_can_be_told(
+    conn: Connection, version: str, colour: Color
+) -> None:
+    """A tmux too old for -T attaches all the same, with the nearest of 256 colours."""
+    session = await new_session(conn, Program.TMUX, "colours", TRUE)
+    listing = await list_sessions(conn)
+    if version:
+        listing = replace(listing, tmux_version=version)
+    screen, engine = Screen(), load()(80, 24, cell_len=cell_len, scrollback=100)
+    command = attach_command(session, listing)
+    terminal = await conn.terminal(command, 80, 24, screen)
+    await screen.shows("true")
+    engine.feed(bytes(screen.data))
+    runs = [run for row in engine.dirty_rows().values() for run in row]
+    assert [style.fg for text, style in runs if text == "true"] == [colour]
+    engine.close()
+    await terminal.close()
 
 
 class TestEnding:

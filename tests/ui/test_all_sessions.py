@@ -305,11 +305,6 @@ class TestActions:
             )
             opened: list[str] = []
             ui.app.open_session = lambda instance, session: opened.append(session.name)  # type: ignore[method-assign]
-            await select(ui, "bert-gpu", "screen:4711.prep")
-            await ui.press("v")
-            assert ui.said == [
-                'The windows of screen are listed inside it: attach, then press Ctrl-a ".'
-            ]
             await select(ui, "bert-gpu", "tmux:$0")
             await ui.press("v")
             assert isinstance(ui.app.screen, Windows)
@@ -319,6 +314,23 @@ class TestActions:
             await ui.app.workers.wait_for_complete()
             assert ui.bench.sessions.done == [("choose", "bert-gpu", "train", "%3")]
             assert opened == ["train"]
+
+    async def test_windows_of_a_screen_are_chosen_too(self) -> None:
+        async with everything() as ui:
+            ui.bench.sessions.windows = (
+                Pane("0", "0", 0, "make", True),
+                Pane("1", "1", 1, "logs", False),
+            )
+            opened: list[str] = []
+            ui.app.open_session = lambda instance, session: opened.append(session.name)  # type: ignore[method-assign]
+            await select(ui, "bert-gpu", "screen:4711.prep")
+            await ui.press("v")
+            assert "1 logs" in ui.text
+            assert "0×0" not in ui.text
+            await ui.press("j", "enter")
+            await ui.app.workers.wait_for_complete()
+            assert ui.bench.sessions.done == [("choose", "bert-gpu", "prep", "1")]
+            assert opened == ["prep"]
 
     async def test_dead_screens_are_wiped_on_request(self) -> None:
         answers: dict[str, SessionList | CloudtuiError] = {

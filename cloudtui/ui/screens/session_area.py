@@ -118,8 +118,6 @@ class SessionArea(Area):
             return f"The screen session {session.name} is dead: its process is gone."
         if action.id == "session.detach" and not session.attached:
             return f"Nobody is attached to {session.name}."
-        if action.id == "session.windows" and session.program is Program.SCREEN:
-            return 'The windows of screen are listed inside it: attach, then press Ctrl-a ".'
         return ""
 
     # Actions
@@ -213,7 +211,7 @@ class SessionArea(Area):
             pane = await self.app.push_screen_wait(Windows(instance, session, panes))
             if pane is None:
                 return
-            await self.workbench.sessions.choose(instance, session, pane)
+            session = await self.workbench.sessions.choose(instance, session, pane)
         except CloudtuiError as error:
             self.cloudtui.fail(error)
             return

@@ -179,7 +179,7 @@ def wipe_question(instance: Instance, dead: Sequence[Session]) -> Destroy:
 
 
 class Windows(Dialog[Pane | None]):
-    """The windows and panes of a tmux session; Enter attaches at the one under the cursor."""
+    """The windows and panes of a session; Enter attaches at the one under the cursor."""
 
     BINDINGS = [
         Binding("j", "move(1)", show=False),
@@ -206,6 +206,8 @@ class Windows(Dialog[Pane | None]):
     def _line(self, pane: Pane) -> Content:
         first = all(p.index >= pane.index for p in self._panes if p.window == pane.window)
         window = f"{pane.window:>2} {pane.window_name}" if first else ""
+        if not pane.columns:
+            return Content.assemble(("● " if pane.active else "  ", "$state-running"), window)
         size = f"{pane.columns}×{pane.rows}"
         return Content.assemble(
             ("● " if pane.active else "  ", "$state-running"),
