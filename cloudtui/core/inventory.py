@@ -4,151 +4,187 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from cloudtui.core.events import Events, InventoryChanged, InventoryState
+from cloudtui.core.amazons import Amazons, MakeAmazon
+from cloudtui.core.events import Events, InventoryChanged, InventoryState, Note, Noted, Severity
+from cloudtui.core.kept_rows import KeptRows
 from cloudtui.core.tasks import cancel, keep
-from cloudtui.model.errors import CloudtuiError, NotFound
-from cloudtui.model.finding import Identity
+from cloudtui.core.watched import ALL, Account, Rows, Watched, merged, state_of, updated
+from cloudtui.model.errors import CloudtuiError, CredentialsProblem, NotFound
 from cloudtui.model.instance import Instance, resolve
 from cloudtui.model.place import Place
 
 if TYPE_CHECKING:
     from cloudtui.aws.clients import Amazon
 
-PLACES_AT_ONCE = 8
-CHANGING_SECONDS = 2.0
-"""Refresh interval while an instance is starting or stopping."""
+PLACES_AT_ONCE = 16
+SHOWN_SECONDS = 0.1
+"""At most one change is told in so long: 38 regions are painted a few times, not 38."""
+REGIONS_SECONDS = 3600.0
+"""How long the list of enabled regions holds."""
+GONE = "List again: Ctrl-r, or cloudtui ls"
 
 
 class Inventory:
-    """Keeps `state`; every change is emitted as InventoryChanged."""
+    """Keeps `state`; every change is emitted as InventoryChanged, changes in quick succession as
+    one."""
 
     def __init__(
         self,
-        make_amazon: Callable[[str, Sequence[str]], Amazon],
+        make_amazon: MakeAmazon,
         events: Events,
         *,
         profiles: Sequence[str] = (),
         regions: Sequence[str] = (),
         refresh_seconds: float = 30.0,
     ) -> None:
-        self._make_amazon = make_amazon
-        self._amazons: dict[str, Amazon] = {}
-        self._amazon_lock = asyncio.Lock()
+        self._amazons = Amazons(make_amazon)
         self._events = events
-        self._wanted = tuple(regions)
-        self._explicit = tuple(profiles)
+        self._regions = tuple(regions)
+        self._amazons.named, self._amazons.regions = tuple(profiles), self._fixed
         self._interval = refresh_seconds
-        self._rows: dict[Place, tuple[Instance, ...]] = {}
+        self._accounts: dict[str, Account] = {}
+        self._watched: dict[Place, Watched] = {}
         self._images: dict[str, tuple[str, str]] = {}
-        self._lock = asyncio.Lock()
+        self._gate = asyncio.Semaphore(PLACES_AT_ONCE)
+        self._kept = KeptRows(self._say)
+        self._round: set[Account | Place] | None = None
+        """Whom the round under way still waits for; None between rounds."""
+        self._round_due = 0.0
+        self._updated: datetime | None = None
         self._wake = asyncio.Event()
+        self._asked = False
         self._keeper: asyncio.Task[None] | None = None
-        self._followed: set[str] = set()
+        self._recall: asyncio.Task[None] | None = None
+        self._saving: set[asyncio.Task[None]] = set()
+        self._telling: asyncio.TimerHandle | None = None
+        self._told = 0.0
         self.state = InventoryState(profiles=profiles_in_use(profiles))
+        self._view_profiles(self.state.profiles)
+
+    def recall(self) -> None:
+        """Begin to show the rows of an earlier run, if there are any; asks AWS nothing."""
+        if self._recall is None:
+            self._recall = keep(self._recalled(tuple(self._accounts.values())), "recall")
 
     def start(self) -> None:
-        """List now, then again every `refresh_seconds`, sooner while something is changing."""
+        """List now, then again every `refresh_seconds`, sooner where something is changing."""
         if self._keeper is None:
+            self.recall()
             self._keeper = keep(self._keep(), "inventory")
 
     def refresh(self) -> None:
         """List again as soon as possible (needs `start`)."""
+        self._asked = True
         self._wake.set()
 
     def follow(self, ids: Iterable[str]) -> None:
-        """List these again soon, and then often, until they stop changing."""
-        self._followed.update(ids)
+        """List these again soon, and then often, until they stop changing (needs `start`)."""
+        now = asyncio.get_running_loop().time()
+        wanted = set(ids)
+        for watched in self._watched.values():
+            for instance in watched.rows:
+                if instance.id in wanted:
+                    watched.follow(instance, now)
         self._wake.set()
 
     def show_regions(self, regions: Sequence[str]) -> None:
         """Show these regions from now on; `all` is every enabled one, none the profile's own."""
-        self._wanted = tuple(regions)
-        self._wake.set()
+        self._regions = tuple(regions)
+        self._amazons.regions = self._fixed
+        for account in self._accounts.values():
+            if account.error:
+                self._amazons.forget(account.profile)
+            self._aim(account)
+        self.refresh()
+        self._changed()
 
     def show_profiles(self, profiles: Sequence[str]) -> None:
         """Show the machines that these profiles see from now on; none is the default profile."""
-        self._explicit = tuple(profiles)
-        self.state = replace(self.state, profiles=profiles_in_use(profiles))
-        self._wake.set()
+        self._amazons.named = tuple(profiles)
+        before = set(self._accounts)
+        self._view_profiles(profiles_in_use(profiles))
+        new = tuple(a for name, a in self._accounts.items() if name not in before)
+        if self._recall is not None:
+            keep(self._recalled(new), "recall")
+        self.refresh()
+        self._changed()
+
+    @property
+    def wanted_regions(self) -> tuple[str, ...]:
+        """The regions asked for, as given; none is each profile's own, `all` may be among them."""
+        return self._regions
+
+    def known_regions(self) -> tuple[str, ...]:
+        """Every enabled region of the accounts in view, as far as AWS has told."""
+        found = (r for account in self._accounts.values() for r in account.regions)
+        return tuple(dict.fromkeys((*found, *(p.region for p in self._watched))))
+
+    async def enabled_regions(self) -> tuple[str, ...]:
+        """Every enabled region of the first profile in view, asked now when not known.
+
+        Raises:
+            CloudtuiError: AWS does not tell.
+        """
+        account = self._accounts[self.state.profiles[0]]
+        if account.regions_asked is None:
+            await self._ask_regions(account)
+            if account.regions_error:
+                raise account.regions_error
+        return account.regions
 
     async def close(self) -> None:
         await cancel(self._keeper)
-        for amazon in self._amazons.values():
-            await amazon.__aexit__(None, None, None)
+        await cancel(self._recall)
+        for task in self._tasks():
+            await cancel(task)
+        if self._telling:
+            self._telling.cancel()
+        if self._keeper:
+            await asyncio.gather(*self._saving, *(self._save(a) for a in self._accounts.values()))
+        await self._amazons.close()
 
     async def amazon(self, profile: str | None = None) -> Amazon:
-        """The AWS room of a profile, imported off the loop and opened at first use; without a
-        name, of the first profile in view."""
-        name = self.state.profiles[0] if profile is None else profile
-        async with self._amazon_lock:
-            if name not in self._amazons:
-                # The default profile is left to botocore: keys in the environment go before it.
-                explicit = name if name in self._explicit else ""
-                regions = [region for region in self._wanted if region != "all"]
-                amazon = await asyncio.to_thread(self._make_amazon, explicit, regions)
-                self._amazons[name] = await amazon.__aenter__()
-            return self._amazons[name]
+        """The AWS room of a profile; without a name, of the first profile in view."""
+        return await self._amazons.get(self.state.profiles[0] if profile is None else profile)
 
     async def amazon_for(self, instance: Instance) -> Amazon:
         """The AWS room of the profile that sees the instance."""
         return await self.amazon(instance.profile)
 
     async def confirmed(self, instance: Instance) -> Instance:
-        """The row as AWS has it; a row of an earlier run is waited for until it is listed.
+        """The row as AWS has it; a row that is dimmed is waited for until its region is listed.
 
         Raises:
             NotFound: it is gone.
-            CloudtuiError: its place cannot be listed.
+            CloudtuiError: its region cannot be listed.
         """
-        if not self.state.dimmed(instance):
+        watched = self._watched.get(Place(instance.profile, instance.region))
+        if watched is None:
             return self.by_id(instance.id) or instance
-        await self.load()
-        for place, error in self.state.errors:
-            if place.profile == instance.profile and place.region in ("", instance.region):
-                raise error
-        found = self.by_id(instance.id)
+        if watched.old:
+            await _ended(self._look(watched))
+            self._tell()
+            if watched.error:
+                raise watched.error
+        found = next((i for i in watched.rows if i.id == instance.id), None)
         if found is None:
-            raise NotFound(f"{instance.label} is gone.", hint="List again: Ctrl-r, cloudtui ls")
+            raise NotFound(f"{instance.label} is gone.", "AWS does not list it any more.", GONE)
         return found
 
     async def load(self) -> InventoryState:
         """List once and return the state; failures are in its `errors`."""
-        async with self._lock:
-            self._set(replace(self.state, loading=True))
-            places: list[Place] = []
-            errors: list[tuple[Place, CloudtuiError]] = []
-            for profile in self.state.profiles:
-                try:
-                    places += [Place(profile, r) for r in await self._regions(profile)]
-                except CloudtuiError as error:
-                    errors.append((Place(profile), error))
-            failed = {place.profile for place, _ in errors}
-            kept = {*places, *(place for place in self._rows if place.profile in failed)}
-            self._rows = {place: rows for place, rows in self._rows.items() if place in kept}
-            regions = tuple(dict.fromkeys(place.region for place in places))
-            self._set(replace(self.state, regions=regions or self.state.regions))
-            gate = asyncio.Semaphore(PLACES_AT_ONCE)
-            failures, identities = await asyncio.gather(
-                asyncio.gather(*(self._list(place, gate) for place in places)),
-                asyncio.gather(*(self._caller(p) for p in self.state.profiles if p not in failed)),
-            )
-            errors += [(p, e) for p, e in zip(places, failures, strict=True) if e]
-            updated = self.state.updated if errors else datetime.now(UTC)
-            self._set(
-                replace(
-                    self.state,
-                    loading=False,
-                    errors=tuple(errors),
-                    identities={**self.state.identities, **{p: i for p, i in identities if i}},
-                    updated=updated,
-                )
-            )
-            return self.state
+        self._begin_round(every=True)
+        while self._round:
+            done, _ = await asyncio.wait(self._tasks(), return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        self._tell()
+        return self.state
 
     async def find(self, name: str) -> Instance:
         """The instance that `name` means, listing first when nothing was listed yet.
@@ -166,6 +202,15 @@ class Inventory:
                 raise self.state.errors[0][1] from None
             raise
 
+    def retag(self, instance_id: str, tags: Mapping[str, str]) -> None:
+        """Show these tags at once; the next listing has EC2's own word."""
+        for watched in self._watched.values():
+            for instance in watched.rows:
+                if instance.id == instance_id:
+                    named = replace(instance, tags=dict(tags), name=tags.get("Name", ""))
+                    watched.rows = updated(watched.rows, (named,))
+        self._tell()
+
     def by_id(self, instance_id: str) -> Instance | None:
         return next((i for i in self.state.instances if i.id == instance_id), None)
 
@@ -174,73 +219,270 @@ class Inventory:
         if not instance.image_id:
             return ("", "")
         if instance.image_id not in self._images:
-            from cloudtui.aws import ec2
-
             try:
                 amazon = await self.amazon_for(instance)
+                from cloudtui.aws import ec2
+
                 found = await ec2.image_names(amazon, instance.region, [instance.image_id])
             except CloudtuiError:
                 return ("", "")
             self._images[instance.image_id] = found.get(instance.image_id, ("", ""))
         return self._images[instance.image_id]
 
+    # Before AWS is asked
+
+    async def _recalled(self, accounts: Iterable[Account]) -> None:
+        for account in accounts:
+            await self._kept.recall(account, named=account.profile in self._amazons.named)
+            if account.profile in self._accounts and not account.places:
+                self._aim(account)
+        self._tell()
+
+    # When
+
     async def _keep(self) -> None:
+        if self._recall:
+            await _ended(self._recall)
+        loop = asyncio.get_running_loop()
         while True:
             self._wake.clear()
-            await self.load()
-            wait = min(CHANGING_SECONDS, self._interval) if self.state.changing else self._interval
+            now = loop.time()
+            if self._asked or self._round_due <= now:
+                self._begin_round(every=self._asked)
+            for watched in self._watched.values():
+                if watched.due is not None and watched.due <= now:
+                    self._look(watched)
+            dues = [w.due for w in self._watched.values() if w.due is not None and not w.task]
             try:
-                async with asyncio.timeout(wait):
+                async with asyncio.timeout_at(min((self._round_due, *dues))):
                     await self._wake.wait()
             except TimeoutError:
                 continue
 
-    async def _regions(self, profile: str) -> tuple[str, ...]:
-        amazon = await self.amazon(profile)
-        if "all" in self._wanted:
+    def _begin_round(self, *, every: bool) -> None:
+        """Look at every place once more; without `every`, not where AWS asked to slow down."""
+        self._asked = False
+        self._round_due = asyncio.get_running_loop().time() + self._interval
+        self._round = set(self._accounts.values()) if self._round is None else self._round
+        for account in self._accounts.values():
+            self._round.add(account)
+            if account.task:
+                account.again = account.again or every
+            else:
+                account.task = keep(self._ask(account, every), f"account {account.profile}")
+        self._changed()
+
+    def _answered(self, who: Account | Place) -> None:
+        self._wake.set()
+        if self._round is not None:
+            self._round.discard(who)
+            if not self._round:
+                self._end_round()
+        self._changed()
+
+    def _end_round(self) -> None:
+        self._round = None
+        if any(not watched.old for watched in self._watched.values()):
+            self._updated = datetime.now(UTC)
+        if self._keeper:
+            for account in self._accounts.values():
+                task = keep(self._save(account), "snapshot")
+                self._saving.add(task)
+                task.add_done_callback(self._saving.discard)
+
+    async def _save(self, account: Account) -> None:
+        mine = [w for w in self._watched.values() if w.place.profile == account.profile]
+        await self._kept.keep(account, mine)
+
+    # Asking AWS
+
+    async def _ask(self, account: Account, every: bool) -> None:
+        """Find out where to look, and begin to look there, the home region first."""
+        try:
+            amazon = await self.amazon(account.profile)
+            if not account.home or account.error:
+                account.home = await asyncio.to_thread(lambda: amazon.home_region)
+            account.error = None
+            self._aim(account)
+            self._look_at(account, every)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._identify(account, amazon))
+                now = asyncio.get_running_loop().time()
+                asked = account.regions_asked
+                if self._all and (every or asked is None or now - asked > REGIONS_SECONDS):
+                    await self._ask_regions(account)
+                    self._aim(account)
+                    self._look_at(account, every)
+        except CloudtuiError as error:
+            account.error = error
+            if isinstance(error, CredentialsProblem):
+                account.identity = None
+        finally:
+            account.task = None
+        if account.again:
+            account.again = False
+            account.task = keep(self._ask(account, True), f"account {account.profile}")
+        else:
+            self._answered(account)
+
+    async def _ask_regions(self, account: Account) -> None:
+        try:
+            amazon = await self.amazon(account.profile)
             from cloudtui.aws import ec2
 
-            home = amazon.home_region
-            rest = await ec2.enabled_regions(amazon)
-            return (home, *(r for r in rest if r != home))
-        return tuple(dict.fromkeys(self._wanted)) or (amazon.home_region,)
+            regions = await ec2.enabled_regions(amazon)
+        except CloudtuiError as error:
+            account.regions_error = error
+            return
+        account.regions, account.regions_error = regions, None
+        account.regions_asked = asyncio.get_running_loop().time()
 
-    async def _list(self, place: Place, gate: asyncio.Semaphore) -> CloudtuiError | None:
-        from cloudtui.aws import ec2
-
-        rows: tuple[Instance, ...] = ()
-        first = place not in self._rows
-        async with gate:
-            try:
-                amazon = await self.amazon(place.profile)
-                async for page in ec2.list_instances(amazon, place.region):
-                    rows += page
-                    if first:
-                        self._show(place, rows)
-            except CloudtuiError as error:
-                return error
-        self._show(place, rows)
-        return None
-
-    async def _caller(self, profile: str) -> tuple[str, Identity | None]:
-        if known := self.state.identities.get(profile):
-            return profile, known
+    async def _identify(self, account: Account, amazon: Amazon) -> None:
+        if account.identity:
+            return
         from cloudtui.aws import identity
 
         try:
-            return profile, await identity.caller(await self.amazon(profile))
+            account.identity = await identity.caller(amazon)
         except CloudtuiError:
-            return profile, None
+            return
+        old = account.snapshot
+        if old and old.account and old.account != account.identity.account:
+            account.snapshot = account.saved = None
+            for watched in self._of(account):
+                if not watched.confirmed:
+                    watched.rows = ()
+        self._changed()
 
-    def _show(self, place: Place, rows: tuple[Instance, ...]) -> None:
-        self._rows[place] = rows
-        shown = {i.id: i for rows in reversed(self._rows.values()) for i in reversed(rows)}
-        self._set(replace(self.state, instances=tuple(reversed(shown.values()))))
+    def _aim(self, account: Account) -> None:
+        """Watch the places of the account that are wanted, and no others."""
+        regions = self._fixed
+        if self._all:
+            regions = (*regions, account.home, *account.regions)
+        elif not regions:
+            regions = (account.home,)
+        places = tuple(Place(account.profile, r) for r in dict.fromkeys(filter(None, regions)))
+        if places == account.places:
+            return
+        for gone in set(account.places) - set(places):
+            watched = self._watched.pop(gone)
+            if watched.task:
+                watched.task.cancel()
+            if self._round is not None:
+                self._round.discard(gone)
+        account.places = places
+        snapshot = account.snapshot
+        for place in places:
+            if place not in self._watched:
+                watched = self._watched[place] = Watched(place)
+                if snapshot and place.region in snapshot.listed:
+                    watched.rows = snapshot.rows[place.region]
+                    watched.listed = snapshot.listed[place.region]
+        self._changed()
 
-    def _set(self, state: InventoryState) -> None:
+    def _look_at(self, account: Account, every: bool) -> None:
+        now = asyncio.get_running_loop().time()
+        for watched in self._of(account):
+            waits = watched.slowed and watched.due is not None and watched.due > now
+            if every or not waits:
+                self._look(watched)
+                if self._round is not None:
+                    self._round.add(watched.place)
+
+    def _look(self, watched: Watched) -> asyncio.Task[None]:
+        """The look at a place that is under way, begun now if none is."""
+        if watched.task is None:
+            watched.task = keep(self._list(watched), f"list {watched.place.region}")
+        return watched.task
+
+    async def _list(self, watched: Watched) -> None:
+        place, rows = watched.place, Rows()
+        clock = asyncio.get_running_loop().time
+        try:
+            async with self._gate:
+                amazon = await self.amazon(place.profile)
+                from cloudtui.aws import ec2
+
+                async for page in ec2.list_instances(amazon, place.region):
+                    rows += merged(watched.rows, page)
+                    if not watched.confirmed:
+                        watched.rows = updated(watched.rows, rows)
+                        self._changed()
+            watched.answered(merged(watched.rows, rows), datetime.now(UTC), clock())
+        except CloudtuiError as error:
+            watched.failed(error, clock(), self._interval)
+            if isinstance(error, CredentialsProblem) and place.profile in self._accounts:
+                self._accounts[place.profile].identity = None
+        finally:
+            watched.task = None
+            self._answered(place)
+
+    # What is told
+
+    @property
+    def _all(self) -> bool:
+        return ALL in self._regions
+
+    @property
+    def _fixed(self) -> tuple[str, ...]:
+        return tuple(region for region in self._regions if region != ALL)
+
+    def _tasks(self) -> list[asyncio.Task[None]]:
+        found = [account.task for account in self._accounts.values()]
+        found += [watched.task for watched in self._watched.values()]
+        return [task for task in found if task]
+
+    def _of(self, account: Account) -> list[Watched]:
+        return [self._watched[place] for place in account.places]
+
+    def _view_profiles(self, profiles: tuple[str, ...]) -> None:
+        for name in self._accounts.keys() - set(profiles):
+            gone = self._accounts.pop(name)
+            if gone.task:
+                gone.task.cancel()
+            for place in gone.places:
+                watched = self._watched.pop(place)
+                if watched.task:
+                    watched.task.cancel()
+        self._accounts = {n: self._accounts.get(n) or Account(n) for n in profiles}
+        if self._round is not None:
+            self._round &= {*self._accounts.values(), *self._watched}
+
+    def _changed(self) -> None:
+        """Something is different: tell so soon, and once for all that comes until then."""
+        if self._telling is None:
+            loop = asyncio.get_running_loop()
+            when = max(loop.time(), self._told + SHOWN_SECONDS)
+            self._telling = loop.call_at(when, self._tell)
+
+    def _tell(self) -> None:
+        if self._telling:
+            self._telling.cancel()
+            self._telling = None
+        now = asyncio.get_running_loop().time()
+        accounts = [(account, self._of(account)) for account in self._accounts.values()]
+        state = state_of(
+            self.state,
+            accounts,
+            loading=self._round is not None,
+            listed=self._updated,
+            now=now,
+        )
         if state != self.state:
             self.state = state
+            self._told = now
             self._events.emit(InventoryChanged(state))
+
+    def _say(self, error: CloudtuiError) -> None:
+        detail = "\n".join(part for part in (error.detail, error.hint) if part)
+        self._events.emit(Noted(Note(error.title, Severity.WARNING, detail)))
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """Wait for a task that others wait for too."""
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.result()
 
 
 def profiles_in_use(asked: Sequence[str]) -> tuple[str, ...]:

@@ -100,6 +100,7 @@ class CloudtuiApp(App[int], inherit_bindings=False):
             loop = asyncio.get_running_loop()
             for number in SIGNALS:
                 loop.add_signal_handler(number, self._leave_by_signal, number)
+        self.workbench.inventory.recall()
         self.call_after_refresh(self._start)
 
     def on_unmount(self) -> None:

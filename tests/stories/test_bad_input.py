@@ -116,7 +116,8 @@ async def test_the_cloud_is_in_trouble(
 
     app = CloudtuiApp(lambda prompts: Workbench(load(), prompts), settings=Settings())
     async with app.workbench, app.run_test(size=(120, 34)) as pilot:
-        await until(lambda: bool(app.workbench.inventory.state.errors))
+        inventory = app.workbench.inventory
+        await until(lambda: bool(inventory.state.errors) and not inventory.state.loading)
         await pilot.pause()
         assert title in words_of(app)
 

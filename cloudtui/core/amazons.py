@@ -1,0 +1,56 @@
+"""The AWS room of each profile, opened at first use."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from cloudtui.core.tasks import keep
+
+if TYPE_CHECKING:
+    from cloudtui.aws.clients import Amazon
+
+MakeAmazon = Callable[[str, Sequence[str]], "Amazon"]
+"""From the profile as the user named it (empty for the default) and the regions named."""
+
+
+class Amazons:
+    """`named` are the profiles, and `regions` the regions, that the user named."""
+
+    def __init__(self, make: MakeAmazon) -> None:
+        self._make = make
+        self._open: dict[str, Amazon] = {}
+        self._lock = asyncio.Lock()
+        self._closing: set[asyncio.Task[None]] = set()
+        self.named: tuple[str, ...] = ()
+        self.regions: tuple[str, ...] = ()
+
+    async def get(self, profile: str) -> Amazon:
+        """Imported off the loop."""
+        async with self._lock:
+            if profile not in self._open:
+                # The default profile is left to botocore: keys in the environment go before it.
+                explicit = profile if profile in self.named else ""
+                made = await asyncio.to_thread(self._imported, explicit, self.regions)
+                self._open[profile] = await made.__aenter__()
+            return self._open[profile]
+
+    def forget(self, profile: str) -> None:
+        """Open it anew when it is needed next, with what is named then."""
+        if amazon := self._open.pop(profile, None):
+            task = keep(amazon.close(), "close")
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+    async def close(self) -> None:
+        await asyncio.gather(*self._closing)
+        for amazon in self._open.values():
+            await amazon.__aexit__(None, None, None)
+
+    def _imported(self, profile: str, regions: tuple[str, ...]) -> Amazon:
+        made = self._make(profile, regions)
+        for module in ("ec2", "identity"):
+            importlib.import_module(f"cloudtui.aws.{module}")
+        return made
