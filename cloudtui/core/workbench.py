@@ -20,14 +20,17 @@ from cloudtui.core.lifecycle import Lifecycle
 from cloudtui.core.links import Links
 from cloudtui.core.prices import Prices
 from cloudtui.core.sessions import READ_ONLY, Sessions
+from cloudtui.core.tags import Tags
 from cloudtui.core.tasks import cancel
 from cloudtui.core.tunnels import Tunnels
 from cloudtui.files.cache import FileCache
 from cloudtui.files.settings import Settings
+from cloudtui.model.errors import Refused
 from cloudtui.model.instance import Instance, next_step, why_not_connect
 from cloudtui.model.lifecycle import Verb
 from cloudtui.model.lifecycle import why_not as why_not_change
 from cloudtui.model.remote import Prompts
+from cloudtui.model.web_console import instance_page
 
 if TYPE_CHECKING:
     from cloudtui.aws.clients import Amazon
@@ -40,7 +43,7 @@ NEEDS_HOST = frozenset(
 """Rules of actions that need a machine that can be reached."""
 LIFECYCLE = {f"lifecycle.{verb.value}": verb for verb in Verb}
 """Rules of actions that change a machine's state."""
-CHANGES = frozenset({"sessions.new", "sessions.change", *LIFECYCLE})
+CHANGES = frozenset({"sessions.new", "sessions.change", "tags", *LIFECYCLE})
 """Rules of actions that change something, and that read-only refuses."""
 
 
@@ -61,6 +64,7 @@ class Workbench:
     jupyter: Jupyter
     prices: Prices
     details: Details
+    tags: Tags
     lifecycle: Lifecycle
 
     def __init__(
@@ -106,6 +110,7 @@ class Workbench:
         )
         self.prices = Prices(self.inventory, self._events)
         self.details = Details(self.inventory, self._events)
+        self.tags = Tags(self.inventory, read_only=self.read_only)
         self.lifecycle = Lifecycle(
             self.inventory,
             self.connections,
@@ -145,6 +150,21 @@ class Workbench:
             return why_not_change(LIFECYCLE[action], instance)
         reason = why_not_connect(instance) if action in NEEDS_HOST else ""
         return f"{reason} {next_step(instance)}".strip() if reason else ""
+
+    async def web_console(self, instance: Instance) -> str:
+        """The machine's page in the AWS web console.
+
+        Raises:
+            Refused: EC2 is an endpoint of the user's own, whose machines the console does not know.
+        """
+        from cloudtui.aws.prices import own_cloud
+
+        if await own_cloud(await self.inventory.amazon_for(instance), instance.region):
+            raise Refused(
+                f"{instance.label} is not in the AWS web console.",
+                "AWS_ENDPOINT_URL, or an endpoint_url in ~/.aws/config, names another cloud.",
+            )
+        return instance_page(instance)
 
     async def browse(self, url: str) -> bool:
         """Open the page in the user's browser; False when there is none to open."""

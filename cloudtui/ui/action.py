@@ -13,6 +13,8 @@ class Where(StrEnum):
     SESSIONS = "sessions"
     ALL_SESSIONS = "all sessions"
     PANE = "pane"
+    DETAILS = "details"
+    VIEWER = "text"
     JUPYTER = "jupyter"
     LOG = "log"
     HELP = "help"

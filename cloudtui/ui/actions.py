@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from cloudtui.ui.action import Action, Group, Where
+from cloudtui.ui.actions_details import DETAIL_ACTIONS
 from cloudtui.ui.actions_list import LIST_ACTIONS
 from cloudtui.ui.actions_machines import MACHINE_ACTIONS
 from cloudtui.ui.actions_sessions import SESSION_ACTIONS
@@ -25,7 +26,8 @@ _M, _S, _P, _J = Where.MACHINES, Where.SESSIONS, Where.PANE, Where.JUPYTER
 _A = Where.ALL_SESSIONS
 _ALL = (Where.EVERYWHERE,)
 _LISTS = (_M, _A, _S)
-_SCROLLING = (_M, _A, _S, Where.LOG, Where.HELP)
+_D, _V = Where.DETAILS, Where.VIEWER
+_SCROLLING = (_M, _A, _S, _D, _V, Where.LOG, Where.HELP)
 
 ACTIONS: tuple[Action, ...] = (
     Action(
@@ -91,6 +93,7 @@ ACTIONS: tuple[Action, ...] = (
         Group.MACHINE,
         footer=True,
     ),
+    *DETAIL_ACTIONS,
     Action(
         "machine.copy",
         ("c",),
@@ -270,7 +273,7 @@ ACTIONS: tuple[Action, ...] = (
         "machines",
         "Go to the machines.",
         "go_machines",
-        (_M, _A, _S, _J),
+        (_M, _A, _S, _J, _D),
         Group.EVERYWHERE,
     ),
     Action(
@@ -288,7 +291,7 @@ ACTIONS: tuple[Action, ...] = (
         "refresh",
         "Ask again now.",
         "refresh_now",
-        _LISTS,
+        (*_LISTS, _D, _V),
         Group.EVERYWHERE,
     ),
     Action(

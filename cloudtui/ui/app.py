@@ -25,6 +25,7 @@ from cloudtui.model.session import Ending, Session
 from cloudtui.ui import themes
 from cloudtui.ui.actions import key_words, with_keys
 from cloudtui.ui.actions_leader import LEADER_ACTIONS
+from cloudtui.ui.machine_views import MachineViews
 from cloudtui.ui.prompts import DialogPrompts
 from cloudtui.ui.screens.area import Area
 from cloudtui.ui.screens.machines import MachinesScreen
@@ -41,7 +42,7 @@ TOAST_LINES = 3
 
 NO_TERMINAL = "The full screen needs a real terminal, and there is none here."
 
-SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
 class CoreChanged(Message):
@@ -52,7 +53,7 @@ class CoreChanged(Message):
         self.event = event
 
 
-class CloudtuiApp(App[int], inherit_bindings=False):
+class CloudtuiApp(MachineViews, App[int], inherit_bindings=False):
     """Runs inside `async with app.workbench`; `run` below does both."""
 
     CSS_PATH = ["app.tcss", "screens/machines.tcss"]

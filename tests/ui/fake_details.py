@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from cloudtui.core.events import DetailsChanged, Events, PricesChanged
+from cloudtui.core.tags import TagFailure
 from cloudtui.files.price_table import shipped
 from cloudtui.model.details import (
     Checks,
@@ -22,6 +25,7 @@ from cloudtui.model.details import (
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance, State
 from cloudtui.model.price import Bill, Price, pays, sum_up, why_unknown
+from cloudtui.model.tags import TagChange, changed
 
 ANSWER = MachineDetails(
     volumes=(
@@ -134,3 +138,29 @@ class FakeDetails:
         if isinstance(self.data, CloudtuiError):
             raise self.data
         return self.data
+
+
+class FakeTags:
+    """Changes the fake inventory's rows; `failures` is what EC2 refuses."""
+
+    def __init__(self, inventory: Any) -> None:
+        self._inventory = inventory
+        self.changes: list[tuple[tuple[str, ...], TagChange]] = []
+        self.refusal: CloudtuiError | None = None
+        self.failures: tuple[TagFailure, ...] = ()
+
+    async def change(
+        self, machines: Sequence[Instance], change: TagChange
+    ) -> tuple[TagFailure, ...]:
+        if self.refusal:
+            raise self.refusal
+        self.changes.append((tuple(m.id for m in machines), change))
+        ids = {m.id for m in machines}
+        rows = []
+        for row in self._inventory.state.instances:
+            if row.id in ids:
+                tags = changed(row.tags, change)
+                row = replace(row, tags=tags, name=tags.get("Name", ""))
+            rows.append(row)
+        self._inventory.show(instances=tuple(rows))
+        return self.failures

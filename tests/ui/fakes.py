@@ -40,8 +40,9 @@ from cloudtui.model.notebook import JupyterServer, OpenJupyter
 from cloudtui.model.preview import Pane, Preview
 from cloudtui.model.remote import Ask, Prompts
 from cloudtui.model.session import Ending, Program, Session, SessionList
+from cloudtui.model.web_console import instance_page
 from cloudtui.ui.app import CloudtuiApp
-from tests.ui.fake_details import FakeDetails, FakePrices
+from tests.ui.fake_details import FakeDetails, FakePrices, FakeTags
 
 if TYPE_CHECKING:
     from cloudtui.core.workbench import Workbench
@@ -434,6 +435,7 @@ class FakeWorkbench:
         self.lifecycle = FakeLifecycle(self.inventory)
         self.prices = FakePrices(self._events)
         self.details = FakeDetails(self._events)
+        self.tags = FakeTags(self.inventory)
 
     async def __aenter__(self) -> Self:
         return self
@@ -459,6 +461,9 @@ class FakeWorkbench:
 
     async def ssh_command(self, instance: Instance) -> str:
         return f"ssh -i ~/.ssh/team-nlp.pem ubuntu@{instance.address}"
+
+    async def web_console(self, instance: Instance) -> str:
+        return instance_page(instance)
 
     async def browse(self, url: str) -> bool:
         self.browsed.append(url)

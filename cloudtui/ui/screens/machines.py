@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
+from textual.timer import Timer
 from textual.widgets import Input, Static
 
 from cloudtui.core.events import (
+    DetailsChanged,
     Event,
     InventoryChanged,
     InventoryState,
@@ -24,13 +27,15 @@ from cloudtui.model.words import plural, since
 from cloudtui.ui.actions import Where
 from cloudtui.ui.screens.area import bindings
 from cloudtui.ui.screens.lifecycle import MachineChanges
-from cloudtui.ui.widgets.details import describe
+from cloudtui.ui.widgets.details import About, describe
 from cloudtui.ui.widgets.face import Face
 from cloudtui.ui.widgets.frame import Footer, FooterKey, Header
 from cloudtui.ui.widgets.keyed_table import KeyedTable
 from cloudtui.ui.widgets.machine_columns import headings, offered
 from cloudtui.ui.widgets.machines_table import MachinesTable
 
+REST_SECONDS = 0.25
+"""How long the cursor rests on a row before EC2 is asked about it."""
 DETAILS_FROM = 28
 """Terminal rows from which the details are shown unless they are switched off."""
 
@@ -54,6 +59,9 @@ class MachinesScreen(MachineChanges):
         super().__init__()
         self._details: bool | None = None
         """None: shown when the terminal is tall enough."""
+        self._resting: object = None
+        """The row, in its state, whose details were asked for last."""
+        self._look: Timer | None = None
 
     def compose(self) -> ComposeResult:
         yield Header(self.WHERE)
@@ -110,7 +118,7 @@ class MachinesScreen(MachineChanges):
             self._paint()
         elif isinstance(event, PricesChanged):
             self._paint()
-        elif isinstance(event, TunnelsChanged):
+        elif isinstance(event, TunnelsChanged | DetailsChanged):
             self._paint_details()
 
     def _paint(self) -> None:
@@ -187,9 +195,24 @@ class MachinesScreen(MachineChanges):
         panel.display = wanted and instance is not None and self.table.display
         panel.set_class(self.app.size.height < DETAILS_FROM, "-tight")
         if panel.display and instance:
-            tunnels = [t for t in self.workbench.tunnels.states if t.instance_id == instance.id]
-            width = self.app.size.width - 3
-            self.query_one("#about", Static).update(describe(instance, tunnels, width))
+            about = About.of(self.workbench, instance)
+            self.query_one("#about", Static).update(describe(about, self.app.size.width - 3))
+            self.call_later(self._look_closer, instance)
+
+    def _look_closer(self, instance: Instance) -> None:
+        """Ask EC2 about the row once the cursor has rested on it; moving on takes that back."""
+        resting = (instance.id, instance.state)
+        if resting == self._resting or self._state.dimmed(instance):
+            return
+        self._resting = resting
+        self.workers.cancel_group(self, "details")
+        if self._look:
+            self._look.stop()
+        self._look = self.set_timer(REST_SECONDS, partial(self._load_details, instance))
+
+    @work(group="details")
+    async def _load_details(self, instance: Instance) -> None:
+        await self.workbench.details.load(instance)
 
     def _tick(self) -> None:
         self.table.tick(self._state.instances)

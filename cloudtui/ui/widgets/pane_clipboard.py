@@ -29,6 +29,10 @@ def sequence(text: str, environment: Mapping[str, str]) -> str:
 def copy_out(app: App[Any], text: str) -> None:
     """Put `text` on the clipboard."""
     app.copy_to_clipboard(text)
+
+
+def pass_on(app: App[Any], text: str) -> None:
+    """Take what the app copied past an outer tmux or screen, which keep a plain OSC 52."""
     wrapped = sequence(text, os.environ)
     driver = app._driver
     if wrapped and driver is not None:
