@@ -13,6 +13,7 @@ from textual.app import App, ComposeResult
 from textual.geometry import Size
 from textual.message import Message
 from textual.pilot import Pilot
+from textual.widgets import Static
 
 from cloudtui.model.errors import CloudtuiError, Unreachable
 from cloudtui.model.session import Ending
@@ -419,3 +420,36 @@ async def test_removing_a_pane_closes_its_channel() -> None:
         await app.pane.remove()
         assert channel.calls == ["close"]
         channel.say(b"too late")
+
+
+async def test_a_pane_opens_though_textual_tells_it_no_size(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    resizes: list[Message] = []
+
+    class Quiet(Pane):
+        async def _on_message(self, message: Message) -> None:
+            if isinstance(message, events.Resize):
+                resizes.append(message)
+            await super()._on_message(message)
+
+    class Empty(PaneApp):
+        def compose(self) -> ComposeResult:
+            yield Static()
+
+        def on_mount(self) -> None:
+            pass
+
+    channel = FakeChannel()
+    pane = Quiet(channel.open)
+    app = Empty(pane)
+    async with app.run_test(size=(40, 8)):
+        with monkeypatch.context() as held:
+            held.setattr(app.screen, "_refresh_layout", lambda *_: None)
+            await app.mount(pane)
+            # What a neighbour's look at its region does between mount and layout.
+            app.screen._compositor._full_map_invalidated = True
+            assert app.screen._compositor.full_map[pane].region
+        app.screen.refresh(layout=True)
+        await until(lambda: "Opened" in app.kinds(), 10)
+        assert not resizes

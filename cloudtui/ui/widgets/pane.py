@@ -104,6 +104,7 @@ class Pane(PaneHands, can_focus=True):
         if self._connecting:
             self._patience = self.set_timer(0.3, self._say_connecting)
         self.set_interval(_SETTLE, self._settle)
+        self._take_room()
 
     async def on_unmount(self) -> None:
         ALT_KEYS.restore()
@@ -119,7 +120,16 @@ class Pane(PaneHands, can_focus=True):
             engine.close()
 
     def on_resize(self) -> None:
-        columns, rows = self.content_size
+        self._take_room()
+
+    def watch_virtual_size(self) -> None:
+        # Textual sends no Resize when something asked for a region between mount and layout.
+        self._take_room()
+
+    def _take_room(self) -> None:
+        gutter = self.styles.gutter
+        columns = self.outer_size.width - gutter.width
+        rows = self.outer_size.height - gutter.height
         if columns < 1 or rows < 1 or (columns, rows) == (self._rows.columns, len(self._rows)):
             return
         first = self._rows.columns == 0
