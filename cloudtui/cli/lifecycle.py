@@ -123,10 +123,13 @@ async def _perform(bench: Workbench, plan: Plan, words: argparse.Namespace) -> i
     steps: dict[str, Step] = {}
     told: dict[str, str] = {}
     last: dict[str, float] = {}
+    known = {t.instance.id for t in plan.left_out if t.standing is not Standing.UNDER_WAY}
     try:
         async for step in bench.lifecycle.perform(plan, wait=not words.no_wait):
             key = step.before.id
             steps[key] = step
+            if key in known:
+                continue  # the plan has told it
             if step.ended:
                 _tell_end(step, words.json)
             elif _news(step, told.get(key, ""), last.get(key, 0.0)):

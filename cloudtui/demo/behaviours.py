@@ -20,6 +20,8 @@ from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.models.instances import Instance
 from moto.sts.models import STSBackend
 
+from cloudtui.demo import machine_changes
+
 CODES = {
     "pending": 0,
     "running": 16,
@@ -42,6 +44,7 @@ def install(seconds: float, changed: Callable[[], None]) -> None:
     _install_phases(seconds, changed)
     _install_kept_addresses()
     _install_address_errors()
+    machine_changes.install()
 
 
 def install_identity() -> None:

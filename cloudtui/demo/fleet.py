@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from cloudtui.demo import machine_changes
 from cloudtui.demo.ec2 import DEEP_LEARNING, SERVER, Ec2
 
 KEY_PAIR = "demo"
@@ -28,6 +29,11 @@ class Machine:
     spot: bool = False
     stopped_hours: float = 0.0
     """Hours since it was stopped; 0 for a running one."""
+    protected: bool = False
+    """From being terminated."""
+    hibernates: bool = False
+    data_disk: int = 0
+    """GiB of a volume that is kept when the machine is terminated; 0 for none."""
 
     @property
     def region(self) -> str:
@@ -52,6 +58,7 @@ FLEET = (
         6.2,
         80,
         (("team", "nlp"), ("project", "notebooks")),
+        hibernates=True,
     ),
     Machine(
         "etl-box",
@@ -62,6 +69,8 @@ FLEET = (
         120,
         (("team", "data"), ("project", "corpus")),
         stopped_hours=38.5,
+        protected=True,
+        data_disk=500,
     ),
     Machine(
         "spot-trainer",
@@ -140,9 +149,19 @@ def _launch(ec2: Ec2, machine: Machine, group: str) -> None:
         parameters[f"TagSpecification.1.Tag.{number}.Value"] = value
     if machine.spot:
         parameters["InstanceMarketOptions.MarketType"] = "spot"
+    if machine.hibernates:
+        parameters["HibernationOptions.Configured"] = "true"
+    if machine.data_disk:
+        parameters["BlockDeviceMapping.2.DeviceName"] = "/dev/sdf"
+        parameters["BlockDeviceMapping.2.Ebs.VolumeSize"] = str(machine.data_disk)
+        parameters["BlockDeviceMapping.2.Ebs.VolumeType"] = "gp3"
+        parameters["BlockDeviceMapping.2.Ebs.DeleteOnTermination"] = "false"
     answer = ec2.call(machine.region, "RunInstances", **parameters)
     instance_id = answer.findtext(".//instanceId", "")
     instance = ec2.backend(machine.region).get_instance(instance_id)
+    instance.disable_api_termination = machine.protected
+    if machine.spot:
+        machine_changes.request_spot(ec2.backend(machine.region), instance)
     _age(instance, machine.hours)
     if machine.stopped_hours:
         ec2.call(machine.region, "StopInstances", InstanceId__1=instance_id)
