@@ -82,6 +82,9 @@ class CloudtuiApp(MachineViews, App[int], inherit_bindings=False):
         """The screen of panes, kept from the first pane on."""
         self.handed_over = False
         """Another program has the terminal now: nothing may be written to it."""
+        self._handed: asyncio.Task[AttachmentEnd] | None = None
+        self._ended_by = 0
+        """The signal that came while another program had the terminal."""
         self._silent: list[Note] = []
         self.last_words = ""
         """What is said on the terminal after a bug ended the app."""
@@ -276,13 +279,17 @@ class CloudtuiApp(MachineViews, App[int], inherit_bindings=False):
             with self.batch_update(), self.suspend():
                 # No exception may leave this block: the screen would stay dead.
                 task = asyncio.create_task(full_screen.take_over(opener, leader))
+                self._handed = task
                 try:
                     await asyncio.wait({task})
                 except asyncio.CancelledError:
                     task.cancel()
                     await asyncio.wait({task})
         finally:
-            self.handed_over = False
+            self.handed_over, self._handed = False, None
+        if self._ended_by:
+            self._leave_by_signal(self._ended_by)
+            return full_screen.LEFT
         return task.result()
 
     def open_jupyter(self, instance: Instance) -> None:
@@ -346,7 +353,12 @@ class CloudtuiApp(MachineViews, App[int], inherit_bindings=False):
         self.exit(0)
 
     def _leave_by_signal(self, number: int) -> None:
-        self.exit(return_code=128 + number)
+        if self._handed is not None:
+            # The terminal is taken back first: an app that ends without it never returns.
+            self._ended_by = number
+            self._handed.cancel()
+        else:
+            self.exit(return_code=128 + number)
 
     def _fatal_error(self) -> None:
         """A bug: a report without local variables, and one line that says where it is."""
