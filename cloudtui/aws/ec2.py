@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from functools import partial
 from typing import Any
 
 from cloudtui.aws.clients import Amazon
 from cloudtui.aws.errors import translated
-from cloudtui.aws.listing import Page, instances
-from cloudtui.aws.quiet import LISTING
+from cloudtui.aws.listing import instances, read_page
+from cloudtui.aws.quiet import LISTING, beside
 from cloudtui.model.instance import Instance
 
 PAGE_SIZE = 1000
@@ -19,28 +20,56 @@ _FILTER_VALUES = 200
 """The most values EC2 takes for one filter."""
 
 
+_Body = tuple[bytes, str]
+"""An answer that is not parsed yet, and the token of the next one."""
+
+
 async def list_instances(amazon: Amazon, region: str) -> AsyncIterator[tuple[Instance, ...]]:
     """The instances of a region, a page of at most 1,000 at a time; an empty region gives one
-    empty page.
+    empty page. The next page is on its way while one is parsed beside the loop.
 
     Raises:
         CloudtuiError: AWS was not reached, refused, or answered something else.
     """
-    token = ""
-    while True:
-        with translated("list instances", region, amazon.profile):
-            client: Any = await amazon.client("ec2", region)
-            more = {"NextToken": token} if token else {}
-            listing = LISTING.set(True)
-            try:
-                answer = await client.describe_instances(MaxResults=PAGE_SIZE, **more)
-            finally:
-                LISTING.reset(listing)
-        page: Page = answer["Page"]
-        yield await asyncio.to_thread(instances, page, region, amazon.profile)
-        token = page.next_token
-        if not token:
-            return
+
+    def read(body: bytes) -> tuple[tuple[Instance, ...], str]:
+        page = read_page(body)
+        return instances(page, region, amazon.profile), page.next_token
+
+    coming: asyncio.Task[_Body] | None = asyncio.create_task(_page(amazon, region, ""))
+    try:
+        while coming:
+            body, early = await coming
+            coming = asyncio.create_task(_page(amazon, region, early)) if early else None
+            with translated("list instances", region, amazon.profile):
+                rows, token = await beside(partial(read, body))
+            if token != early:
+                await _dropped(coming)
+                coming = asyncio.create_task(_page(amazon, region, token)) if token else None
+            yield rows
+    finally:
+        await _dropped(coming)
+
+
+async def _page(amazon: Amazon, region: str, token: str) -> _Body:
+    with translated("list instances", region, amazon.profile):
+        client: Any = await amazon.client("ec2", region)
+        more = {"NextToken": token} if token else {}
+        listing = LISTING.set(True)
+        try:
+            answer = await client.describe_instances(MaxResults=PAGE_SIZE, **more)
+        finally:
+            LISTING.reset(listing)
+    return answer["Body"], answer["NextToken"]
+
+
+async def _dropped(task: asyncio.Task[_Body] | None) -> None:
+    """Give up a page that nobody will read."""
+    if task and not task.done():
+        task.cancel()
+        await asyncio.wait([task])
+    if task and not task.cancelled():
+        task.exception()
 
 
 async def enabled_regions(amazon: Amazon) -> tuple[str, ...]:

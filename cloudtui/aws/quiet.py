@@ -27,12 +27,12 @@ from aiobotocore.parsers import AioEC2QueryParser, AioQueryParser, AioResponsePa
 from botocore.loaders import JSONFileLoader
 from botocore.parsers import ResponseParserError
 
-from cloudtui.aws.listing import GZIP, read_page, unpacked
+from cloudtui.aws.listing import GZIP, next_token, unpacked
 
 T = TypeVar("T")
 
 LISTING: ContextVar[bool] = ContextVar("LISTING", default=False)
-"""Set around a call of DescribeInstances: its answer is read in one pass."""
+"""Set around a call of DescribeInstances: its answer's body is handed over as it is."""
 
 _CHUNK = 64 * 1024
 _SMALL = 16 * 1024
@@ -80,6 +80,16 @@ async def in_thread(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     return await asyncio.to_thread(_run, work)
 
 
+async def beside(work: Callable[[], T]) -> T:
+    """Call it in a thread, with the collector paused."""
+
+    def quiet() -> T:
+        with COLLECTOR.paused():
+            return work()
+
+    return await asyncio.to_thread(quiet)
+
+
 def _run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     with COLLECTOR.paused():
         return asyncio.run(work())
@@ -111,10 +121,10 @@ class _XMLAnswer:
     DEFAULT_ENCODING = "utf-8"
 
     async def parse(self, response: dict[str, Any], shape: Any) -> Any:
-        """botocore's parsed answer, or `{"Page": Page}` while LISTING is set; large bodies are
-        unpacked and parsed in a thread."""
+        """botocore's parsed answer, or `{"Body": bytes, "NextToken": str}` while LISTING is set;
+        large bodies are unpacked and parsed in a thread."""
         listed = LISTING.get() and shape is not None and shape.name == "DescribeInstancesResult"
-        work = self._read_page if listed and response["status_code"] < 300 else self._parse
+        work = self._keep_body if listed and response["status_code"] < 300 else self._parse
         if len(response["body"]) <= _SMALL and not response["body"].startswith(GZIP):
             return await work(response, shape)
         return await in_thread(lambda: work(response, shape))
@@ -123,9 +133,10 @@ class _XMLAnswer:
         response["body"] = unpacked(response["body"])
         return await super().parse(response, shape)  # type: ignore[misc]
 
-    async def _read_page(self, response: dict[str, Any], _shape: Any) -> Any:
+    async def _keep_body(self, response: dict[str, Any], _shape: Any) -> Any:
         status = {"HTTPStatusCode": response["status_code"], "HTTPHeaders": response["headers"]}
-        return {"Page": read_page(unpacked(response["body"])), "ResponseMetadata": status}
+        body = unpacked(response["body"])
+        return {"Body": body, "NextToken": next_token(body), "ResponseMetadata": status}
 
     def _parse_xml_string_to_dom(self, xml_string: bytes) -> ElementTree.Element:
         parser = ElementTree.XMLParser(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudtui.aws import clients, quiet
+from cloudtui.aws import clients, ec2, quiet
 from cloudtui.aws.clients import Amazon
 from cloudtui.aws.ec2 import list_instances
 from cloudtui.aws.listing import Page, read_page
@@ -204,7 +204,7 @@ async def test_a_page_of_a_thousand_is_parsed_beside_the_loop(
         threads.append(threading.get_ident())
         return read_page(body)
 
-    monkeypatch.setattr(quiet, "read_page", seen)
+    monkeypatch.setattr(ec2, "read_page", seen)
     async with Amazon() as amazon:
         pages = [page async for page in list_instances(amazon, "us-east-1")]
     assert [len(page) for page in pages] == [1000]

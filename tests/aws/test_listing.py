@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import time
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
 import pytest
@@ -15,9 +17,10 @@ from botocore.parsers import EC2QueryParser, ResponseParserError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloudtui.aws import ec2
 from cloudtui.aws.clients import Amazon
 from cloudtui.aws.ec2 import list_instances
-from cloudtui.aws.listing import Page, instances, read_page, unpacked
+from cloudtui.aws.listing import Page, instances, next_token, read_page, trimmed, unpacked
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance, State
 from tests.moto_child import StubEndpoint
@@ -235,6 +238,125 @@ def test_a_state_that_ec2_does_not_have() -> None:
     page.rows[0]["interface_ipv6"] = []
     with pytest.raises(CloudtuiError, match="'asleep'"):
         instances(page, "us-east-1")
+
+
+@given(page_xml())
+def test_blocks_that_hold_no_row_are_cut_away(body: bytes) -> None:
+    cut = trimmed(body)
+    assert len(cut) <= len(body)
+    assert by_botocore(cut, "eu-west-1") == by_botocore(body, "eu-west-1")
+
+
+@pytest.mark.parametrize(
+    ("body", "left"),
+    [
+        (b"<a><networkInterfaceSet>x</networkInterfaceSet>b</a>", b"<a>b</a>"),
+        (b"<a><networkInterfaceSet>x", b"<a><networkInterfaceSet>x"),
+        (
+            b"<networkInterfaceSet><ipv6Address>::1</ipv6Address></networkInterfaceSet>"
+            b"<networkInterfaceSet>y</networkInterfaceSet>c",
+            b"<networkInterfaceSet><ipv6Address>::1</ipv6Address></networkInterfaceSet>c",
+        ),
+        (
+            b"<v><![CDATA[<networkInterfaceSet>]]></v><networkInterfaceSet></networkInterfaceSet>",
+            b"<v><![CDATA[<networkInterfaceSet>]]></v><networkInterfaceSet></networkInterfaceSet>",
+        ),
+        (b"<v>ready!</v><metadataOptions>on</metadataOptions>", b"<v>ready!</v>"),
+    ],
+)
+def test_what_cutting_leaves(body: bytes, left: bytes) -> None:
+    assert trimmed(body) == left
+
+
+@given(page_xml())
+def test_the_next_token_is_known_before_the_page_is_parsed(body: bytes) -> None:
+    assert next_token(body) in ("", read_page(body).next_token)
+
+
+@pytest.mark.parametrize(
+    ("body", "token"),
+    [
+        (b"<a><nextToken>eyJ2=</nextToken></a>", "eyJ2="),
+        (b"<a><nextToken>a&amp;b</nextToken></a>", ""),
+        (b"<a><nextToken>a", ""),
+        (b"<a><nextToken></nextToken></a>", ""),
+        (b"<a></nextToken></a>", ""),
+        ("<a><nextToken>ü</nextToken></a>".encode(), ""),
+    ],
+)
+def test_a_token_is_cut_only_when_it_needs_no_parser(body: bytes, token: str) -> None:
+    assert next_token(body) == token
+
+
+def pages(count: int, token: str = "page-{}") -> list[tuple[int, str]]:
+    """Answers of one instance each; `token` names the next one."""
+    answers = []
+    for number in range(count):
+        more = f"<nextToken>{token.format(number + 1)}</nextToken>" if number + 1 < count else ""
+        answers.append(
+            (
+                200,
+                "<DescribeInstancesResponse><reservationSet><item><instancesSet><item>"
+                f"<instanceId>i-{number}</instanceId>"
+                "<instanceState><name>running</name></instanceState></item></instancesSet></item>"
+                f"</reservationSet>{more}</DescribeInstancesResponse>",
+            )
+        )
+    return answers
+
+
+@pytest.mark.parametrize("token", ["page-{}", "a&amp;b-{}"])
+async def test_every_page_is_asked_for_once_and_in_order(
+    stub_endpoint: StubEndpoint, token: str
+) -> None:
+    stub_endpoint.answer_in_turn(*pages(4, token))
+    async with Amazon() as amazon:
+        found = [page async for page in list_instances(amazon, "us-east-1")]
+    assert [i.id for page in found for i in page] == ["i-0", "i-1", "i-2", "i-3"]
+    asked = [parse_qs(request.body).get("NextToken", [""])[0] for request in stub_endpoint.requests]
+    plain = token.replace("&amp;", "&")
+    assert asked == ["", *(plain.format(number) for number in (1, 2, 3))]
+
+
+async def test_the_next_page_is_asked_for_while_one_is_parsed(
+    stub_endpoint: StubEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub_endpoint.answer_in_turn(*pages(2))
+    asked: list[int] = []
+
+    def slow(body: bytes) -> Page:
+        deadline = time.monotonic() + 10
+        while len(stub_endpoint.requests) < 2 and time.monotonic() < deadline:
+            time.sleep(0.001)
+        asked.append(len(stub_endpoint.requests))
+        return read_page(body)
+
+    monkeypatch.setattr(ec2, "read_page", slow)
+    async with Amazon() as amazon:
+        assert len([page async for page in list_instances(amazon, "us-east-1")]) == 2
+    assert asked == [2, 2]
+
+
+async def test_a_listing_that_is_given_up_leaves_no_request_behind(
+    stub_endpoint: StubEndpoint,
+) -> None:
+    stub_endpoint.answer_in_turn(*pages(9))
+    before = asyncio.all_tasks()
+    async with Amazon() as amazon:
+        listing = list_instances(amazon, "us-east-1")
+        assert await anext(listing)
+        await listing.aclose()  # type: ignore[attr-defined]
+        assert asyncio.all_tasks() == before
+
+
+async def test_rows_before_a_failing_page_are_given(stub_endpoint: StubEndpoint) -> None:
+    stub_endpoint.answer_in_turn(pages(2)[0], (200, "<html/>"))
+    async with Amazon() as amazon:
+        listing = list_instances(amazon, "us-east-1")
+        rows = await anext(listing)
+        with pytest.raises(CloudtuiError, match="what answered is not AWS"):
+            await anext(listing)
+    assert [i.id for i in rows] == ["i-0"]
 
 
 async def test_a_listing_is_asked_for_and_read_gzipped(stub_endpoint: StubEndpoint) -> None:
