@@ -198,9 +198,9 @@ async def test_a_thousand_resizes_reach_the_remote_as_a_few(
     async with running((60, 12)) as (app, channel, _):
         for number in range(1000):
             size = Size(20 + number % 40, 3 + number % 9)
-            monkeypatch.setattr(Pane, "content_size", size)
+            monkeypatch.setattr(Pane, "outer_size", size)
             app.pane.on_resize()
-        monkeypatch.setattr(Pane, "content_size", Size(31, 7))
+        monkeypatch.setattr(Pane, "outer_size", Size(31, 7))
         app.pane.on_resize()
         await until(lambda: channel.sizes[-1] == (31, 7))
         assert len(channel.sizes) < 10
