@@ -157,7 +157,8 @@ class _Reader:
         leaf = ""
         skipped = 0
         text: list[str] = []
-        nothing: Callable[[str], Any] = {}.get
+        nowhere: _Tree = {}
+        nothing: Callable[[str], Any] = nowhere.get
 
         def start(name: str, attributes: object) -> None:
             nonlocal here, find, leaf, row, skipped
