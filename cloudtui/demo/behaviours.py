@@ -20,7 +20,7 @@ from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.models.instances import Instance
 from moto.sts.models import STSBackend
 
-from cloudtui.demo import machine_changes
+from cloudtui.demo import looks, machine_changes
 
 CODES = {
     "pending": 0,
@@ -45,6 +45,7 @@ def install(seconds: float, changed: Callable[[], None]) -> None:
     _install_kept_addresses()
     _install_address_errors()
     machine_changes.install()
+    looks.install()
 
 
 def install_identity() -> None:

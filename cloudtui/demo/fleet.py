@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from cloudtui.demo import machine_changes
+from cloudtui.demo import looks, machine_changes
 from cloudtui.demo.ec2 import DEEP_LEARNING, SERVER, Ec2
 
 KEY_PAIR = "demo"
@@ -32,6 +32,8 @@ class Machine:
     protected: bool = False
     """From being terminated."""
     hibernates: bool = False
+    exposed: bool = False
+    """SSH is open to the whole world, which the details mark."""
     data_disk: int = 0
     """GiB of a volume that is kept when the machine is terminated; 0 for none."""
 
@@ -90,6 +92,7 @@ FLEET = (
         121.6,
         60,
         (("team", "research"), ("project", "paper")),
+        exposed=True,
     ),
 )
 
@@ -118,7 +121,7 @@ def seed(ec2: Ec2, public_key: str) -> None:
         )
         for machine in FLEET:
             if machine.region == region:
-                _launch(ec2, machine, group)
+                _launch(ec2, machine, _open_group(ec2, region) if machine.exposed else group)
     ec2.call(
         "us-east-1",
         "AllocateAddress",
@@ -127,6 +130,24 @@ def seed(ec2: Ec2, public_key: str) -> None:
         TagSpecification__1__Tag__1__Key="Name",
         TagSpecification__1__Tag__1__Value="old-notebook",
     )
+
+
+def _open_group(ec2: Ec2, region: str) -> str:
+    """A group as one finds them: SSH from everywhere, a notebook's port from an office."""
+    group = ec2.call(
+        region, "CreateSecurityGroup", GroupName="quick", GroupDescription="open for now"
+    ).findtext("groupId", "")
+    for port, ranges in (("22", "0.0.0.0/0"), ("8888", "203.0.113.0/24")):
+        ec2.call(
+            region,
+            "AuthorizeSecurityGroupIngress",
+            GroupId=group,
+            IpPermissions__1__IpProtocol="tcp",
+            IpPermissions__1__FromPort=port,
+            IpPermissions__1__ToPort=port,
+            IpPermissions__1__IpRanges__1__CidrIp=ranges,
+        )
+    return group
 
 
 def _launch(ec2: Ec2, machine: Machine, group: str) -> None:
@@ -141,6 +162,8 @@ def _launch(ec2: Ec2, machine: Machine, group: str) -> None:
         "BlockDeviceMapping.1.DeviceName": "/dev/sda1",
         "BlockDeviceMapping.1.Ebs.VolumeSize": str(machine.disk),
         "BlockDeviceMapping.1.Ebs.VolumeType": "gp3",
+        "BlockDeviceMapping.1.Ebs.Encrypted": str(not machine.exposed).lower(),
+        "UserData": looks.user_data(machine.name),
         "BlockDeviceMapping.1.Ebs.DeleteOnTermination": "true",
         "TagSpecification.1.ResourceType": "instance",
     }
