@@ -113,7 +113,7 @@ async def test_many_marked_are_one_question_and_their_number_is_typed() -> None:
         ui.bench.lifecycle.refusals["jupyter-lab"] = Refused("Cannot terminate jupyter-lab: no.")
         await ask(ui, "ctrl+d")
         assert "Terminate 2 machines?" in ui.text
-        assert "--no-disable-api-termination" in ui.text.replace("\n", "")
+        assert "--no-disable-api-termination" in ui.text
         await ui.press(*"terminate", "space", "2", "ctrl+t")
         await until(ui, lambda: f"{GPU.label} is terminated after 34 s." in ui.said)
         assert "Cannot terminate jupyter-lab: no." in ui.said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -89,7 +90,7 @@ class ChangeMachines(Dialog[Plan | None]):
             self.query_one("#agree").display = False
             return
         self.plan = plan
-        self.query_one("#plan", Static).update(described(plan))
+        self.query_one("#plan", Static).update(described(plan, self._width))
         if not plan.possible:
             self.query_one("#agree").display = False
             self.query_one("#cancel", Button).label = "Close  Esc"
@@ -100,6 +101,11 @@ class ChangeMachines(Dialog[Plan | None]):
             typed.display = self.query_one("#hint").display = True
             typed.focus()
         self._weigh()
+
+    @property
+    def _width(self) -> int:
+        """Cells of a line in the box."""
+        return min(76, self.app.size.width * 94 // 100) - 8
 
     @property
     def agreed(self) -> bool:
@@ -143,37 +149,48 @@ class ChangeMachines(Dialog[Plan | None]):
         self.query_one(VerticalScroll).scroll_relative(y=rows, animate=False)
 
 
-def described(plan: Plan) -> Content:
-    """The plan in lines: what will be done and what to know before, then what is left out."""
+def described(plan: Plan, width: int = 68) -> Content:
+    """The plan in lines of `width` cells: what will be done and what to know before, then what is
+    left out."""
     lines: list[Content] = []
     for target in plan.possible:
-        lines += _about(plan.verb, target)
+        lines += _about(plan.verb, target, width)
     for target in plan.left_out:
-        lines.append(Content.assemble(("× ", "$foreground-muted"), target.reason))
+        lines.append(_wrapped("× ", target.reason, width))
         if target.cure:
-            lines.append(Content.styled(f"  {target.cure}", "$foreground-muted"))
+            lines.append(_wrapped("  ", target.cure, width, "$foreground-muted"))
     for problem in plan.problems:
-        lines.append(Content.styled(f"? {problem.title}", "$foreground-muted"))
+        lines.append(_wrapped("? ", problem.title, width, "$foreground-muted"))
     return Content("\n").join(lines)
 
 
-def _about(verb: Verb, target: Target) -> list[Content]:
+def _about(verb: Verb, target: Target, width: int) -> list[Content]:
     i = target.instance
     arrow = "" if verb is Verb.REBOOT else f" → {verb.goal.value}"
-    head = Content.assemble(
-        f"{i.state.glyph} ",
-        (i.label, "bold"),
-        (f"  {i.type}  {i.zone or i.region}  {i.state.value}{arrow}", "$foreground-muted"),
-    )
+    head = _wrapped(f"{i.state.glyph} ", i.label, width, "bold")
+    about = f"{i.type}  {i.zone or i.region}  {i.state.value}{arrow}"
     return [
         head,
+        _wrapped("  ", about, width, "$foreground-muted"),
         *(
-            Content.assemble(("  ! ", "bold $warning"), (caution.text, "$warning"))
+            _wrapped("  ! ", caution.text, width, "$warning")
             if caution.loss
-            else Content.styled(f"  - {caution.text}", "$foreground-muted")
+            else _wrapped("  - ", caution.text, width, "$foreground-muted")
             for caution in target.cautions
         ),
     ]
+
+
+def _wrapped(mark: str, text: str, width: int, style: str = "") -> Content:
+    """A paragraph whose later lines stand under its first word."""
+    lines = textwrap.wrap(
+        text,
+        max(20, width),
+        initial_indent=mark,
+        subsequent_indent=" " * len(mark),
+        break_on_hyphens=False,
+    )
+    return Content.styled("\n".join(lines), style) if style else Content("\n".join(lines))
 
 
 class MachineChanges(Area):
