@@ -15,7 +15,7 @@ from typing import Protocol
 
 from cloudtui.core.attachment import Attachment, AttachmentEnd, OnData
 from cloudtui.core.events import SessionsState
-from cloudtui.core.tasks import cancel
+from cloudtui.core.tasks import cancel, keep
 from cloudtui.core.tunnels import RETRY_FIRST, RETRY_MOST
 from cloudtui.model.errors import CloudtuiError, HostKeyChanged, Unreachable
 from cloudtui.model.instance import Instance
@@ -102,7 +102,7 @@ class KeptAttachment:
         """Attach for the first time; a failure of that is raised and not tried again."""
         self._size = (columns, rows)
         self._attachment = await self._attach()
-        self._keeper = asyncio.create_task(self._keep(), name=f"session {self.session.name}")
+        self._keeper = keep(self._keep(), f"session {self.session.name}")
         return self
 
     @property

@@ -28,7 +28,14 @@ case $- in *i*) ;; *) return ;; esac
 HISTCONTROL=ignoreboth
 PS1='\\[\\e[01;32m\\]ubuntu@{name}\\[\\e[00m\\]:\\[\\e[01;34m\\]\\w\\[\\e[00m\\]$ '
 alias ls='ls --color=auto' ll='ls -alF'
-hostname() {{ if [ $# -eq 0 ]; then echo {name}; else command hostname "$@"; fi; }}
+"""
+
+_HOSTNAME = """\
+#!/bin/sh
+case $* in
+  ''|-s|-f|--short|--long|--fqdn) echo {name} ;;
+  *) PATH={path}; exec hostname "$@" ;;
+esac
 """
 
 _TMUX = """\
@@ -64,11 +71,15 @@ def sessions(name: str) -> tuple[Session, ...]:
     return ()
 
 
-def furnish(home: Path, name: str) -> None:
-    """Make the folder and its files; those that exist are kept."""
+def furnish(home: Path, programs: Path, name: str) -> None:
+    """Make the folders and their files; those that exist are kept."""
     home.mkdir(parents=True, exist_ok=True, mode=0o750)
-    _write(home / ".profile", _PROFILE.format(path=SYSTEM_PATH))
-    _write(home / ".bashrc", _BASHRC.format(name=name or "ip-172-31-0-10"))
+    programs.mkdir(exist_ok=True, mode=0o755)
+    host = name or "ip-172-31-0-10"
+    _write(programs / "hostname", _HOSTNAME.format(name=host, path=SYSTEM_PATH))
+    (programs / "hostname").chmod(0o755)
+    _write(home / ".profile", _PROFILE.format(path=f"{programs}:{SYSTEM_PATH}"))
+    _write(home / ".bashrc", _BASHRC.format(name=host))
     _write(home / ".tmux.conf", _TMUX.format(name=name))
     _write(home / ".screenrc", "startup_message off\ndefscrollback 20000\ndefutf8 on\n")
     if name == "bert-gpu":

@@ -39,6 +39,7 @@ class Host:
         self._folder = plan.hosts / instance_id
         self._host_key = asyncssh.generate_private_key("ssh-ed25519")
         self._listener: asyncssh.SSHAcceptor | None = None
+        self._programs = self._folder / "bin"
         self.home = self._folder / "home" / LOGIN
         self.environment = self._make_environment()
 
@@ -99,7 +100,7 @@ class Host:
             "USER": LOGIN,
             "LOGNAME": LOGIN,
             "SHELL": "/bin/bash",
-            "PATH": homes.SYSTEM_PATH,
+            "PATH": f"{self._programs}:{homes.SYSTEM_PATH}",
             "LANG": "C.UTF-8",
             "HOSTNAME": self.name,
             "TMUX_TMPDIR": str(folder / "tmux"),
@@ -114,7 +115,7 @@ class Host:
     def _furnish(self) -> None:
         for name in ("tmux", "screen", "tmp", "run"):
             (self._folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
-        homes.furnish(self.home, self.name)
+        homes.furnish(self.home, self._programs, self.name)
 
     async def _begin(self, session: homes.Session) -> None:
         program = self._program(session.program)

@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import asyncssh
 from asyncssh.constants import (
@@ -23,6 +24,8 @@ from cloudtui.ssh.proxy import Proxy
 from cloudtui.ssh.terminal import Channel, Terminal
 
 Stream = tuple[asyncssh.SSHReader[bytes], asyncssh.SSHWriter[bytes]]
+
+T = TypeVar("T")
 
 OPEN_SECONDS = 20.0
 """Time a server has to open a channel."""
@@ -258,7 +261,9 @@ class Connection:
         """
         try:
             async with asyncio.timeout(OPEN_SECONDS):
-                reader, writer = await self.ssh.open_connection(host, port)
+                reader, writer = await _opened(
+                    self.ssh.open_connection(host, port), lambda pair: pair[1].close()
+                )
         except TimeoutError:
             yield None
             return
@@ -327,7 +332,7 @@ class Connection:
     ) -> Channel:
         try:
             async with asyncio.timeout(OPEN_SECONDS):
-                await self.ssh.create_session(
+                opening = self.ssh.create_session(
                     lambda: channel,
                     command or (),
                     env=[f"{name}={value}" for name, value in (env or {}).items()],
@@ -336,6 +341,7 @@ class Connection:
                     term_size=size if term else (),
                     encoding=None,
                 )
+                await _opened(opening, lambda pair: pair[0].close())
         except TimeoutError:
             raise Timeout(
                 f"{self.route.host} opened no session within {OPEN_SECONDS:.0f} s.",
@@ -356,6 +362,21 @@ class Connection:
         except (asyncssh.Error, OSError) as error:
             raise self.cut() from error
         return channel
+
+
+async def _opened(opening: Coroutine[Any, Any, T], close: Callable[[T], object]) -> T:
+    """What opens; when nobody waits any more it is closed as soon as the server answers."""
+    task = asyncio.ensure_future(opening)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+
+        def late(done: asyncio.Task[T]) -> None:
+            if not done.cancelled() and done.exception() is None:
+                close(done.result())
+
+        task.add_done_callback(late)
+        raise
 
 
 def forbidden(route: Route) -> Refused:

@@ -83,8 +83,8 @@ class CloudtuiApp(MachineViews, App[int], inherit_bindings=False):
         self.handed_over = False
         """Another program has the terminal now: nothing may be written to it."""
         self._handed: asyncio.Task[AttachmentEnd] | None = None
-        self._ended_by = 0
-        """The signal that came while another program had the terminal."""
+        self._then: Callable[[], None] | None = None
+        """How the app ends once the terminal that was handed over is back."""
         self._silent: list[Note] = []
         self.last_words = ""
         """What is said on the terminal after a bug ended the app."""
@@ -105,6 +105,7 @@ class CloudtuiApp(MachineViews, App[int], inherit_bindings=False):
             for number in SIGNALS:
                 loop.add_signal_handler(number, self._leave_by_signal, number)
         self.workbench.inventory.recall()
+        asyncio.get_running_loop().set_exception_handler(self._loop_failed)
         self.call_after_refresh(self._start)
 
     def on_unmount(self) -> None:
@@ -287,8 +288,8 @@ class CloudtuiApp(MachineViews, App[int], inherit_bindings=False):
                     await asyncio.wait({task})
         finally:
             self.handed_over, self._handed = False, None
-        if self._ended_by:
-            self._leave_by_signal(self._ended_by)
+        if self._then is not None:
+            self._then()
             return full_screen.LEFT
         return task.result()
 
@@ -353,12 +354,23 @@ class CloudtuiApp(MachineViews, App[int], inherit_bindings=False):
         self.exit(0)
 
     def _leave_by_signal(self, number: int) -> None:
-        if self._handed is not None:
-            # The terminal is taken back first: an app that ends without it never returns.
-            self._ended_by = number
-            self._handed.cancel()
+        self._end(lambda: self.exit(return_code=128 + number))
+
+    def _end(self, how: Callable[[], None]) -> None:
+        """At once, or when the terminal is back: an app that ends without it never returns."""
+        if self._handed is None:
+            how()
+            return
+        self._then = self._then or how
+        self._handed.cancel()
+
+    def _loop_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A keeper of core ended by a bug ends the app, with a report; the rest is for the log."""
+        error = context.get("exception")
+        if isinstance(error, Exception) and "task" in context:
+            self._end(lambda: self._handle_exception(error))
         else:
-            self.exit(return_code=128 + number)
+            loop.default_exception_handler(context)
 
     def _fatal_error(self) -> None:
         """A bug: a report without local variables, and one line that says where it is."""

@@ -258,3 +258,17 @@ def test_a_screen_is_found_by_pid_and_name_or_else_by_name() -> None:
     again = replace(prep, id="99.prep")
     assert same_session(prep, SessionList((older,))) == older
     assert same_session(prep, SessionList((replace(older, dead=True), again))) == again
+
+
+async def test_a_bug_of_the_keeper_is_told_to_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: asyncio.Queue[object] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: told.put_nowait(context["exception"]))
+    host = Host()
+    kept = KeptAttachment(host, HOST, BERT, lambda _: None, pause=host.pause)
+    await kept.open(80, 24)
+    host.there = None  # type: ignore[assignment]
+    host.clients[0].end.set_result(LOST)
+    assert isinstance(await asyncio.wait_for(told.get(), 10), TypeError)
+    with pytest.raises(TypeError):
+        await kept.close()

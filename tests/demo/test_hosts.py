@@ -51,6 +51,11 @@ def test_a_killed_command_is_a_signal(site: Site) -> None:
     assert site.ssh("bert-gpu", "kill -TERM $$").returncode == 255
 
 
+def test_the_name_of_the_machine_is_its_own(site: Site) -> None:
+    assert site.ssh("bert-gpu", "hostname; hostname -s").stdout == b"bert-gpu\nbert-gpu\n"
+    assert site.ssh("bert-gpu", "hostname --version").stdout.startswith(b"hostname")
+
+
 def test_a_terminal_is_a_terminal(site: Site) -> None:
     said = site.ssh("bert-gpu", "tty; stty size; exit 4", options=("-tt",))
     assert said.returncode == 4

@@ -10,6 +10,7 @@ import pytest
 
 from cloudtui.model.errors import CloudtuiError, ConnectionCut, Refused, Timeout
 from cloudtui.ssh.connect import Connection
+from cloudtui.ssh.connection import _opened
 from tests.ssh.conftest import Open
 from tests.sshd import Sshd
 
@@ -136,3 +137,17 @@ async def test_forwarding_may_be_forbidden(sshd: Sshd, open_connection: Open) ->
     with pytest.raises(Refused, match="forbids port forwarding"):
         await conn.probe_port("127.0.0.1", sshd.port)
     assert await conn.latency() > 0
+
+
+async def test_a_channel_that_opens_when_nobody_waits_any_more_is_closed() -> None:
+    answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    closed: asyncio.Queue[str] = asyncio.Queue()
+
+    async def opening() -> str:
+        return await answer
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await _opened(opening(), closed.put_nowait)
+    answer.set_result("late")
+    assert await asyncio.wait_for(closed.get(), 10) == "late"

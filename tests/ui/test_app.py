@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from cloudtui.core.tasks import keep
 from cloudtui.files import paths
 from cloudtui.files.settings import Settings, remembered_theme
 from cloudtui.model.errors import CloudtuiError, UsageError
@@ -278,3 +279,14 @@ def test_a_bug_leaves_a_report_and_shows_no_local_variable(terminal: Terminal) -
     assert str(reports[0]).encode() in after
     assert len(after.strip().splitlines()) == 1
     assert b"wJalrXUtnFEMI" not in text.encode() + terminal.printed
+
+
+async def test_a_bug_of_a_keeper_ends_the_app_with_a_report() -> None:
+    async def bug() -> None:
+        raise ZeroDivisionError("a keeper's")
+
+    with pytest.raises(ZeroDivisionError):  # noqa: PT012
+        async with console(listed()) as ui:
+            keep(bug(), "keeper")
+            await ui.settle()
+    assert "The report is in" in ui.app.last_words
