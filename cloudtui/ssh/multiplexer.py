@@ -147,13 +147,19 @@ def enter_line(folder: str) -> str:
 def start_line(program: Program, name: str, command: str) -> str:
     """A line of sh that starts a detached session, 200 x 50 cells; tmux's prints its id."""
     if program is Program.TMUX:
-        parts = ["tmux", "-u", "new-session", "-d", "-P", "-F", "#{session_id}", "-s", name]
-        parts += ["-x", "200", "-y", "50"]
-        parts += [command] if command else []
+        parts = ["tmux", "-u", "new-session", "-d", "-P", "-F", "#{session_id}"]
+        parts += ["-s", tmux_word(name), "-x", "200", "-y", "50"]
+        parts += [tmux_word(command)] if command else []
     else:
         parts = ["screen", "-U", "-dmS", name]
         parts += ["sh", "-c", command] if command else []
     return shlex.join(parts)
+
+
+def tmux_word(text: str) -> str:
+    """The text as one argument of tmux, which takes a last `;` for the end of its command and a
+    last `\\;` for a `;`."""
+    return f"{text[:-1]}\\;" if text.endswith(";") else text
 
 
 def _taken(program: Program, name: str) -> Refused:

@@ -20,7 +20,7 @@ from cloudtui.model.preview import (
 )
 from cloudtui.model.session import Program, Session, check_name
 from cloudtui.ssh.connection import Completed, Connection
-from cloudtui.ssh.multiplexer import PREPARE
+from cloudtui.ssh.multiplexer import PREPARE, tmux_word
 
 GONE = 93
 """Exit status of a script whose session is not there, or is another one of the same id."""
@@ -139,7 +139,8 @@ async def rename(conn: Connection, session: Session, name: str) -> None:
 def rename_script(session: Session, name: str) -> str:
     if session.program is Program.TMUX:
         target = shlex.quote(session.id)
-        return f"{_same(session)}tmux -u rename-session -t {target} -- {shlex.quote(name)}\n"
+        new = shlex.quote(tmux_word(name))
+        return f"{_same(session)}tmux -u rename-session -t {target} -- {new}\n"
     return f"screen -S {shlex.quote(session.id)} -X sessionname {shlex.quote(name)}\n"
 
 

@@ -89,11 +89,26 @@ class TestEither:
 
         await until(told)
 
+    @pytest.mark.parametrize(
+        "command", ["echo shown; exec cat;", "find /dev/null -exec sh -c 'echo shown; cat' \\;"]
+    )
+    async def test_a_name_and_a_command_that_end_in_a_semicolon(
+        self, conn: Connection, program: Program, command: str
+    ) -> None:
+        session = await new_session(conn, program, "work;", command)
+        assert session.name == "work;"
+
+        async def shown() -> bool:
+            return "shown" in (await actions.preview(conn, session)).lines
+
+        await until(shown)
+
     async def test_renaming(self, conn: Connection, program: Program) -> None:
         session = await new_session(conn, program, "before", "cat")
-        await actions.rename(conn, session, "after; it's (odd)")
-        names = [s.name for s in (await list_sessions(conn)).sessions]
-        assert names == ["after; it's (odd)"]
+        for name in ("after; it's (odd)", "after;", ";"):
+            await actions.rename(conn, session, name)
+            (session,) = (await list_sessions(conn)).sessions
+            assert session.name == name
         with pytest.raises(UsageError):
             await actions.rename(conn, session, "a\\b")
 
@@ -274,7 +289,18 @@ def said(stage: Path, script: str) -> list[str]:
     return [base64.b64decode(line).decode() for line in done.stdout.split(b"\n")[:-1]]
 
 
+def read(program: Program, word: str) -> str:
+    """What the program makes of an argument: tmux ends its command at a last `;`."""
+    if program is Program.TMUX and word.endswith(";"):
+        assert word.endswith("\\;")
+        return f"{word[:-2]};"
+    return word
+
+
 @settings(max_examples=60, deadline=None)
+@example(Program.TMUX, ";", "a;")
+@example(Program.TMUX, "a;", "find . -exec ls {} \\;")
+@example(Program.SCREEN, "a;", ";")
 @given(program=st.sampled_from(list(Program)), name=NAMES, command=NAMES)
 def test_any_name_reaches_the_program_as_typed_or_is_refused(
     stage: Path, program: Program, name: str, command: str
@@ -284,12 +310,13 @@ def test_any_name_reaches_the_program_as_typed_or_is_refused(
         check_text("command", command)
     except UsageError:
         return
-    arguments = said(stage, PREPARE + start_line(program, name, command))
+    started = said(stage, PREPARE + start_line(program, name, command))
+    arguments = [read(program, word) for word in started]
     assert name in arguments
     assert arguments[-1] == command
     session = Session(program, "$1" if program is Program.TMUX else f"1.{name}", name)
     renamed = actions.rename_script(session, name).replace('= ""', "= 0")
-    assert said(stage, PREPARE + renamed)[-1] == name
+    assert read(program, said(stage, PREPARE + renamed)[-1]) == name
 
 
 @settings(max_examples=60, deadline=None)
@@ -309,6 +336,8 @@ def test_any_folder_reaches_cd_as_typed_or_is_refused(stage: Path, folder: str) 
 @example("#(date)")
 @example("a\\b")
 @example("$HOME")
+@example(";")
+@example("a;")
 @given(name=NAMES)
 def test_tmux_itself_keeps_a_name_that_is_not_refused(name: str) -> None:
     try:
