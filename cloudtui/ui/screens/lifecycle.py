@@ -248,17 +248,18 @@ async def change(
     if plan is None:
         return
     app.say(f"{verb.gerund.capitalize()} {plan.whom} …")
+    asked = {target.instance.id for target in plan.possible}
     ends: list[Step] = []
     try:
         async for step in lifecycle.perform(plan):
-            if step.ended:
+            if step.ended and step.before.id in asked:  # the question has told of the others
                 ends.append(step)
                 if step.error or step.phase is Phase.LEFT:
                     _say_failure(app, step)
     except CloudtuiError as error:
         app.fail(error)
         return
-    done = [step for step in ends if step.phase is Phase.DONE and not step.already]
+    done = [step for step in ends if step.phase is Phase.DONE]
     if len(done) == 1:
         app.say(done[0].sentence)
     elif done:
