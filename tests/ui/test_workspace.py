@@ -333,3 +333,17 @@ async def test_one_of_two_panes_moves_to_a_tab_and_the_other_stays() -> None:
         await it.lead("1", "x")
         await until(it.ui, lambda: it.channels[0].closed and it.focused)
         assert [c.closed for c in it.channels] == [True, False, False]
+
+
+async def test_what_is_typed_while_a_pane_opens_reaches_it() -> None:
+    async with panes() as it:
+        it.ui.bench.sessions.hold.clear()
+        await it.lead("vertical_line")
+        await it.ui.press("enter")
+        frame = it.screen.frame
+        assert frame is not None
+        await until(it.ui, lambda: frame.pane._engine is not None)
+        await it.ui.press("q", "T", "enter")
+        it.ui.bench.sessions.hold.set()
+        await until(it.ui, lambda: len(it.channels) == 2 and it.focused)
+        assert [c.written for c in it.channels] == [b"", b"qT\r"]

@@ -11,7 +11,7 @@ from textual.widgets import Input, Static
 from cloudtui.core.events import SessionsState
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance
-from cloudtui.model.session import Program, Session
+from cloudtui.model.session import Session
 from cloudtui.model.words import plural
 from cloudtui.ui.actions import Action
 from cloudtui.ui.screens.area import Area

@@ -309,6 +309,14 @@ class WorkspaceScreen(Moving):
         elif event.key == normal_name(self.workbench.settings.leader):
             self._leading = True
             event.stop()
+        elif self.frame and (
+            self.frame.pane.state == "open"
+            or (self.frame.pane.state == "opening" and event.key != "escape")
+        ):
+            # What is typed before the pane has the focus is for its program, Enter too.
+            event.stop()
+            event.prevent_default()
+            self.frame.pane.type_ahead(event)
 
     def _do_leader(self, key: str) -> None:
         if key.isdigit() and key != "0":

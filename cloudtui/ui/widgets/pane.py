@@ -81,6 +81,7 @@ class Pane(PaneHands, can_focus=True):
         self._channel: PaneChannel | None = None
         self._source = 0
         self._unsent = b""
+        self._early: list[vt.Key] = []
         self._leading = False
         self._leaving = False
         self._settled = 0
@@ -158,6 +159,8 @@ class Pane(PaneHands, can_focus=True):
             size = self._rows.columns, len(self._rows)
             self._engine = factory(*size, cell_len=cell_len, scrollback=self._scrollback)
             self._recolor()
+            for key in self._early:
+                self._write(self._engine.encode_key(key))
             channel = await self._connect(self._open)
         except CloudtuiError as error:
             self._fail(error)
@@ -440,6 +443,16 @@ class Pane(PaneHands, can_focus=True):
         key = terminal_key(event.key, event.character)
         if key is not None and self.state == "open":
             self._give(key)
+
+    def type_ahead(self, event: events.Key) -> None:
+        """A key typed before the pane has the focus; it reaches the program when it is open."""
+        key = terminal_key(event.key, event.character)
+        if self.state == "open":
+            self._send_key(event)
+        elif key is not None and self._engine is not None:
+            self._write(self._engine.encode_key(key))
+        elif key is not None:
+            self._early.append(key)
 
     def on_paste(self, event: events.Paste) -> None:
         event.stop()
