@@ -25,7 +25,7 @@ class ChooseColumns(Dialog[tuple[str, ...] | None]):
         Binding("k", "move(-1)", show=False),
         Binding("J,shift+down", "carry(1)", show=False),
         Binding("K,shift+up", "carry(-1)", show=False),
-        Binding("space", "toggle", show=False, priority=True),
+        Binding("space", "show_or_hide", show=False, priority=True),
         Binding("u", "usual", show=False),
         Binding("q", "cancel", show=False),
     ]
@@ -61,7 +61,7 @@ class ChooseColumns(Dialog[tuple[str, ...] | None]):
         else:
             self._list.action_cursor_up()
 
-    def action_toggle(self) -> None:
+    def action_show_or_hide(self) -> None:
         place = self._list.highlighted
         if place is None:
             return

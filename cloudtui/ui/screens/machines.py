@@ -104,7 +104,8 @@ class MachinesScreen(MachineChanges):
     @property
     def chosen(self) -> tuple[Instance, ...]:
         """The machines that an action on many is about: the marked ones, else the cursor's own."""
-        marked = tuple(i for i in self._state.instances if i.id in self.table.marks)
+        marks = self.table.marks
+        marked = tuple(i for i in self._state.instances if i.id in marks) if marks else ()
         return marked or ((self.instance,) if self.instance else ())
 
     def show(self, event: Event) -> None:
