@@ -52,7 +52,10 @@ class Title(Widget):
                 (self._leader, "bold $footer-key-foreground"),
                 (" d leaves", "$foreground-muted"),
             )
-        left = Content("   ").join([frame.target.words, *frame.marks()])
+        parts = [frame.target.words, *frame.marks()]
+        if frame.has_class("-sharing"):
+            parts = [*frame.marks(), frame.target.words]  # seen in a narrow pane, too
+        left = Content("   ").join(parts)
         room = self.content_size.width - right.cell_length - 2
         if pane.title and left.cell_length + len(pane.title) + 3 <= room:
             left = Content.assemble(left, "   ", (pane.title, "$foreground-muted"))
