@@ -149,7 +149,7 @@ async def product_price(amazon: Amazon, region: str, kind: str) -> tuple[float, 
         "capacitystatus": "Used",
     }
     with translated("look up prices", PRODUCTS_REGION, amazon.profile):
-        client: Any = await amazon.client("pricing", PRODUCTS_REGION)  # type: ignore[call-overload]
+        client: Any = await amazon.client("pricing", PRODUCTS_REGION)
         answer = await client.get_products(
             ServiceCode="AmazonEC2",
             Filters=[

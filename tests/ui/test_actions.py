@@ -8,10 +8,12 @@ from cloudtui.ui.screens.all_sessions import AllSessionsScreen
 from cloudtui.ui.screens.area import Area
 from cloudtui.ui.screens.help import HelpScreen
 from cloudtui.ui.screens.jupyter import JupyterScreen
+from cloudtui.ui.screens.machine import MachineScreen
 from cloudtui.ui.screens.machines import MachinesScreen
 from cloudtui.ui.screens.messages import MessagesScreen
 from cloudtui.ui.screens.pane import PaneScreen
 from cloudtui.ui.screens.sessions import SessionsScreen
+from cloudtui.ui.screens.viewer import ViewerScreen
 from tests.ui.fakes import console, listed
 
 SCREENS: dict[Where, type[Area]] = {
@@ -20,6 +22,8 @@ SCREENS: dict[Where, type[Area]] = {
     Where.ALL_SESSIONS: AllSessionsScreen,
     Where.PANE: PaneScreen,
     Where.JUPYTER: JupyterScreen,
+    Where.DETAILS: MachineScreen,
+    Where.VIEWER: ViewerScreen,
     Where.LOG: MessagesScreen,
     Where.HELP: HelpScreen,
 }
@@ -56,7 +60,7 @@ def test_each_screen_binds_its_actions_by_their_ids(where: Where) -> None:
 def test_the_key_table_has_a_row_for_every_action() -> None:
     rows = key_table().splitlines()
     assert len(rows) == len(ACTIONS) + 2
-    assert "| `Ctrl-r` | machines, all sessions, sessions | Ask again now. |" in rows
+    assert "| `Ctrl-r` | machines, all sessions, sessions, details, text | Ask again now. |" in rows
 
 
 @pytest.mark.parametrize(

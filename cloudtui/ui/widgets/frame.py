@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from textual.content import Content
@@ -16,6 +18,9 @@ from cloudtui.core.events import InventoryState
 from cloudtui.model.instance import State
 from cloudtui.model.words import since
 from cloudtui.ui.actions import Where
+
+if TYPE_CHECKING:
+    from cloudtui.core.workbench import Workbench
 
 
 class Header(Widget):
@@ -40,18 +45,16 @@ class Header(Widget):
 
     def render(self) -> Content:
         width = self.content_size.width
-        left, right = self._left(width), self._age()
+        right = self._age()
+        left = self._left(width - right.cell_length - 2)
         gap = " " * max(2, width - left.cell_length - right.cell_length)
         return Content.assemble(left, gap, right, "\n", self._areas())
 
-    def _left(self, width: int) -> Content:
+    def _left(self, room: int) -> Content:
         state = self.state
         parts: list[Content] = [Content.styled("cloudtui", "bold $accent")]
-        if state.identity:
-            who = f"{state.identity.user}@{state.identity.account}"
-            parts.append(Content.styled(who, "$warning" if state.identity.root else ""))
-        elif any(state.profiles):
-            parts.append(Content(" ".join(filter(None, state.profiles))))
+        if who := self._who():
+            parts.append(who)
         if state.regions:
             more = f" +{len(state.regions) - 1}" if len(state.regions) > 1 else ""
             parts.append(Content.styled(state.regions[0] + more, "$foreground-muted"))
@@ -62,17 +65,52 @@ class Header(Widget):
                     f"{running} running", "$state-running" if running else "$state-stopped"
                 )
             )
+            if cost := self._cost():
+                parts.append(Content(cost))
         joined = Content("   ").join(parts)
-        return joined if joined.cell_length <= width - 22 else Content("  ").join(parts[:3])
+        while joined.cell_length > room and len(parts) > 2:
+            parts.pop()
+            joined = Content("   ").join(parts)
+        return joined
+
+    def _cost(self) -> str:
+        """`$7.32/h`, what is not known counted; empty when nothing costs."""
+        bench: Workbench = self.app.workbench  # type: ignore[attr-defined]
+        return bench.prices.bill(self.state.instances).words
+
+    def _who(self) -> Content | None:
+        """`nlp-lab@123456789012 +1`; in a warning colour when it is one to be careful with."""
+        state = self.state
+        if state.identity is None:
+            words = " ".join(filter(None, state.profiles))
+        else:
+            root = " root user" if state.identity.root else ""
+            more = f" +{len(state.profiles) - 1}" if len(state.profiles) > 1 else ""
+            words = f"{state.identity.user}@{state.identity.account}{root}{more}"
+        if not words:
+            return None
+        patterns = self.app.settings.warn_profiles  # type: ignore[attr-defined]
+        names = [profile or "default" for profile in state.profiles]
+        if any(fnmatchcase(name, pattern) for name in names for pattern in patterns):
+            return Content.styled(f" {words} ", "bold $background on $warning")
+        risky = any(identity.root for identity in state.identities.values())
+        return Content.styled(words, "bold $warning" if risky else "")
 
     def _age(self) -> Content:
-        state = self.state
-        age = f"{since(state.updated, datetime.now(UTC))} ago" if state.updated else ""
+        state, now = self.state, datetime.now(UTC)
+        age = f"{since(state.updated, now)} ago" if state.updated else ""
+        old = f"rows from {since(state.old_since, now)} ago" if state.old_since else ""
+        if state.slowed and state.next_look:
+            left = since(now, max(now, state.next_look))
+            return Content.styled(f"AWS asks to slow down, next look in {left}", "$warning")
         if state.errors:
-            return Content.styled(f"failed; rows from {age}" if age else "failed", "$error")
+            failed = {place.region for place, _ in state.errors} & set(state.regions)
+            some = len(failed) < len(state.regions) and failed
+            what = f"{len(failed)} of {len(state.regions)} regions failed" if some else "failed"
+            return Content.styled(f"{what}; {old}" if old and not some else what, "$error")
         if state.loading and not state.updated:
-            return Content.styled("listing", "$foreground-muted")
-        return Content.styled(f"updated {age}" if age else "", "$foreground-muted")
+            return Content.styled(f"listing; {old}" if old else "listing", "$foreground-muted")
+        return Content.styled(f"updated {age}" if age else old, "$foreground-muted")
 
     def _areas(self) -> Content:
         entries = [
