@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
 from cloudtui.aws.clients import Amazon
 from cloudtui.aws.errors import AWS_ERRORS, explain, translated
-from cloudtui.aws.listing import Page, instances
-from cloudtui.aws.quiet import LISTING
+from cloudtui.aws.listing import instances, read_page
+from cloudtui.aws.quiet import LISTING, beside
 from cloudtui.model.errors import (
     CloudtuiError,
     CredentialsProblem,
@@ -176,7 +177,7 @@ async def look(amazon: Amazon, region: str, ids: Iterable[str]) -> dict[str, Ins
                 )
             finally:
                 LISTING.reset(listing)
-        page: Page = answer["Page"]
+            page = await beside(partial(read_page, answer["Body"]))
         found |= {i.id: i for i in instances(page, region, amazon.profile)}
     return found
 
