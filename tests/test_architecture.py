@@ -51,7 +51,7 @@ def test_modules_are_small_and_say_what_they_are(module: Path) -> None:
     assert len(text.splitlines()) <= 500
     assert ast.get_docstring(ast.parse(text)), "a module begins with one sentence about itself"
     for word in ("Manager", "Helper", "Utils", "class Base", "class Common"):
-        assert word not in text
+        assert word not in text.replace("ContextManager", "")
     assert "TODO" not in text
 
 

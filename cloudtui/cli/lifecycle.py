@@ -14,7 +14,8 @@ from cloudtui.core.lifecycle import Trial
 from cloudtui.core.workbench import Workbench
 from cloudtui.model.errors import CloudtuiError, Refused, Timeout
 from cloudtui.model.instance import Instance
-from cloudtui.model.lifecycle import Phase, Plan, Standing, Step, Verb, whom
+from cloudtui.model.lifecycle import Plan, Standing, Verb, whom
+from cloudtui.model.progress import Phase, Step
 
 Opened = Callable[[argparse.Namespace], AbstractAsyncContextManager[Workbench]]
 

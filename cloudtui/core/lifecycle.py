@@ -13,20 +13,9 @@ from cloudtui.core.sessions import READ_ONLY, Sessions
 from cloudtui.core.tunnels import Tunnels
 from cloudtui.model.errors import CloudtuiError, CredentialsProblem, Refused
 from cloudtui.model.instance import Instance
-from cloudtui.model.lifecycle import (
-    UNKNOWN,
-    Facts,
-    Phase,
-    Plan,
-    Standing,
-    Step,
-    Target,
-    Ties,
-    Verb,
-    advanced,
-    make,
-)
+from cloudtui.model.lifecycle import UNKNOWN, Facts, Plan, Standing, Target, Ties, Verb, make
 from cloudtui.model.place import Place
+from cloudtui.model.progress import Phase, Step, advanced
 
 if TYPE_CHECKING:
     from cloudtui.aws.clients import Amazon

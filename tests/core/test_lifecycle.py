@@ -17,7 +17,8 @@ from cloudtui.core.workbench import Workbench
 from cloudtui.files.settings import Settings
 from cloudtui.model.errors import CloudtuiError, CredentialsProblem, NotFound, Refused
 from cloudtui.model.instance import Instance, State
-from cloudtui.model.lifecycle import Phase, Standing, Step, Verb
+from cloudtui.model.lifecycle import Standing, Verb
+from cloudtui.model.progress import Phase, Step
 from tests.lab import Person
 from tests.moto_child import StubEndpoint
 

@@ -15,14 +15,11 @@ from cloudtui.model.lifecycle import (
     UNKNOWN,
     Caution,
     Facts,
-    Phase,
     Plan,
     Standing,
-    Step,
     Ties,
     Verb,
     Volume,
-    advanced,
     cautions,
     cure,
     listed,
@@ -30,6 +27,7 @@ from cloudtui.model.lifecycle import (
     standing,
     why_not,
 )
+from cloudtui.model.progress import Phase, Step, advanced
 
 GPU = Instance("i-0f3c", "us-east-1", State.RUNNING, "bert-gpu", public_ip="54.1.2.3")
 VOLUMES = (

@@ -91,7 +91,7 @@ async def test_the_cursor_survives_a_random_walk_of_refreshes() -> None:
 
 
 async def test_a_refresh_never_clears_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with console(listed()) as ui:
+    async with console(listed(), size=(200, 40)) as ui:  # no column comes or goes
         cleared: list[bool] = []
         monkeypatch.setattr(MachinesTable, "clear", lambda *_, **__: cleared.append(True))
         await show(ui, *FLEET[1:4], machine(7, "new"))

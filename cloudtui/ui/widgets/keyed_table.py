@@ -214,6 +214,8 @@ class KeyedTable(DataTable[Text], inherit_bindings=False):
         if visible == self._chosen:
             return False
         key, top = self.key, self.scroll_y
+        if self._filling and self.cursor_row == 0:
+            key = None
         self.clear(columns=True)
         self._chosen = visible
         for heading in chosen:
