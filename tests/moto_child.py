@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
@@ -86,6 +86,11 @@ class Request(NamedTuple):
     method: str
     body: str
     headers: Mapping[str, str]
+    path: str = "/"
+
+
+Answer = tuple[int, str | bytes, str]
+"""Status, body and Content-Type."""
 
 
 class StubEndpoint:
@@ -95,6 +100,7 @@ class StubEndpoint:
         self.requests: list[Request] = []
         """Each request so far."""
         self._answers: list[tuple[int, bytes, dict[str, str]]] = [(500, b"", {})]
+        self._choose: Callable[[Request], Answer] | None = None
         self._silent = False
         self._done = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -121,6 +127,10 @@ class StubEndpoint:
             (status, body.encode() if isinstance(body, str) else body, sent)
             for status, body in answers
         ]
+
+    def answer_by(self, choose: Callable[[Request], Answer]) -> None:
+        """Answer each request from now on with what `choose` says."""
+        self._choose = choose
 
     def answer_error(self, status: int, code: str, message: str, **headers: str) -> None:
         """Answer as EC2 does when it refuses."""
@@ -151,15 +161,20 @@ class StubEndpoint:
 
             def do_POST(self) -> None:
                 length = int(self.headers.get("Content-Length", 0))
-                stub.requests.append(
-                    Request(self.command, self.rfile.read(length).decode(), dict(self.headers))
-                )
+                body_text = self.rfile.read(length).decode()
+                request = Request(self.command, body_text, dict(self.headers), self.path)
+                stub.requests.append(request)
                 if stub._silent:
                     stub._done.wait()
                     self.close_connection = True
                     return
                 answers = stub._answers
-                status, body, headers = answers.pop(0) if len(answers) > 1 else answers[0]
+                if stub._choose:
+                    status, chosen, kind = stub._choose(request)
+                    body = chosen.encode() if isinstance(chosen, str) else chosen
+                    headers = {"Content-Type": kind}
+                else:
+                    status, body, headers = answers.pop(0) if len(answers) > 1 else answers[0]
                 self.send_response_only(status)
                 if "Date" not in headers:
                     self.send_header("Date", self.date_time_string())

@@ -7,23 +7,26 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 from urllib.parse import urlsplit
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
+from aiobotocore.tokens import AioSSOTokenProvider
+from botocore import UNSIGNED
 from botocore.exceptions import BotoCoreError
 from botocore.utils import JSONFileCache
 
 from cloudtui.aws.errors import translated
+from cloudtui.aws.mfa import AskCode, Code
 from cloudtui.aws.model_cache import Models
 from cloudtui.aws.quiet import COLLECTOR, HTTPSession, ParserFactory, in_thread
 from cloudtui.model.cache import Cache
-from cloudtui.model.errors import CredentialsProblem, UsageError
+from cloudtui.model.errors import UsageError
 
 if TYPE_CHECKING:
     from types_aiobotocore_ec2 import EC2Client
@@ -36,6 +39,9 @@ READ_TIMEOUT = 20
 for _library in ("aiobotocore", "botocore", "aiohttp"):
     # What they log (a traceback for each expired login) is told in an error's own words.
     logging.getLogger(_library).addHandler(logging.NullHandler())
+
+_UNSIGNED = frozenset({"sso-oidc"})
+"""Services that are asked before there are credentials."""
 
 _DMI = Path("/sys/class/dmi/id")
 _XEN = Path("/sys/hypervisor/uuid")
@@ -55,6 +61,7 @@ class Amazon:
         endpoint_url: str = "",
         *,
         cache: Cache | None = None,
+        mfa_code: AskCode | None = None,
     ) -> None:
         self.profile = (
             profile or os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE") or ""
@@ -65,6 +72,7 @@ class Amazon:
         self._explicit_profile = profile
         self._endpoint_url = endpoint_url or None
         self._cache = cache
+        self._code = Code(self.profile, mfa_code)
         self._session: AioSession | None = None
         self._session_lock = threading.Lock()
         self._clients: dict[tuple[str, str], Any] = {}
@@ -86,6 +94,22 @@ class Amazon:
         """Close every client and its connections."""
         self._clients.clear()
         await self._open.aclose()
+
+    def renew(self) -> None:
+        """Read credentials anew and ask for MFA codes again; what is under way goes on as it is."""
+        self._code.asked = False
+        self.forget()
+
+    def forget(self) -> None:
+        """Read credentials anew, but do not ask again for a code that was just refused."""
+        with self._session_lock:
+            self._session = None
+            self._clients = {}
+
+    def config(self) -> Mapping[str, Any]:
+        """botocore's reading of ~/.aws/config and ~/.aws/credentials."""
+        found: Mapping[str, Any] = self._opened_session().full_config
+        return found
 
     @property
     def home_region(self) -> str:
@@ -110,6 +134,8 @@ class Amazon:
     @overload
     async def client(self, service: Literal["ec2"], region: str) -> EC2Client: ...
     @overload
+    async def client(self, service: Literal["sso-oidc", "pricing"], region: str) -> Any: ...
+    @overload
     async def client(self, service: Literal["sts"], region: str) -> STSClient: ...
     async def client(self, service: str, region: str) -> Any:
         """The client of a service in a region, made once and kept until `close`.
@@ -117,20 +143,32 @@ class Amazon:
         Call it inside `errors.translated`: it raises what botocore raises.
         """
         async with self._lock:
-            if (service, region) not in self._clients:
-                # On a loop of its own in a thread: building EC2's classes takes 50-100 ms.
-                made = await in_thread(lambda: self._make(service, region))
+            clients = self._clients
+            if (service, region) not in clients:
+                # On a loop of its own in a thread: building classes takes time, and a code for MFA
+                # is waited for there.
+                with self._code.asked_on(asyncio.get_running_loop()):
+                    made = await in_thread(lambda: self._make(service, region))
                 COLLECTOR.spare(service)
                 self._open.push_async_exit(made)
-                self._clients[service, region] = made
-            return self._clients[service, region]
+                clients[service, region] = made
+            return clients[service, region]
 
     async def _make(self, service: str, region: str) -> Any:
         session: Any = self._opened_session()
-        await session.get_credentials()  # its ValueErrors are not about the endpoint
+        unsigned = service in _UNSIGNED
+        if not unsigned:
+            # Now: its ValueErrors are not about the endpoint, and its questions not for the loop.
+            credentials = await session.get_credentials()
+            if credentials:
+                await credentials.get_frozen_credentials()
+                self._code.accepted()
         try:
             context = session.create_client(
-                service, region_name=region, endpoint_url=self._endpoint_url
+                service,
+                region_name=region,
+                endpoint_url=self._endpoint_url,
+                config=AioConfig(signature_version=UNSIGNED) if unsigned else None,
             )
             made = await context.__aenter__()
             _check(made.meta.endpoint_url)
@@ -148,7 +186,7 @@ class Amazon:
     def _opened_session(self) -> AioSession:
         with self._session_lock:
             if self._session is None:
-                self._session = _new_session(self._explicit_profile, self.profile, self._cache)
+                self._session = _new_session(self._explicit_profile, self._cache, self._code)
                 named = next((region for region in self.regions if region != "all"), "")
                 named = named or os.environ.get("AWS_REGION", "")
                 if named:  # else botocore's AWS_DEFAULT_REGION and profile
@@ -163,7 +201,7 @@ def _check(url: str) -> None:
         raise ValueError(f"{url} does not begin with http:// or https:// and a name.")
 
 
-def _new_session(explicit_profile: str, profile: str, cache: Cache | None) -> AioSession:
+def _new_session(explicit_profile: str, cache: Cache | None, code: Code) -> AioSession:
     # A profile from the environment is left to botocore: keys in the environment go before it.
     session = AioSession(profile=explicit_profile or None)
     session.register_component("response_parser_factory", ParserFactory())
@@ -179,8 +217,13 @@ def _new_session(explicit_profile: str, profile: str, cache: Cache | None) -> Ai
     chain = session.get_component("credential_provider")
     assume_role = chain.get_provider("assume-role")
     # The aws command's own cache: a role taken there with an MFA code is used here.
-    assume_role.cache = _RoleCache(str(Path.home() / ".aws/cli/cache"))
-    assume_role._prompter = _code_asker(profile)
+    roles = _RoleCache(str(Path.home() / ".aws/cli/cache"))
+    assume_role.cache = roles
+    assume_role._prompter = code.ask
+    sso = chain.get_provider("sso")
+    sso.cache = roles
+    sso._token_cache = tokens = JSONFileCache(str(Path.home() / ".aws/sso/cache"))
+    sso._token_provider = AioSSOTokenProvider(session, tokens, profile_name=session.profile)
     if not (on_ec2() or os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT")):
         # Elsewhere the metadata address is a black hole that costs two seconds.
         chain.remove("iam-role")
@@ -193,18 +236,6 @@ class _RoleCache(JSONFileCache):
     def __setitem__(self, key: str, value: Any) -> None:
         with contextlib.suppress(OSError):
             super().__setitem__(key, value)
-
-
-def _code_asker(profile: str) -> Any:
-    def ask(_text: str) -> NoReturn:
-        named = f" --profile {profile}" if profile else ""
-        raise CredentialsProblem(
-            f"The profile {profile or 'default'} needs an MFA code.",
-            "The aws command asks for it and keeps the answer for an hour.",
-            f"Run: aws sts get-caller-identity{named}, then try again.",
-        )
-
-    return ask
 
 
 def on_ec2() -> bool:

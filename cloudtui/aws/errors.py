@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -79,9 +80,17 @@ class _Sentence:
         self._start = f"Cannot {doing} in {region}" if region else f"Cannot {doing}"
 
     def error(
-        self, kind: type[CloudtuiError], why: str, detail: str = "", hint: str = ""
+        self,
+        kind: type[CloudtuiError],
+        why: str,
+        detail: str = "",
+        hint: str = "",
+        login: str = "",
     ) -> CloudtuiError:
-        return kind(f"{self._start}: {why}.", detail, hint)
+        made = kind(f"{self._start}: {why}.", detail, hint)
+        if isinstance(made, CredentialsProblem):
+            made.login, made.profile = login, self.profile
+        return made
 
     @property
     def whose(self) -> str:
@@ -123,7 +132,7 @@ _NOT_ACCEPTED = {
     "UnrecognizedClientException",
 }
 _BLOCKED = {"Blocked", "PendingVerification", "AccountProblem"}
-_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+_DENIED = {"AccessDenied", "AccessDeniedException", "ForbiddenException", "UnauthorizedOperation"}
 _NO_REGION = {"InvalidRegion", "OptInRequired", "RegionDisabledException", "UnsupportedRegion"}
 _TOO_FAST = {
     "RequestLimitExceeded",
@@ -157,6 +166,14 @@ def _from_answer(exc: b.ClientError, said: _Sentence) -> CloudtuiError:
             "AWS has blocked the account or still checks it",
             detail,
             "Read the mail from AWS, or ask in the Support Center of the web console.",
+        )
+    if code in _DENIED and "MultiFactorAuthentication failed" in message:
+        return said.error(
+            CredentialsProblem,
+            "AWS did not accept the MFA code",
+            detail,
+            "Wait for the device's next code, then press l in the console or run it again.",
+            login="mfa",
         )
     if code in _DENIED:
         action = _action(message) or exc.operation_name
@@ -234,6 +251,7 @@ def _about_keys(exc: b.ClientError, code: str, detail: str, said: _Sentence) -> 
             f"the credentials {said.of_profile} have expired",
             detail,
             said.renew,
+            login="sso" if _uses_sso(said.profile) else "",
         )
     where = f" A region that is not enabled ({said.region}) answers so too." if said.region else ""
     return said.error(
@@ -242,6 +260,27 @@ def _about_keys(exc: b.ClientError, code: str, detail: str, said: _Sentence) -> 
         detail + where,
         f"Check them: aws sts get-caller-identity{said.whose}. {said.renew}",
     )
+
+
+def _uses_sso(profile: str) -> bool:
+    """Whether a login through the browser renews the profile's credentials."""
+    profiles = _profiles_here()
+    name, seen = profile or "default", set[str]()
+    while name not in seen:
+        seen.add(name)
+        fields = profiles.get(name, {})
+        if fields.get("sso_session") or fields.get("sso_start_url"):
+            return True
+        name = fields.get("source_profile", name)
+    return False
+
+
+def _profiles_here() -> Mapping[str, Mapping[str, str]]:
+    try:
+        found: Mapping[str, Mapping[str, str]] = Session().full_config.get("profiles", {})
+    except (b.ConfigParseError, b.ProfileNotFound):
+        return {}
+    return found
 
 
 def _clock_error(response: Mapping[str, Any]) -> str:
@@ -340,7 +379,23 @@ def _proxy(exc: b.BotoCoreError, said: _Sentence) -> CloudtuiError:
     )
 
 
+def _no_bundle(exc: b.BotoCoreError, said: _Sentence) -> CloudtuiError | None:
+    """The certificate file that cannot be read, when that is what stopped the request."""
+    cause = exc.kwargs.get("error")
+    if not isinstance(cause, FileNotFoundError | PermissionError | IsADirectoryError):
+        return None
+    file = os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE") or "ca_bundle"
+    return said.error(
+        Unreachable,
+        "the file of trusted certificates cannot be read",
+        f"{file}: {cause.strerror}.",
+        "Correct AWS_CA_BUNDLE, or ca_bundle in ~/.aws/config, or unset it.",
+    )
+
+
 def _cut(exc: b.BotoCoreError, said: _Sentence) -> CloudtuiError:
+    if no_bundle := _no_bundle(exc, said):
+        return no_bundle
     return said.error(
         Unreachable,
         "the connection to AWS broke",
@@ -386,7 +441,8 @@ def _sso(exc: b.BotoCoreError, said: _Sentence) -> CloudtuiError:
         CredentialsProblem,
         f"the SSO login {said.of_profile} is missing or has expired",
         _short(str(exc)),
-        f"Run: aws sso login{said.whose}, then try again.",
+        f"Press l in the console to log in, or run: aws sso login{said.whose}. Then try again.",
+        login="sso",
     )
 
 
@@ -423,7 +479,8 @@ def _code_again(_exc: b.BotoCoreError, said: _Sentence) -> CloudtuiError:
         CredentialsProblem,
         f"the role {said.of_profile} needs a new MFA code",
         "Its credentials have expired.",
-        f"Run: aws sts get-caller-identity{said.whose}, then start cloudtui again.",
+        "Press l in the console to give one, or run it again.",
+        login="mfa",
     )
 
 

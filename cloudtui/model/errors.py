@@ -91,7 +91,8 @@ class Timeout(Unreachable):
 class CredentialsProblem(CloudtuiError):
     """AWS or the SSH server does not accept who is asking.
 
-    `login` is what cloudtui can ask for itself to mend it: `sso`, `mfa` or nothing.
+    `login` is what cloudtui can ask for itself to mend it: `sso`, `mfa` or nothing; `profile` is
+    the AWS profile it is about, empty for the default one.
     """
 
     exit_code = 6
@@ -99,3 +100,4 @@ class CredentialsProblem(CloudtuiError):
     def __init__(self, title: str, detail: str = "", hint: str = "", login: str = "") -> None:
         super().__init__(title, detail, hint)
         self.login = login
+        self.profile = ""
