@@ -100,17 +100,20 @@ def console(words: argparse.Namespace) -> int:
             hint="Without one, use a verb: cloudtui ls. All of them: cloudtui --help",
         )
     from cloudtui.core.workbench import Workbench
+    from cloudtui.files import last_places
     from cloudtui.files.settings import load
     from cloudtui.ui.app import run
 
     settings = load()
+    profiles = getattr(words, "profiles", ()) or last_places.profiles() or settings.profiles
+    regions = getattr(words, "regions", ()) or last_places.regions(profiles)
 
     def make_workbench(prompts: Prompts) -> Workbench:
         return Workbench(
             settings,
             prompts,
-            profiles=getattr(words, "profiles", ()),
-            regions=getattr(words, "regions", ()),
+            profiles=profiles,
+            regions=regions,
             read_only=getattr(words, "read_only", False),
         )
 

@@ -62,6 +62,13 @@ class InventoryState:
     def changing(self) -> bool:
         return any(i.state.changing for i in self.instances)
 
+    @property
+    def old_since(self) -> datetime | None:
+        """When the oldest of the dimmed rows were listed; None when that is not known."""
+        whole = {place.profile for place in self._old if not place.region}
+        times = (t for p, t in self.listed.items() if p in self._old or p.profile in whole)
+        return min(times, default=None)
+
     def dimmed(self, instance: Instance) -> bool:
         """Whether the row is from an earlier run, or its place could not be listed last time."""
         if not self._old:

@@ -26,6 +26,10 @@ SHOWN_SECONDS = 0.1
 """At most one change is told in so long: 38 regions are painted a few times, not 38."""
 REGIONS_SECONDS = 3600.0
 """How long the list of enabled regions holds."""
+ROOT = (
+    "These are the keys of the root user of account {}: they can do everything, and no policy "
+    "stops them. Make an IAM user, or use IAM Identity Center."
+)
 GONE = "List again: Ctrl-r, or cloudtui ls"
 
 
@@ -346,6 +350,8 @@ class Inventory:
             account.identity = await identity.caller(amazon)
         except CloudtuiError:
             return
+        if account.identity.root:
+            self._events.emit(Noted(Note(ROOT.format(account.identity.account), Severity.WARNING)))
         old = account.snapshot
         if old and old.account and old.account != account.identity.account:
             account.snapshot = account.saved = None

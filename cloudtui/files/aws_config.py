@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cloudtui.model.place import Profile
+
 _TELLING = (
     "aws_account_id",
     "credential_process",
@@ -34,6 +36,15 @@ _ENVIRONMENT = (
     "AWS_ROLE_ARN",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
 )
+_KINDS = (
+    ("role_arn", "role"),
+    ("sso_session", "sso"),
+    ("sso_start_url", "sso"),
+    ("login_session", "login"),
+    ("credential_process", "process"),
+    ("aws_access_key_id", "keys"),
+)
+"""What tells the kind of a profile, in the order in which they count."""
 _DEEPEST = 8
 """Profiles that take their credentials from another one, one after the other."""
 
@@ -79,6 +90,25 @@ def account(profile: str, *, named: bool) -> Account:
         facts += [f"{k}={v}" for k, v in config.get(f"services {endpoint}", {}).items()]
     digest = hashlib.sha256("\n".join((profile, *facts, *own)).encode(errors="replace"))
     return Account(digest.hexdigest()[:32], region)
+
+
+def profiles() -> tuple[Profile, ...]:
+    """Every profile of the two files, the default one first, then by name."""
+    config, credentials = _files()
+    names = {name.removeprefix("profile ") for name in config if _is_profile(name)}
+    found = []
+    for name in sorted(names | set(credentials), key=lambda name: (name != "default", name)):
+        facts = {
+            **credentials.get(name, {}),
+            **config.get(name if name == "default" else f"profile {name}", {}),
+        }
+        kind = next((kind for setting, kind in _KINDS if setting in facts), "")
+        found.append(Profile(name, facts.get("region", ""), kind))
+    return tuple(found)
+
+
+def _is_profile(section: str) -> bool:
+    return section == "default" or section.startswith("profile ")
 
 
 def _files() -> tuple[_Sections, _Sections]:

@@ -29,6 +29,8 @@ class Settings:
     """AWS profiles to show; without one, what AWS_PROFILE says."""
     regions: tuple[str, ...] = ()
     """Regions to show; none is the profile's own region, `all` is every enabled one."""
+    warn_profiles: tuple[str, ...] = ()
+    """Profiles shown in a warning colour, for production; `*` stands for anything: `prod*`."""
     ssh_config: Path | None = None
     """The ssh config to resolve hosts with; without one, ~/.ssh/config."""
     key_folders: tuple[Path, ...] = field(default_factory=_default_key_folders)
@@ -131,6 +133,7 @@ _READ: dict[str, tuple[Callable[[Value], Any], str]] = {
     "theme": (_some_word, "a name"),
     "profiles": (_words, "a list of profile names"),
     "regions": (_words, "a list of region names, or all"),
+    "warn_profiles": (_words, "a list of profile names"),
     "ssh_config": (_file, "a file"),
     "key_folders": (_folders, "a list of folders"),
     "refresh_seconds": (_seconds, "a number of seconds, 1 or more"),

@@ -15,3 +15,14 @@ class Place:
     profile: str = ""
     """An AWS profile; empty for the default one."""
     region: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A profile of ~/.aws, as far as its files tell."""
+
+    name: str
+    """`default` for the default one."""
+    region: str = ""
+    kind: str = ""
+    """`keys`, `sso`, `role`, `process`, `login`, or empty when it names no credentials."""

@@ -8,6 +8,7 @@ from cloudtui.ui.action import Action, Group, Where
 from cloudtui.ui.actions_details import DETAIL_ACTIONS
 from cloudtui.ui.actions_list import LIST_ACTIONS
 from cloudtui.ui.actions_machines import MACHINE_ACTIONS
+from cloudtui.ui.actions_places import PLACE_ACTIONS
 from cloudtui.ui.actions_sessions import SESSION_ACTIONS
 
 __all__ = [
@@ -285,6 +286,7 @@ ACTIONS: tuple[Action, ...] = (
         (_M, _A, _S, _J),
         Group.EVERYWHERE,
     ),
+    *PLACE_ACTIONS,
     Action(
         "go.refresh",
         ("ctrl+r",),

@@ -26,6 +26,7 @@ from cloudtui.ui import themes
 from cloudtui.ui.actions import key_words, with_keys
 from cloudtui.ui.actions_leader import LEADER_ACTIONS
 from cloudtui.ui.machine_views import MachineViews
+from cloudtui.ui.place_views import PlaceViews
 from cloudtui.ui.prompts import DialogPrompts
 from cloudtui.ui.screens.area import Area
 from cloudtui.ui.screens.machines import MachinesScreen
@@ -53,7 +54,7 @@ class CoreChanged(Message):
         self.event = event
 
 
-class CloudtuiApp(MachineViews, App[int], inherit_bindings=False):
+class CloudtuiApp(MachineViews, PlaceViews, App[int], inherit_bindings=False):
     """Runs inside `async with app.workbench`; `run` below does both."""
 
     CSS_PATH = ["app.tcss", "screens/machines.tcss"]

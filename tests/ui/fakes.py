@@ -34,10 +34,11 @@ from cloudtui.files.settings import Settings
 from cloudtui.model.errors import CloudtuiError, NotFound
 from cloudtui.model.finding import Identity
 from cloudtui.model.instance import Instance, State, why_not_connect
-from cloudtui.model.lifecycle import Facts, Phase, Plan, Step, Verb, make
+from cloudtui.model.lifecycle import Facts, Plan, Verb, make
 from cloudtui.model.lifecycle import why_not as why_not_change
 from cloudtui.model.notebook import JupyterServer, OpenJupyter
 from cloudtui.model.preview import Pane, Preview
+from cloudtui.model.progress import Phase, Step
 from cloudtui.model.remote import Ask, Prompts
 from cloudtui.model.session import Ending, Program, Session, SessionList
 from cloudtui.model.web_console import instance_page
@@ -98,9 +99,25 @@ class FakeInventory:
     def __init__(self, events: Events, state: InventoryState) -> None:
         self._events, self.state = events, state
         self.started = self.refreshed = 0
+        self.enabled: tuple[str, ...] = ()
+        self.wanted_regions: tuple[str, ...] = ()
+        self.regions_shown: list[tuple[str, ...]] = []
+        self.profiles_shown: list[tuple[str, ...]] = []
 
     def recall(self) -> None:
         pass
+
+    def known_regions(self) -> tuple[str, ...]:
+        return self.state.regions
+
+    async def enabled_regions(self) -> tuple[str, ...]:
+        return self.enabled
+
+    def show_regions(self, regions: Sequence[str]) -> None:
+        self.regions_shown.append(tuple(regions))
+
+    def show_profiles(self, profiles: Sequence[str]) -> None:
+        self.profiles_shown.append(tuple(profiles))
 
     def start(self) -> None:
         self.started += 1

@@ -56,13 +56,13 @@ async def test_a_failure_keeps_old_rows_dimmed_with_their_age() -> None:
         normal = ui.text.splitlines()[3]
         cell = screen_of(ui).table.get_cell(FLEET[0].id, "name")
         ui.bench.inventory.show(
-            updated=datetime.now(UTC) - timedelta(minutes=3, seconds=2),
+            listed={Place("", "us-east-1"): datetime.now(UTC) - timedelta(minutes=3, seconds=2)},
             errors=((Place("", "us-east-1"), Unreachable("Cannot list us-east-1.")),),
         )
         await ui.settle()
         assert normal in ui.text
         assert "× Cannot list us-east-1. Dimmed rows are from 3m 02s ago." in ui.text
-        assert "failed; rows from 3m" in ui.text
+        assert "1 of 3 regions failed" in ui.text
         assert screen_of(ui).table.get_cell(FLEET[0].id, "name").style != cell.style
         assert ui.said == ["Cannot list us-east-1."]
 
@@ -160,7 +160,7 @@ async def test_a_greyed_key_says_why() -> None:
         screen_of(ui).table.select(stopped.id)
         await ui.settle()
         greyed = {entry.action for entry in screen_of(ui).footer_keys() if entry.greyed}
-        assert greyed == {"machine.sessions", "machine.shell", "machine.jupyter"}
+        assert greyed == {"machine.sessions", "machine.shell", "machine.jupyter", "machine.stop"}
         await ui.press("s")
         assert ui.said == [f"{stopped.label} is stopped."]
         assert f"{stopped.label} is stopped." in ui.text

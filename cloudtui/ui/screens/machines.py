@@ -184,11 +184,11 @@ class MachinesScreen(MachineChanges):
             return
         _, error = state.errors[0]
         more = f" (and {len(state.errors) - 1} more)" if len(state.errors) > 1 else ""
-        age = f" Dimmed rows are from {self._age()} ago." if state.updated else ""
+        age = f" Dimmed rows are from {self._age()} ago." if state.old_since else ""
         line.update(f"× {error.title}{more}{age} Ctrl-r tries again, ~ has the details.")
 
     def _age(self) -> str:
-        return since(self._state.updated, datetime.now(UTC))
+        return since(self._state.old_since, datetime.now(UTC))
 
     def _paint_details(self) -> None:
         panel, instance = self.query_one("#details"), self.instance
