@@ -21,6 +21,8 @@ _CUT_OFF = (
     "BROWSER",
     "DISPLAY",
     "WAYLAND_DISPLAY",
+    "COLUMNS",
+    "LINES",
     "NO_COLOR",
     "TEXTUAL_THEME",
     "JUPYTER_CONFIG_DIR",

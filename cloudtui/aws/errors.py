@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
-import functools
-import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import botocore.exceptions as b
-from aiohttp import ClientConnectorDNSError
-from botocore.loaders import Loader
 from botocore.parsers import ResponseParserError
-from botocore.session import Session
 
+from cloudtui.aws.no_answer import TOLD
+from cloudtui.aws.sentences import Sentence, short, uses_sso
 from cloudtui.model.errors import (
     CloudtuiError,
     CredentialsProblem,
     Refused,
     Throttled,
-    Timeout,
     Unreachable,
     UsageError,
 )
@@ -54,7 +48,7 @@ def explain(exc: BaseException, doing: str, region: str = "", profile: str = "")
     `list instances`. A CloudtuiError is returned as it is."""
     if isinstance(exc, CloudtuiError):
         return exc
-    said = _Sentence(doing, region, profile)
+    said = Sentence(doing, region, profile)
     if isinstance(exc, b.ClientError):
         return _from_answer(exc, said)
     if isinstance(exc, ResponseParserError):
@@ -65,53 +59,11 @@ def explain(exc: BaseException, doing: str, region: str = "", profile: str = "")
             "A network's login page may be in between: open any page in the browser and log in. "
             "If AWS_ENDPOINT_URL is set, check that it points to AWS's API.",
         )
-    for kinds, tell in _TOLD:
+    for kinds, tell in TOLD:
         if isinstance(exc, kinds):
             return tell(exc, said)
-    return said.error(CloudtuiError, "the AWS library gave up", _short(str(exc)), said.try_again)
+    return said.error(CloudtuiError, "the AWS library gave up", short(str(exc)), said.try_again)
 
-
-class _Sentence:
-    """The beginning that all sentences of one failed call share, and their usual next steps."""
-
-    def __init__(self, doing: str, region: str, profile: str) -> None:
-        self.region = region
-        self.profile = profile
-        self._start = f"Cannot {doing} in {region}" if region else f"Cannot {doing}"
-
-    def error(
-        self,
-        kind: type[CloudtuiError],
-        why: str,
-        detail: str = "",
-        hint: str = "",
-        login: str = "",
-    ) -> CloudtuiError:
-        made = kind(f"{self._start}: {why}.", detail, hint)
-        if isinstance(made, CredentialsProblem):
-            made.login, made.profile = login, self.profile
-        return made
-
-    @property
-    def whose(self) -> str:
-        """The option that names the profile, with the space before it."""
-        return f" --profile {self.profile}" if self.profile else ""
-
-    @property
-    def of_profile(self) -> str:
-        return f"of profile {self.profile}" if self.profile else "in use"
-
-    @property
-    def renew(self) -> str:
-        return (
-            f"Log in again: aws sso login{self.whose}. "
-            f"With long-lived keys: aws configure{self.whose}. Then try again."
-        )
-
-    try_again = "Try again in a minute."
-
-
-# ------------------------------------------------------------------ answers from AWS
 
 _EXPIRED = {
     "ExpiredToken",
@@ -154,10 +106,10 @@ _SKEW = timedelta(minutes=4)
 """AWS refuses requests whose clock is off by five minutes."""
 
 
-def _from_answer(exc: b.ClientError, said: _Sentence) -> CloudtuiError:
+def _from_answer(exc: b.ClientError, said: Sentence) -> CloudtuiError:
     error: Mapping[str, Any] = exc.response.get("Error", {})
     code, message = str(error.get("Code", "")), str(error.get("Message", ""))
-    detail = _short(f"{code}: {message}" if message else code)
+    detail = short(f"{code}: {message}" if message else code)
     if code in _EXPIRED | _NOT_ACCEPTED:
         return _about_keys(exc, code, detail, said)
     if code in _BLOCKED:
@@ -236,7 +188,7 @@ _KNOWN = {
 }
 
 
-def _about_keys(exc: b.ClientError, code: str, detail: str, said: _Sentence) -> CloudtuiError:
+def _about_keys(exc: b.ClientError, code: str, detail: str, said: Sentence) -> CloudtuiError:
     behind = _clock_error(exc.response)
     if behind:
         return said.error(
@@ -251,7 +203,7 @@ def _about_keys(exc: b.ClientError, code: str, detail: str, said: _Sentence) -> 
             f"the credentials {said.of_profile} have expired",
             detail,
             said.renew,
-            login="sso" if _uses_sso(said.profile) else "",
+            login="sso" if uses_sso(said.profile) else "",
         )
     where = f" A region that is not enabled ({said.region}) answers so too." if said.region else ""
     return said.error(
@@ -260,27 +212,6 @@ def _about_keys(exc: b.ClientError, code: str, detail: str, said: _Sentence) -> 
         detail + where,
         f"Check them: aws sts get-caller-identity{said.whose}. {said.renew}",
     )
-
-
-def _uses_sso(profile: str) -> bool:
-    """Whether a login through the browser renews the profile's credentials."""
-    profiles = _profiles_here()
-    name, seen = profile or "default", set[str]()
-    while name not in seen:
-        seen.add(name)
-        fields = profiles.get(name, {})
-        if fields.get("sso_session") or fields.get("sso_start_url"):
-            return True
-        name = fields.get("source_profile", name)
-    return False
-
-
-def _profiles_here() -> Mapping[str, Mapping[str, str]]:
-    try:
-        found: Mapping[str, Mapping[str, str]] = Session().full_config.get("profiles", {})
-    except (b.ConfigParseError, b.ProfileNotFound):
-        return {}
-    return found
 
 
 def _clock_error(response: Mapping[str, Any]) -> str:
@@ -303,255 +234,3 @@ def _action(message: str) -> str:
     """The IAM action that a denial names, such as `ec2:DescribeInstances`."""
     found = re.search(r"\b(?:perform|allows? the)[: ]+([a-z0-9-]+:\w+)", message)
     return found[1] if found else ""
-
-
-_BLOB = re.compile(r"\s*Encoded authorization failure message: \S+")
-
-
-def _short(text: str, limit: int = 600) -> str:
-    text = " ".join(_BLOB.sub("", text).split())
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-# ------------------------------------------------------------------ no answer from AWS
-
-_Tell = Callable[[Any, _Sentence], CloudtuiError]
-
-
-def _host(exc: b.BotoCoreError) -> str:
-    url = str(exc.kwargs.get("endpoint_url") or exc.kwargs.get("proxy_url") or "")
-    try:
-        return urlsplit(url).netloc.rpartition("@")[2] or "AWS"
-    except ValueError:
-        return "AWS"
-
-
-def _not_reached(exc: b.BotoCoreError, said: _Sentence) -> CloudtuiError:
-    host, cause = _host(exc), exc.kwargs.get("error")
-    if isinstance(cause, ClientConnectorDNSError):
-        near = _nearest_region(said.region) if said.region and said.region in host else ""
-        if near:
-            return said.error(
-                UsageError,
-                f"there is no region {said.region}",
-                f"{host} is no known name.",
-                f"Nearest name: {near}. Choose it with: --region {near}",
-            )
-        return said.error(
-            Unreachable,
-            f"the name {host} was not found",
-            _short(str(cause)),
-            "Check the network (DNS, VPN, flight mode), the region's name and AWS_ENDPOINT_URL.",
-        )
-    return said.error(
-        Unreachable,
-        f"{host} refused the connection or was not reached",
-        _short(str(cause or exc)),
-        "Check the network and VPN. If AWS_ENDPOINT_URL is set, check that its server runs.",
-    )
-
-
-def _timed_out(exc: b.BotoCoreError, said: _Sentence) -> CloudtuiError:
-    return said.error(
-        Timeout,
-        f"{_host(exc)} did not answer in time",
-        _short(str(exc)),
-        "Check the network, VPN and proxy, then try again.",
-    )
-
-
-def _no_trust(exc: b.BotoCoreError, said: _Sentence) -> CloudtuiError:
-    return said.error(
-        Unreachable,
-        f"the certificate of {_host(exc)} is not trusted",
-        _short(str(exc)),
-        "Behind a company proxy, set AWS_CA_BUNDLE to its certificate file. A network's login "
-        "page looks the same: open any page in the browser and log in.",
-    )
-
-
-def _proxy(exc: b.BotoCoreError, said: _Sentence) -> CloudtuiError:
-    return said.error(
-        Unreachable,
-        f"the proxy {_host(exc)} was not reached",
-        _short(str(exc.kwargs.get("error", ""))),
-        "Check HTTPS_PROXY and HTTP_PROXY, or put the host into NO_PROXY.",
-    )
-
-
-def _no_bundle(exc: b.BotoCoreError, said: _Sentence) -> CloudtuiError | None:
-    """The certificate file that cannot be read, when that is what stopped the request."""
-    cause = exc.kwargs.get("error")
-    if not isinstance(cause, FileNotFoundError | PermissionError | IsADirectoryError):
-        return None
-    file = os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE") or "ca_bundle"
-    return said.error(
-        Unreachable,
-        "the file of trusted certificates cannot be read",
-        f"{file}: {cause.strerror}.",
-        "Correct AWS_CA_BUNDLE, or ca_bundle in ~/.aws/config, or unset it.",
-    )
-
-
-def _cut(exc: b.BotoCoreError, said: _Sentence) -> CloudtuiError:
-    if no_bundle := _no_bundle(exc, said):
-        return no_bundle
-    return said.error(
-        Unreachable,
-        "the connection to AWS broke",
-        _short(str(exc)),
-        "Check the network, VPN and AWS_ENDPOINT_URL, then try again.",
-    )
-
-
-def _none(_exc: b.BotoCoreError, said: _Sentence) -> CloudtuiError:
-    of = f" for profile {said.profile}" if said.profile else ""
-    return said.error(
-        CredentialsProblem,
-        f"no AWS credentials were found{of}",
-        "Looked at AWS_ACCESS_KEY_ID, ~/.aws/credentials, ~/.aws/config (keys, SSO, role, "
-        "credential_process) and the container's and instance's role.",
-        f"Run: aws configure{said.whose}, or: aws sso login{said.whose}. "
-        "Without an account, look around with: cloudtui demo",
-    )
-
-
-def _half(exc: b.BotoCoreError, said: _Sentence) -> CloudtuiError:
-    return said.error(
-        CredentialsProblem,
-        f"the AWS credentials {said.of_profile} are incomplete",
-        f"{exc.kwargs.get('cred_var', 'A part')} is missing in {exc.kwargs.get('provider')}.",
-        f"Add it, or run: aws configure{said.whose}",
-    )
-
-
-def _no_profile(exc: b.BotoCoreError, said: _Sentence) -> CloudtuiError:
-    name = exc.kwargs.get("profile", said.profile)
-    known = sorted(Session().available_profiles)
-    return CredentialsProblem(
-        f"There is no AWS profile {name}.",
-        f"Profiles here: {', '.join(known)}." if known else "~/.aws/config names no profiles.",
-        f"Choose one with --profile NAME or AWS_PROFILE, or make it: "
-        f"aws configure --profile {name}",
-    )
-
-
-def _sso(exc: b.BotoCoreError, said: _Sentence) -> CloudtuiError:
-    return said.error(
-        CredentialsProblem,
-        f"the SSO login {said.of_profile} is missing or has expired",
-        _short(str(exc)),
-        f"Press l in the console to log in, or run: aws sso login{said.whose}. Then try again.",
-        login="sso",
-    )
-
-
-def _login(exc: b.BotoCoreError, said: _Sentence) -> CloudtuiError:
-    return said.error(
-        CredentialsProblem,
-        f"the login {said.of_profile} is missing or has expired",
-        _short(str(exc)),
-        f"Run: aws login{said.whose}, then try again.",
-    )
-
-
-def _not_fetched(exc: b.BotoCoreError, said: _Sentence) -> CloudtuiError:
-    return said.error(
-        CredentialsProblem,
-        f"the credentials {said.of_profile} could not be fetched",
-        _short(str(exc)),
-        f"Check the profile in ~/.aws/config with: aws sts get-caller-identity{said.whose}",
-    )
-
-
-def _not_read(exc: Exception, said: _Sentence) -> CloudtuiError:
-    return said.error(
-        CredentialsProblem,
-        f"the credentials {said.of_profile} could not be read",
-        _short(str(exc)),
-        "Check credential_process, token files and the profile in ~/.aws/config with: "
-        f"aws sts get-caller-identity{said.whose}",
-    )
-
-
-def _code_again(_exc: b.BotoCoreError, said: _Sentence) -> CloudtuiError:
-    return said.error(
-        CredentialsProblem,
-        f"the role {said.of_profile} needs a new MFA code",
-        "Its credentials have expired.",
-        "Press l in the console to give one, or run it again.",
-        login="mfa",
-    )
-
-
-def _missing_part(exc: b.BotoCoreError, said: _Sentence) -> CloudtuiError:
-    return said.error(
-        CredentialsProblem,
-        f"the credentials {said.of_profile} need a library that is not installed",
-        _short(str(exc)),
-        'Install it beside cloudtui: python3 -m pip install "botocore[crt]"',
-    )
-
-
-def _bad_config(exc: b.BotoCoreError, said: _Sentence) -> CloudtuiError:
-    return said.error(
-        CredentialsProblem,
-        "AWS's configuration cannot be used",
-        _short(str(exc)),
-        "Correct ~/.aws/config or ~/.aws/credentials; aws configure list shows what is read.",
-    )
-
-
-def _no_such_region(exc: b.BotoCoreError, said: _Sentence) -> CloudtuiError:
-    near = _nearest_region(said.region)
-    return said.error(
-        UsageError,
-        f"{said.region or 'the region'} is no region" if said.region else "no region is set",
-        _short(str(exc)),
-        f"Nearest name: {near}. Choose it with: --region {near}"
-        if near
-        else "Choose one: --region us-east-1",
-    )
-
-
-_TOLD: tuple[tuple[type[Exception] | tuple[type[Exception], ...], _Tell], ...] = (
-    (b.NoCredentialsError, _none),
-    (b.PartialCredentialsError, _half),
-    (b.ProfileNotFound, _no_profile),
-    ((b.SSOError, b.TokenRetrievalError, b.NoAuthTokenError), _sso),
-    (b.LoginError, _login),
-    (b.RefreshWithMFAUnsupportedError, _code_again),
-    ((b.CredentialRetrievalError, b.MetadataRetrievalError), _not_fetched),
-    (b.MissingDependencyException, _missing_part),
-    ((b.NoRegionError, b.InvalidRegionError, b.UnknownRegionError), _no_such_region),
-    (b.BaseEndpointResolverError, _no_such_region),
-    (
-        (b.ConfigParseError, b.ConfigNotFound, b.InvalidConfigError, b.UnknownCredentialError),
-        _bad_config,
-    ),
-    ((b.ReadTimeoutError, b.ConnectTimeoutError), _timed_out),
-    (b.SSLError, _no_trust),
-    ((b.ProxyConnectionError, b.InvalidProxiesConfigError), _proxy),
-    (b.EndpointConnectionError, _not_reached),
-    ((b.ConnectionError, b.HTTPClientError), _cut),
-    ((OSError, ValueError), _not_read),
-)
-"""Exception types, the narrow before the wide."""
-
-
-@functools.cache
-def _regions() -> tuple[str, ...]:
-    partitions = Loader().load_data("partitions")["partitions"]
-    return tuple(
-        name
-        for partition in partitions
-        for name in partition["regions"]
-        if not name.endswith("-global")
-    )
-
-
-def _nearest_region(name: str) -> str:
-    """A region's name that `name` may be a slip for; empty when it is a region or like none."""
-    if not name or name in _regions():
-        return ""
-    return next(iter(difflib.get_close_matches(name.lower(), _regions(), n=1)), "")

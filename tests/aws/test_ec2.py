@@ -99,7 +99,7 @@ async def test_many_images_are_asked_in_portions(stub_endpoint: StubEndpoint) ->
     async with Amazon() as amazon:
         await image_names(amazon, "us-east-1", [f"ami-{n:04x}" for n in range(450)])
     assert len(stub_endpoint.requests) == 3
-    assert all("IncludeDeprecated=true" in body for _, body, _ in stub_endpoint.requests)
+    assert all("IncludeDeprecated=true" in body for _, body, *_ in stub_endpoint.requests)
 
 
 async def test_who_is_asking(aws_env: str) -> None:

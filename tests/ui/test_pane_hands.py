@@ -195,9 +195,8 @@ async def test_an_outer_tmux_gets_the_text_itself(
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", str(fake.parent))
     monkeypatch.setenv("TMUX", "/tmp/x,1,0")
-    async with running() as (app, channel, pilot):
-        await say(app, channel, "one two")
-        await drag(pilot, (0, 0), (2, 0))
+    async with running() as (app, _, _):
+        pane_clipboard.pass_on(app, "one")
         text = tmp_path / "text"
         await until(lambda: text.exists() and text.read_text() == "one")
         assert (tmp_path / "args").read_text() == "load-buffer -w -\n"
