@@ -4,7 +4,8 @@
         subprocess.run(command, env=replay.environment(home))
 
 Pages hold what EC2 sends for a usual instance (one interface, one volume, five tags), indented as
-EC2 does it: 9 kB each (275 bytes gzipped), 1,000 a page. The replies of one connection share its bandwidth.
+EC2 does it: 9 kB each (275 bytes gzipped), 1,000 a page. The replies of one connection share its
+bandwidth.
 """
 
 from __future__ import annotations
