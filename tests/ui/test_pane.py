@@ -445,7 +445,7 @@ async def test_a_pane_opens_though_textual_tells_it_no_size(
     app = Empty(pane)
     async with app.run_test(size=(40, 8)):
         with monkeypatch.context() as held:
-            held.setattr(app.screen, "_refresh_layout", lambda *_: None)
+            held.setattr(app.screen, "_refresh_layout", lambda *_, **__: None)
             await app.mount(pane)
             # What a neighbour's look at its region does between mount and layout.
             app.screen._compositor._full_map_invalidated = True
