@@ -159,10 +159,14 @@ class Amazon:
         unsigned = service in _UNSIGNED
         if not unsigned:
             # Now: its ValueErrors are not about the endpoint, and its questions not for the loop.
-            credentials = await session.get_credentials()
-            if credentials:
-                await credentials.get_frozen_credentials()
-                self._code.accepted()
+            try:
+                credentials = await session.get_credentials()
+                if credentials:
+                    await credentials.get_frozen_credentials()
+                    self._code.accepted()
+            except Exception:
+                self.forget()  # what is on disk next time may be good
+                raise
         try:
             context = session.create_client(
                 service,

@@ -11,6 +11,7 @@ from cloudtui.aws.clients import Amazon
 from cloudtui.aws.errors import translated
 from cloudtui.aws.listing import instances, read_page
 from cloudtui.aws.quiet import LISTING, beside
+from cloudtui.model.errors import CredentialsProblem
 from cloudtui.model.instance import Instance
 
 PAGE_SIZE = 1000
@@ -52,6 +53,14 @@ async def list_instances(amazon: Amazon, region: str) -> AsyncIterator[tuple[Ins
 
 
 async def _page(amazon: Amazon, region: str, token: str) -> _Body:
+    try:
+        return await _answer(amazon, region, token)
+    except CredentialsProblem:
+        amazon.forget()  # what is on disk next time may be good
+        raise
+
+
+async def _answer(amazon: Amazon, region: str, token: str) -> _Body:
     with translated("list instances", region, amazon.profile):
         client: Any = await amazon.client("ec2", region)
         more = {"NextToken": token} if token else {}

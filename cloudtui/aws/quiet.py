@@ -130,8 +130,11 @@ class _XMLAnswer:
         return await in_thread(lambda: work(response, shape))
 
     async def _parse(self, response: dict[str, Any], shape: Any) -> Any:
-        response["body"] = unpacked(response["body"])
-        return await super().parse(response, shape)  # type: ignore[misc]
+        response["body"] = body = unpacked(response["body"])
+        try:
+            return await super().parse(response, shape)  # type: ignore[misc]
+        except KeyError:  # the wrapper that a query answer has is not there
+            raise ResponseParserError(f"XML of another kind: {_excerpt(body)}") from None
 
     async def _keep_body(self, response: dict[str, Any], _shape: Any) -> Any:
         status = {"HTTPStatusCode": response["status_code"], "HTTPHeaders": response["headers"]}

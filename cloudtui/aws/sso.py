@@ -19,10 +19,11 @@ from botocore.utils import JSONFileCache
 
 from cloudtui.aws.clients import Amazon
 from cloudtui.aws.errors import translated
-from cloudtui.aws.profiles import DEFAULT
 from cloudtui.model.errors import CloudtuiError, CredentialsProblem
 from cloudtui.model.login import DeviceCode
 
+DEFAULT = "default"
+"""What AWS calls the profile that cloudtui writes as an empty name."""
 _GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 _SCOPE = "sso:account:access"
 _SLOWER = 5.0

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import IO
 
-from cloudtui.cli import lifecycle, output
+from cloudtui.cli import lifecycle, login, output
 from cloudtui.cli.arguments import LIFECYCLE
 from cloudtui.cli.prompts import TerminalPrompts
 from cloudtui.core.all_sessions import HostSessions
@@ -22,7 +22,13 @@ from cloudtui.core.events import Event, InventoryState, Noted
 from cloudtui.core.tasks import aside
 from cloudtui.core.workbench import Workbench
 from cloudtui.files import settings
-from cloudtui.model.errors import CloudtuiError, ConnectionCut, NotFound, UsageError
+from cloudtui.model.errors import (
+    CloudtuiError,
+    ConnectionCut,
+    CredentialsProblem,
+    NotFound,
+    UsageError,
+)
 from cloudtui.model.filter import Filter
 from cloudtui.model.finding import Health
 from cloudtui.model.instance import Instance, resolve
@@ -57,6 +63,10 @@ async def ls(words: argparse.Namespace) -> int:
     """Print the instances that match every filter word."""
     async with opened(words) as bench:
         state = await bench.inventory.load()
+        for _place, error in state.errors:
+            if await login.offered(bench, error):
+                state = await bench.inventory.load()
+                break
     wanted = Filter(words.filter)
     rows = sorted(
         (i for i in state.instances if wanted.matches(i)),
@@ -430,4 +440,10 @@ async def perform(words: argparse.Namespace) -> int:
     """
     if words.verb not in VERBS:
         raise UsageError(f"{words.verb} is no verb.", hint="See: cloudtui --help")
+    try:
+        return await VERBS[words.verb](words)
+    except CredentialsProblem as error:
+        async with opened(words) as bench:
+            if not await login.offered(bench, error):
+                raise
     return await VERBS[words.verb](words)

@@ -61,6 +61,10 @@ class TerminalPrompts:
         narrate(sentence)
         return self._yes or await self._ask("Do it? Type yes or no: ")
 
+    async def agrees(self, question: str) -> bool:
+        """A yes-or-no question that --yes does not answer."""
+        return await self._ask(f"{question} Type yes or no: ")
+
     async def _ask(self, question: str) -> bool:
         answer = await aside(lambda: _line(question))
         if answer is None:

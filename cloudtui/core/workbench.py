@@ -18,6 +18,7 @@ from cloudtui.core.inventory import Inventory
 from cloudtui.core.jupyter import Jupyter
 from cloudtui.core.lifecycle import Lifecycle
 from cloudtui.core.links import Links
+from cloudtui.core.logins import Logins
 from cloudtui.core.prices import Prices
 from cloudtui.core.sessions import READ_ONLY, Sessions
 from cloudtui.core.tags import Tags
@@ -51,7 +52,7 @@ class Workbench:
     """`async with Workbench(...)` wraps either front.
 
     Inside: `inventory`, `connections`, `sessions`, `all_sessions`, `tunnels`, `links`, `jupyter`,
-    `prices`, `details`, `lifecycle`; `listen` for events.
+    `prices`, `details`, `lifecycle`, `logins`; `listen` for events.
     Leaving closes tunnels, terminals and connections; nothing on the hosts is ended.
     """
 
@@ -66,6 +67,7 @@ class Workbench:
     details: Details
     tags: Tags
     lifecycle: Lifecycle
+    logins: Logins
 
     def __init__(
         self,
@@ -97,6 +99,7 @@ class Workbench:
             regions=self._regions,
             refresh_seconds=self.settings.refresh_seconds,
         )
+        self.logins = Logins(self.inventory)
         self.connections = Connections(self.settings, self.inventory, self._prompts)
         self.sessions = Sessions(self.connections, self._events, read_only=self.read_only)
         self.all_sessions = AllSessions(self.inventory, self.connections, self.sessions)
@@ -191,7 +194,12 @@ class Workbench:
     def _amazon(self, profile: str, regions: Sequence[str]) -> Amazon:
         from cloudtui.aws.clients import Amazon
 
-        return Amazon(profile, regions, cache=FileCache(self._set_aside))
+        return Amazon(profile, regions, cache=FileCache(self._set_aside), mfa_code=self._mfa_code)
+
+    async def _mfa_code(self, profile: str, device: str) -> str | None:
+        title = f"MFA code for AWS profile {profile or 'default'}"
+        given = await self._prompts.answers(title, ((f"Code of {device}: ", True),))
+        return given[0] if given else None
 
     def _set_aside(self, sentence: str, detail: str) -> None:
         note = Note(sentence, Severity.WARNING, detail)

@@ -1,33 +1,9 @@
-"""AWS profiles, and what a login through the browser shows."""
+"""What a login to AWS through the browser shows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
-
-
-class Kind(StrEnum):
-    """Where a profile's credentials come from."""
-
-    KEYS = "keys"
-    SSO = "sso"
-    ROLE = "role"
-    PROCESS = "process"
-    LOGIN = "login"
-    """`aws login`: the web console's own session."""
-    NONE = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """One profile of ~/.aws/config and ~/.aws/credentials."""
-
-    name: str
-    region: str = ""
-    kind: Kind = Kind.NONE
-    mfa: bool = False
-    """Whether taking its role asks for an MFA code."""
 
 
 @dataclass(frozen=True, slots=True)

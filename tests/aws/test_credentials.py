@@ -1,4 +1,4 @@
-"""MFA codes asked for by cloudtui, expiry in the middle, and the profiles on disk."""
+"""MFA codes asked for by cloudtui, expiry in the middle, credentials of a process."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ from botocore.exceptions import ClientError
 from cloudtui.aws.clients import Amazon
 from cloudtui.aws.ec2 import list_instances
 from cloudtui.aws.errors import explain
-from cloudtui.aws.profiles import available, kind_of
-from cloudtui.model.errors import CloudtuiError, CredentialsProblem, Unreachable
-from cloudtui.model.login import Kind, Profile
+from cloudtui.model.errors import CredentialsProblem, Unreachable
+from tests.aws.portal import IDENTITY
 from tests.moto_child import Answer, Request, StubEndpoint
 
 DEVICE = "arn:aws:iam::123456789012:mfa/ann"
@@ -45,6 +44,8 @@ class Cloud:
 
     def __call__(self, request: Request) -> Answer:
         words = parse_qs(request.body)
+        if words["Action"] == ["GetCallerIdentity"]:
+            return 200, IDENTITY, "text/xml"
         if words["Action"] != ["AssumeRole"]:
             return 200, LISTING, "text/xml"
         assert words["SerialNumber"] == [DEVICE]
@@ -127,7 +128,6 @@ async def test_a_question_that_was_given_up_is_not_put_again_until_asked_to(
             error = await refused(amazon)
             assert "needs an MFA code" in error.title
             assert (error.login, error.profile) == ("mfa", "lab")
-            amazon.forget()
         assert len(phone.asked) == 1
         amazon.renew()
         await listed(amazon)
@@ -204,6 +204,23 @@ async def test_what_is_under_way_goes_on_while_credentials_are_renewed(
     assert [name.partition("/")[0] for name in signed] == ["AKIAOLD", "AKIANEW"]
 
 
+async def test_keys_written_after_a_refusal_are_used_the_next_time(
+    stub_endpoint: StubEndpoint, config: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    stub_endpoint.answer_error(400, "ExpiredToken", "The provided token has expired.")
+    async with Amazon() as amazon:
+        await refused(amazon)
+        config("[default]\naws_access_key_id = AKIAOLD\naws_secret_access_key = s\n")
+        await refused(amazon)
+        config("[default]\naws_access_key_id = AKIANEW\naws_secret_access_key = s\n")
+        stub_endpoint.answer(200, LISTING)
+        await listed(amazon)
+    assert ["AKIAOLD" in stub_endpoint.requests[0].headers["Authorization"]] == [True]
+    assert ["AKIANEW" in stub_endpoint.requests[-1].headers["Authorization"]] == [True]
+
+
 async def test_credentials_of_a_process_are_used(
     stub_endpoint: StubEndpoint, config: Callable[[str], None]
 ) -> None:
@@ -241,47 +258,3 @@ async def test_expired_keys_offer_a_login_only_where_there_is_one(
         return error.login
 
     assert (told("corp"), told("under"), told("keys"), told("")) == ("sso", "sso", "", "")
-
-
-# ------------------------------------------------------------------ the files
-
-
-def test_every_profile_with_its_kind(
-    cut_off: Path, config: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config(
-        "[profile web]\nlogin_session = arn\n"
-        "[profile lab]\nregion = eu-west-1\nsso_session = s\nsso_account_id = 1\n"
-        "[default]\nregion = us-west-2\n"
-        "[profile vault]\ncredential_process = vault\n"
-        "[profile deploy]\nrole_arn = arn\nsource_profile = lab\nmfa_serial = dev\n"
-        "[profile empty]\n"
-    )
-    (cut_off / ".aws/credentials").write_text("[default]\naws_access_key_id = AKIA\n")
-    assert available() == (
-        Profile("default", "us-west-2", Kind.KEYS),
-        Profile("deploy", "", Kind.ROLE, mfa=True),
-        Profile("empty"),
-        Profile("lab", "eu-west-1", Kind.SSO),
-        Profile("vault", "", Kind.PROCESS),
-        Profile("web", "", Kind.LOGIN),
-    )
-    assert (kind_of(""), kind_of("lab"), kind_of("gone")) == (Kind.KEYS, Kind.SSO, Kind.NONE)
-
-
-def test_a_profile_of_the_environment_that_is_gone_hides_no_others(
-    config: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config("[profile lab]\n")
-    monkeypatch.setenv("AWS_PROFILE", "gone")
-    assert [profile.name for profile in available()] == ["lab"]
-
-
-def test_no_files_no_profiles(cut_off: Path) -> None:
-    assert available() == ()
-
-
-def test_files_that_are_no_configuration(config: Callable[[str], None]) -> None:
-    config("\0\0[[[\n=\n")
-    with pytest.raises(CloudtuiError, match="configuration cannot be used"):
-        available()

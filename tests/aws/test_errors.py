@@ -152,6 +152,13 @@ async def test_a_login_page_before_sts(stub_endpoint: StubEndpoint) -> None:
             await caller(amazon)
 
 
+async def test_an_answer_of_another_service(stub_endpoint: StubEndpoint) -> None:
+    stub_endpoint.answer(200, "<DescribeRegionsResponse/>")
+    async with Amazon() as amazon:
+        with pytest.raises(Unreachable, match="not AWS"):
+            await caller(amazon)
+
+
 @pytest.mark.parametrize("status", [502, 511])
 async def test_a_proxy_that_answers_html_with_a_fault(
     stub_endpoint: StubEndpoint, status: int
