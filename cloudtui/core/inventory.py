@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 PLACES_AT_ONCE = 16
 SHOWN_SECONDS = 0.1
 """At most one change is told in so long: 38 regions are painted a few times, not 38."""
+SHOWN_SECONDS_MOST = 1.0
+"""The same while whoever is told cannot keep up."""
 REGIONS_SECONDS = 3600.0
 """How long the list of enabled regions holds."""
 ROOT = (
@@ -67,6 +69,7 @@ class Inventory:
         self._saving: set[asyncio.Task[None]] = set()
         self._telling: asyncio.TimerHandle | None = None
         self._told = 0.0
+        self._gap = SHOWN_SECONDS
         self.state = InventoryState(profiles=profiles_in_use(profiles))
         self._view_profiles(self.state.profiles)
 
@@ -458,11 +461,14 @@ class Inventory:
         """Something is different: tell so soon, and once for all that comes until then."""
         if self._telling is None:
             loop = asyncio.get_running_loop()
-            when = max(loop.time(), self._told + SHOWN_SECONDS)
+            when = max(loop.time(), self._told + self._gap)
             self._telling = loop.call_at(when, self._tell)
 
     def _tell(self) -> None:
         if self._telling:
+            # Late means that the loop was busy, most likely with showing the change before.
+            late = asyncio.get_running_loop().time() - self._telling.when()
+            self._gap = min(SHOWN_SECONDS_MOST, max(SHOWN_SECONDS, 4 * late))
             self._telling.cancel()
             self._telling = None
         now = asyncio.get_running_loop().time()

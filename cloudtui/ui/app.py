@@ -17,7 +17,15 @@ from textual.worker import WorkerFailed
 
 from cloudtui.core import full_screen
 from cloudtui.core.attachment import Attachment, AttachmentEnd, OnData
-from cloudtui.core.events import Event, Note, Noted, Severity
+from cloudtui.core.events import (
+    Event,
+    InventoryChanged,
+    Note,
+    Noted,
+    PricesChanged,
+    Severity,
+    TunnelsChanged,
+)
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance
 from cloudtui.model.remote import Prompts
@@ -46,12 +54,22 @@ NO_TERMINAL = "The full screen needs a real terminal, and there is none here."
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
+WHOLE = (InventoryChanged, PricesChanged, TunnelsChanged)
+"""Events that hold, or stand for, all there is to know of their kind."""
+
+
 class CoreChanged(Message):
     """One event of core, on its way to the screens."""
 
     def __init__(self, event: Event) -> None:
         super().__init__()
         self.event = event
+
+    def can_replace(self, message: Message) -> bool:
+        """Of states that wait to be painted only the last one counts."""
+        if not isinstance(message, CoreChanged):
+            return False
+        return type(self.event) is type(message.event) and isinstance(self.event, WHOLE)
 
 
 class CloudtuiApp(MachineViews, PlaceViews, App[int], inherit_bindings=False):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from cloudtui.core.events import InventoryState, Severity
@@ -42,12 +41,14 @@ class PlaceViews:
 
     def log_in(self) -> None:
         """Begin the log in that the list asks for."""
+        from cloudtui.ui.screens.login import log_in
+
         app = self._the_app
         error = wants_login(app.workbench.inventory.state)
         if error is None:
             app.say("No profile in view needs a log in that can be done here.", Severity.WARNING)
             return
-        import_module("cloudtui.ui.screens.login").log_in(app, error)
+        log_in(app, error)
 
     def choose_regions(self) -> None:
         self._the_app.run_worker(self._choose_regions(), group="places", exclusive=True)
