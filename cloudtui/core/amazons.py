@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -54,3 +55,9 @@ class Amazons:
         for module in ("ec2", "identity"):
             importlib.import_module(f"cloudtui.aws.{module}")
         return made
+
+
+def profiles_in_use(asked: Sequence[str]) -> tuple[str, ...]:
+    """The profiles asked for, else the one that the environment names; empty is the default."""
+    named = os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE") or ""
+    return tuple(dict.fromkeys(name or named for name in asked)) or (named,)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from cloudtui.core.amazons import Amazons, MakeAmazon
+from cloudtui.core.amazons import Amazons, MakeAmazon, profiles_in_use
 from cloudtui.core.events import Events, InventoryChanged, InventoryState, Note, Noted, Severity
 from cloudtui.core.kept_rows import KeptRows
 from cloudtui.core.tasks import cancel, keep
@@ -495,9 +494,3 @@ async def _ended(task: asyncio.Task[None]) -> None:
     await asyncio.wait([task])
     if not task.cancelled():
         task.result()
-
-
-def profiles_in_use(asked: Sequence[str]) -> tuple[str, ...]:
-    """The profiles asked for, else the one that the environment names; empty is the default."""
-    named = os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE") or ""
-    return tuple(dict.fromkeys(name or named for name in asked)) or (named,)
