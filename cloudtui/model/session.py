@@ -102,6 +102,8 @@ _SCREEN_LINE = re.compile(
     r"^\t(?P<id>\d+\.(?P<name>.*?))\t(?:\([^()]*\d[^()]*\)\t)?"
     r"\((?P<state>Attached|Detached|Multi[^)]*|Dead \?\?\?|[^)]*)\)\s*$"
 )
+_QUESTION = re.compile(r"-query[A-Z]$")
+"""The socket on which `screen -Q` waits for its answer; one that got none leaves it behind."""
 
 
 _ELAPSED = re.compile(r"(?:(?:(\d{1,6})-)?(\d{1,3}):)?(\d{1,3}):(\d{1,3})$", re.ASCII)
@@ -160,7 +162,7 @@ def _tmux(line: str) -> Session | None:
 def _screen(line: str, now: datetime) -> Session | None:
     parts = line.split(SEPARATOR, 5)
     found = _SCREEN_LINE.match(parts[5].rstrip("\r")) if len(parts) == 6 else None
-    if not found:
+    if not found or _QUESTION.search(found["name"]):
         return None
     _, up, stat, elapsed, runs, _ = parts
     state = found["state"]

@@ -27,6 +27,23 @@ GONE = 93
 
 PREVIEW_SECONDS = 10.0
 
+QUERY_WINDOWS = """\
+screen -S NAME -Q windows </dev/null & q=$!
+(sleep 3; kill $q) >/dev/null 2>&1 & w=$!
+wait $q; s=$?
+kill $w 2>/dev/null
+if [ $s -ne 0 ]; then
+  L=$(screen -ls | tr -d '\\r')
+  D=$(printf '%s\\n' "$L" | sed -n 's/.* in \\(.*\\)\\.$/\\1/p')
+  [ -d "$D" ] && rm -f "$D"/NAME-query[A-Z]
+  printf '%s\\n' "$L" | grep -F NAME | grep -v -e '-query[A-Z]' -e Dead >/dev/null ||
+    echo 'No screen session found.'
+fi
+exit $s
+"""
+"""A screen that ends while it is asked never answers: the question is ended, and its socket
+removed."""
+
 
 async def preview(conn: Connection, session: Session, pane: str = "") -> Preview:
     """What the session's active pane, or the tmux pane of that id, shows now.
@@ -87,9 +104,9 @@ async def panes(conn: Connection, session: Session) -> tuple[Pane, ...]:
 async def _screen_windows(conn: Connection, session: Session) -> tuple[Pane, ...]:
     """Screen 4.2 and later tell them."""
     name = shlex.quote(session.id)
-    done = await conn.run(f"{PREPARE}screen -S {name} -Q windows </dev/null\n")
+    done = await conn.run(PREPARE + QUERY_WINDOWS.replace("NAME", name))
     found = parse_screen_windows(done.stdout)
-    if found:
+    if found and not done.exit_status:
         return found
     if "No screen session found" in done.stdout + done.stderr:
         raise _gone(conn, session)

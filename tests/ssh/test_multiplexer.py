@@ -6,6 +6,7 @@ import asyncio
 import base64
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
@@ -229,6 +230,26 @@ class TestTmux:
         await actions.kill(conn, session)
         with pytest.raises(NotFound):
             await actions.panes(conn, session)
+
+    async def test_a_screen_that_never_answers(self, conn: Connection, sshd: Sshd) -> None:
+        session = await new_session(conn, Program.SCREEN, "mute", "exec cat")
+        pid = int(session.id.partition(".")[0])
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(CloudtuiError, match="does not tell its windows"):
+                await actions.panes(conn, session)
+            assert "query" not in host(sshd, "screen", "-ls")
+            asked = asyncio.create_task(actions.panes(conn, session))
+
+            async def waits() -> bool:
+                return "mute-query" in host(sshd, "screen", "-ls")
+
+            await until(waits)
+            assert [s.id for s in (await list_sessions(conn)).sessions] == [session.id]
+        finally:
+            os.kill(pid, signal.SIGKILL)
+        with pytest.raises(NotFound):
+            await asked
 
     async def test_a_name_that_is_taken(self, conn: Connection) -> None:
         await new_session(conn, Program.TMUX, "one", "cat")
