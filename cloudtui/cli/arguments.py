@@ -65,6 +65,11 @@ def parser() -> argparse.ArgumentParser:
         metavar="WORD",
         help="state:running type:g5* tag:team=nlp region:eu-* or any text; all must match",
     )
+    ls.add_argument(
+        "--prices",
+        action="store_true",
+        help="ask AWS for prices that are not known here: Spot, other regions, volumes",
+    )
 
     for name, help in LIFECYCLE.items():
         changed = verb(name, help, json=True)

@@ -14,11 +14,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import IO
 
-from cloudtui.cli import lifecycle, login, output
+from cloudtui.cli import lifecycle, listing, login, output
 from cloudtui.cli.arguments import LIFECYCLE
 from cloudtui.cli.prompts import TerminalPrompts
 from cloudtui.core.all_sessions import HostSessions
-from cloudtui.core.events import Event, InventoryState, Noted
+from cloudtui.core.events import Event, Noted
 from cloudtui.core.tasks import aside
 from cloudtui.core.workbench import Workbench
 from cloudtui.files import settings
@@ -29,13 +29,10 @@ from cloudtui.model.errors import (
     NotFound,
     UsageError,
 )
-from cloudtui.model.filter import Filter
 from cloudtui.model.finding import Health
 from cloudtui.model.instance import Instance, resolve
 from cloudtui.model.session import Ending, Program, Session
 from cloudtui.model.words import since
-
-NEAR_NAMES = 6
 
 
 @asynccontextmanager
@@ -57,97 +54,6 @@ async def opened(words: argparse.Namespace) -> AsyncIterator[Workbench]:
 def _narrate_note(event: Event) -> None:
     if isinstance(event, Noted):
         output.narrate(event.note.text)
-
-
-async def ls(words: argparse.Namespace) -> int:
-    """Print the instances that match every filter word."""
-    async with opened(words) as bench:
-        state = await bench.inventory.load()
-        for _place, error in state.errors:
-            if await login.offered(bench, error):
-                state = await bench.inventory.load()
-                break
-    wanted = Filter(words.filter)
-    rows = sorted(
-        (i for i in state.instances if wanted.matches(i)),
-        key=lambda i: (i.region, i.name.casefold(), i.id),
-    )
-    if words.json:
-        output.document(_listing(state, rows))
-    elif rows or not state.errors:
-        _print_instances(state, rows, " ".join(words.filter))
-        if not rows:
-            _explain(wanted, state)
-    told: set[tuple[str, str]] = set()
-    for place, error in state.errors:
-        region = place.region
-        what = (error.title.replace(region, "") if region else error.title, error.detail)
-        if what not in told:
-            output.failure(error)
-        elif region:
-            output.narrate(f"{region}: the same.")
-        told.add(what)
-    return state.errors[0][1].exit_code if state.errors else 0
-
-
-def _explain(wanted: Filter, state: InventoryState) -> None:
-    """Say why nothing matched: a word that does not exist, or names that are only near."""
-    if wanted.problem:
-        output.narrate(wanted.problem)
-    near = [i.spoken for i in wanted.rows(state.instances)]
-    if near:
-        more = " …" if len(near) > NEAR_NAMES else ""
-        output.narrate(f"Names near it: {', '.join(near[:NEAR_NAMES])}{more}")
-
-
-def _print_instances(state: InventoryState, rows: list[Instance], query: str) -> None:
-    if not rows:
-        where = ", ".join(state.regions)
-        which = f" match {query!r}" if query else ""
-        output.narrate(
-            f"No instances{which} in {where}. Another region: --region REGION or --region all."
-        )
-        return
-    now = datetime.now(UTC)
-    output.table(
-        ("NAME", "ID", "STATE", "TYPE", "ZONE", "ADDRESS", "UP", "KEY", "MARKET"),
-        [
-            (
-                i.name or "-",
-                i.id,
-                i.state.value,
-                i.type,
-                i.zone or i.region,
-                i.address or "-",
-                since(i.launched, now) if i.state.value == "running" else "-",
-                i.key_name or "-",
-                i.lifecycle or "on-demand",
-            )
-            for i in rows
-        ],
-    )
-
-
-def _listing(state: InventoryState, rows: list[Instance]) -> dict[str, object]:
-    return {
-        "account": state.identity.account if state.identity else None,
-        "regions": list(state.regions),
-        "instances": [_instance(i) for i in rows],
-        "errors": [
-            {"region": place.region, "title": e.title, "detail": e.detail, "hint": e.hint}
-            for place, e in state.errors
-        ],
-    }
-
-
-def _instance(instance: Instance) -> dict[str, object]:
-    return {
-        **asdict(instance),
-        "state": instance.state.value,
-        "tags": dict(instance.tags),
-        "launched": instance.launched.isoformat() if instance.launched else None,
-        "security_groups": [{"id": i, "name": n} for i, n in instance.security_groups],
-    }
 
 
 async def ssh(words: argparse.Namespace) -> int:
@@ -422,7 +328,7 @@ async def doctor(words: argparse.Namespace) -> int:
 
 
 VERBS: dict[str, Callable[[argparse.Namespace], Awaitable[int]]] = {
-    "ls": ls,
+    "ls": partial(listing.ls, opened),
     **{name: partial(lifecycle.change, opened) for name in LIFECYCLE},
     "ssh": ssh,
     "sessions": sessions,

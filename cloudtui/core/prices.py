@@ -246,15 +246,15 @@ class Prices:
     async def _keep(self) -> None:
         while True:
             self._wake.clear()
-            await self._renew()
+            await self.renew()
             try:
                 async with asyncio.timeout(WAKE_SECONDS):
                     await self._wake.wait()
             except TimeoutError:
                 continue
 
-    async def _renew(self) -> None:
-        """Ask for what is missing or old; every failure stays with its region."""
+    async def renew(self) -> None:
+        """Ask AWS for what is missing or old; every failure stays with its region."""
         machines = [i for i in self._inventory.state.instances if i.state is not State.TERMINATED]
         # Rows of an earlier run may be of an account that is not logged in now.
         machines = [i for i in machines if not self._inventory.state.dimmed(i)]
