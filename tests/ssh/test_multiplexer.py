@@ -238,11 +238,12 @@ class TestTmux:
         try:
             with pytest.raises(CloudtuiError, match="does not tell its windows"):
                 await actions.panes(conn, session)
-            assert "query" not in host(sshd, "screen", "-ls")
+            sockets = Path(sshd.env["SCREENDIR"])
+            assert os.listdir(sockets) == [session.id]
             asked = asyncio.create_task(actions.panes(conn, session))
 
             async def waits() -> bool:
-                return "mute-query" in host(sshd, "screen", "-ls")
+                return f"{session.id}-queryA" in os.listdir(sockets)
 
             await until(waits)
             assert [s.id for s in (await list_sessions(conn)).sessions] == [session.id]
