@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import re
@@ -108,8 +109,17 @@ def _training_log() -> str:
     return "\r\n".join(lines) + f"\x1b[{SIZE[1] - 1};1H{bar}\x1b[26;1H"
 
 
+async def details_shown(made: Console) -> None:
+    """The cursor has rested on its row, and the details that were asked for are painted."""
+    machine = made.app.screen.instance  # type: ignore[attr-defined]
+    async with asyncio.timeout(30):
+        while not made.bench.details.known(machine).asked:
+            await made.settle()
+
+
 async def machines(made: Console) -> None:
     """The first screen."""
+    await details_shown(made)
 
 
 async def sessions(made: Console) -> None:
@@ -157,6 +167,7 @@ async def help(made: Console) -> None:
 async def jupyter(made: Console) -> None:
     made.app.screen.query_one("MachinesTable").select(FLEET[3].id)  # type: ignore[attr-defined]
     await made.settle()
+    await details_shown(made)
     await made.do("machine.jupyter")
 
 

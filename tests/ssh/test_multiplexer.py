@@ -231,6 +231,10 @@ class TestTmux:
         with pytest.raises(NotFound):
             await actions.panes(conn, session)
 
+    @staticmethod
+    def sockets(sshd: Sshd) -> set[str]:
+        return {path.name for path in Path(sshd.env["SCREENDIR"]).iterdir()}
+
     async def test_a_screen_that_never_answers(self, conn: Connection, sshd: Sshd) -> None:
         session = await new_session(conn, Program.SCREEN, "mute", "exec cat")
         pid = int(session.id.partition(".")[0])
@@ -238,12 +242,11 @@ class TestTmux:
         try:
             with pytest.raises(CloudtuiError, match="does not tell its windows"):
                 await actions.panes(conn, session)
-            sockets = Path(sshd.env["SCREENDIR"])
-            assert os.listdir(sockets) == [session.id]
+            assert self.sockets(sshd) == {session.id}
             asked = asyncio.create_task(actions.panes(conn, session))
 
             async def waits() -> bool:
-                return f"{session.id}-queryA" in os.listdir(sockets)
+                return f"{session.id}-queryA" in self.sockets(sshd)
 
             await until(waits)
             assert [s.id for s in (await list_sessions(conn)).sessions] == [session.id]
