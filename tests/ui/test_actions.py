@@ -11,16 +11,16 @@ from cloudtui.ui.screens.jupyter import JupyterScreen
 from cloudtui.ui.screens.machine import MachineScreen
 from cloudtui.ui.screens.machines import MachinesScreen
 from cloudtui.ui.screens.messages import MessagesScreen
-from cloudtui.ui.screens.pane import PaneScreen
 from cloudtui.ui.screens.sessions import SessionsScreen
 from cloudtui.ui.screens.viewer import ViewerScreen
+from cloudtui.ui.screens.workspace import WorkspaceScreen
 from tests.ui.fakes import console, listed
 
 SCREENS: dict[Where, type[Area]] = {
     Where.MACHINES: MachinesScreen,
     Where.SESSIONS: SessionsScreen,
     Where.ALL_SESSIONS: AllSessionsScreen,
-    Where.PANE: PaneScreen,
+    Where.PANE: WorkspaceScreen,
     Where.JUPYTER: JupyterScreen,
     Where.DETAILS: MachineScreen,
     Where.VIEWER: ViewerScreen,

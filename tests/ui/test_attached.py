@@ -8,8 +8,8 @@ from cloudtui.core.attachment import AttachmentEnd
 from cloudtui.model.errors import CredentialsProblem, Unreachable
 from cloudtui.model.session import Ending, SessionList
 from cloudtui.ui.screens.machines import MachinesScreen
-from cloudtui.ui.screens.pane import PaneScreen
 from cloudtui.ui.screens.sessions import SessionsScreen
+from cloudtui.ui.screens.workspace import WorkspaceScreen
 from cloudtui.ui.widgets.pane import Pane
 from tests.ui.fakes import LISTING, Console, FakeAttachment, console, listed
 
@@ -46,7 +46,7 @@ async def test_the_title_tells_session_host_size_and_the_way_out() -> None:
 async def test_keys_of_the_console_go_to_the_program() -> None:
     async with attached() as (ui, channel):
         await ui.press("q", "T", "question_mark", "escape", "ctrl+q", "ctrl+c", "ctrl+p")
-        assert isinstance(ui.app.screen, PaneScreen)
+        assert isinstance(ui.app.screen, WorkspaceScreen)
         assert channel.written == b"qT?\x1b\x11\x03\x10"
 
 

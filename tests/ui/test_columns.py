@@ -88,7 +88,7 @@ async def test_columns_are_chosen_moved_and_remembered() -> None:
 async def test_the_last_column_cannot_be_hidden() -> None:
     async with console(listed()) as ui:
         screen_of(ui).table.choose(("name",))
-        screen_of(ui)._paint()
+        screen_of(ui).paint()
         await ui.press("C", "space")
         assert NONE_LEFT in ui.text
         await ui.press("enter")
@@ -101,7 +101,7 @@ async def test_a_tag_is_a_column_that_can_be_ordered_by() -> None:
     async with console(listed(fleet), size=WIDE) as ui:
         assert "tag:owner" in offered((), fleet)
         screen_of(ui).table.choose(("name", "tag:owner", "tag:team"))
-        screen_of(ui)._paint()
+        screen_of(ui).paint()
         assert column(ui, "tag:owner") == {"a": "zoe", "b": "-", "jupyter-lab": "-"}
         screen_of(ui).table.order("tag:team", descending=True)
         assert list(column(ui, "tag:team")) == ["jupyter-lab", "b", "a"]

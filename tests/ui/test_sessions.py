@@ -11,9 +11,9 @@ from cloudtui.model.errors import CloudtuiError, Refused, Unreachable
 from cloudtui.model.instance import State
 from cloudtui.model.session import Program, Session, SessionList
 from cloudtui.ui.screens.machines import MachinesScreen
-from cloudtui.ui.screens.pane import PaneScreen
 from cloudtui.ui.screens.session_dialogs import NewSession
 from cloudtui.ui.screens.sessions import SessionsScreen
+from cloudtui.ui.screens.workspace import WorkspaceScreen
 from tests.ui.fakes import FLEET, LISTING, SESSIONS, Console, console, listed, machine
 
 
@@ -65,7 +65,7 @@ async def test_neither_program_is_said_and_a_shell_is_offered() -> None:
         said = "Neither tmux nor screen is installed on bert-gpu. Press s for a plain shell."
         assert ui.said == [said]
         await ui.press("s")
-        assert isinstance(ui.app.screen, PaneScreen)
+        assert isinstance(ui.app.screen, WorkspaceScreen)
 
 
 async def test_a_failure_shows_its_reason_and_next_step() -> None:
@@ -106,7 +106,7 @@ async def test_the_cursor_stays_on_its_session() -> None:
 async def test_enter_attaches_the_session_under_the_cursor() -> None:
     async with sessions() as ui:
         await ui.press("down", "enter")
-        assert isinstance(ui.app.screen, PaneScreen)
+        assert isinstance(ui.app.screen, WorkspaceScreen)
         assert "train tmux on bert-gpu" in ui.text
 
 
@@ -133,7 +133,7 @@ async def test_a_new_session_is_named_made_and_attached() -> None:
         await ui.press("ctrl+t", "enter")
         await ui.settle()
         assert ui.bench.sessions.made == [(Program.SCREEN, "train")]
-        assert isinstance(ui.app.screen, PaneScreen)
+        assert isinstance(ui.app.screen, WorkspaceScreen)
 
 
 @pytest.mark.parametrize(("name", "problem"), [("a.b", "no . in it"), ("", "needs a name")])

@@ -27,6 +27,7 @@ from cloudtui.model.words import plural, since
 from cloudtui.ui.actions import Where
 from cloudtui.ui.screens.area import bindings
 from cloudtui.ui.screens.lifecycle import MachineChanges
+from cloudtui.ui.screens.list_area import ListArea
 from cloudtui.ui.widgets.details import About, describe
 from cloudtui.ui.widgets.face import Face
 from cloudtui.ui.widgets.frame import Footer, FooterKey, Header
@@ -47,7 +48,7 @@ NO_ACCOUNT_STEPS = (
 )
 
 
-class MachinesScreen(MachineChanges):
+class MachinesScreen(ListArea, MachineChanges):
     """The table of instances, its filter, the details of the row, and the table's four faces."""
 
     WHERE = Where.MACHINES
@@ -74,12 +75,12 @@ class MachinesScreen(MachineChanges):
 
     def on_mount(self) -> None:
         self._state = self.workbench.inventory.state
-        self.query_one(Input).display = False
+        super().on_mount()
         self.set_interval(1, self._tick)
-        self.app.theme_changed_signal.subscribe(self, lambda _: self._paint())
+        self.app.theme_changed_signal.subscribe(self, lambda _: self.paint())
         self.query_one(Header).state = self._state
         self._recall_view()
-        self._paint()
+        self.paint()
 
     def _recall_view(self) -> None:
         self.table.choose(view.recall("columns"))
@@ -90,11 +91,6 @@ class MachinesScreen(MachineChanges):
     @property
     def table(self) -> MachinesTable:
         return self.query_one(MachinesTable)
-
-    @property
-    def query_text(self) -> str:
-        """The filter's words."""
-        return self.query_one(Input).value.strip()
 
     @property
     def instance(self) -> Instance | None:
@@ -116,13 +112,13 @@ class MachinesScreen(MachineChanges):
             for _, error in event.state.errors:
                 if error.title not in known:
                     self.cloudtui.fail(error, toast=False)
-            self._paint()
+            self.paint()
         elif isinstance(event, PricesChanged):
-            self._paint()
+            self.paint()
         elif isinstance(event, TunnelsChanged | DetailsChanged):
             self._paint_details()
 
-    def _paint(self) -> None:
+    def paint(self) -> None:
         state, query = self._state, self.query_text
         rows = [i for i in state.instances if matches(i, query)]
         filling = state.loading and state.updated is None
@@ -236,31 +232,9 @@ class MachinesScreen(MachineChanges):
         self._details = not self.query_one("#details").display
         self._paint_details()
 
-    def start_filter(self) -> None:
-        field = self.query_one(Input)
-        field.display = True
-        self.set_focus(field)
-
-    @on(Input.Changed)
-    def _filter_changed(self) -> None:
-        self._paint()
-
-    @on(Input.Submitted)
-    def _filter_done(self) -> None:
-        self._leave_filter()
-
-    def _leave_filter(self) -> None:
-        field = self.query_one(Input)
-        field.display = bool(field.value.strip())
-        self.table.focus()
-
     def back(self) -> None:
         """Esc: clear the filter, then the marks."""
-        field = self.query_one(Input)
-        if field.display:
-            field.value = ""
-            self._leave_filter()
-        else:
+        if not self.clear_filter():
             self.table.keep_marks()
 
     def back_or_quit(self) -> None:
@@ -287,12 +261,6 @@ class MachinesScreen(MachineChanges):
     def invert_marks(self) -> None:
         self.table.invert_marks()
 
-    def next_order(self) -> None:
-        self.table.order_next()
-
-    def reverse_order(self) -> None:
-        self.table.order(self.table.order_by, descending=not self.table.descending)
-
     @on(KeyedTable.Ordered)
     def _ordered(self) -> None:
         direction = ("descending",) if self.table.descending else ()
@@ -309,7 +277,7 @@ class MachinesScreen(MachineChanges):
         if chosen is not None:
             view.remember(columns=chosen)
             self.table.choose(chosen)
-            self._paint()
+            self.paint()
 
     @work
     async def copy(self) -> None:
@@ -343,24 +311,6 @@ class MachinesScreen(MachineChanges):
             return
         self.app.copy_to_clipboard(text)
         self.cloudtui.say(f"Copied {text}")
-
-    def row_down(self) -> None:
-        self.table.action_cursor_down()
-
-    def row_up(self) -> None:
-        self.table.action_cursor_up()
-
-    def page_down(self) -> None:
-        self.table.action_page_down()
-
-    def page_up(self) -> None:
-        self.table.action_page_up()
-
-    def first_row(self) -> None:
-        self.table.action_scroll_top()
-
-    def last_row(self) -> None:
-        self.table.action_scroll_bottom()
 
 
 def regions_words(state: InventoryState) -> str:

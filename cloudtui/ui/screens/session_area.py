@@ -14,7 +14,7 @@ from cloudtui.model.instance import Instance
 from cloudtui.model.session import Session
 from cloudtui.model.words import plural
 from cloudtui.ui.actions import Action
-from cloudtui.ui.screens.area import Area
+from cloudtui.ui.screens.list_area import ListArea
 from cloudtui.ui.widgets.face import Face
 from cloudtui.ui.widgets.frame import Footer, Header
 from cloudtui.ui.widgets.keyed_table import KeyedTable
@@ -30,20 +30,13 @@ PREVIEW_FROM = 24
 """Terminal rows from which the preview is shown unless it is switched off."""
 
 
-class SessionArea(Area):
+class SessionArea(ListArea):
     """A list of sessions over a preview of the selected one.
 
     A preview is one small question over the connection that is kept; there is never more than one
     under way, so moving fast through the list asks only for where the cursor comes to rest.
     """
 
-    CSS = """
-    #trouble { height: auto; max-height: 3; padding: 0 1; color: $warning; }
-    Input {
-        height: 1; border: none; padding: 0 1; background: $panel;
-        &:focus { border: none; background-tint: transparent; }
-    }
-    """
     AUTO_FOCUS = "SessionsTable"
     HOSTS = False
 
@@ -67,7 +60,7 @@ class SessionArea(Area):
         yield Footer(self.footer_keys)
 
     def on_mount(self) -> None:
-        self.query_one(Input).display = False
+        super().on_mount()
         self.set_interval(PREVIEW_SECONDS, self.look)
         self.app.theme_changed_signal.subscribe(self, lambda _: self._recolour())
 
@@ -86,14 +79,6 @@ class SessionArea(Area):
     def listed(self) -> SessionsState | None:
         """What is known of the sessions of the machine under the cursor."""
         return self.workbench.sessions.state(self.instance.id) if self.instance else None
-
-    @property
-    def query_text(self) -> str:
-        return self.query_one(Input).value.strip()
-
-    def paint(self) -> None:
-        """Show what is known now."""
-        raise NotImplementedError
 
     def why_not(self, action: Action) -> str:
         if reason := super().why_not(action):
@@ -325,57 +310,6 @@ class SessionArea(Area):
 
     def on_resize(self) -> None:
         self.show_preview()
-
-    def start_filter(self) -> None:
-        field = self.query_one(Input)
-        field.display = True
-        self.set_focus(field)
-
-    @on(Input.Changed)
-    def _filter_changed(self) -> None:
-        self.paint()
-
-    @on(Input.Submitted)
-    def _filter_done(self) -> None:
-        self._leave_filter()
-
-    def _leave_filter(self) -> None:
-        field = self.query_one(Input)
-        field.display = bool(field.value.strip())
-        self.table.focus()
-
-    def back(self) -> None:
-        """Esc: clear the filter, or else go back."""
-        field = self.query_one(Input)
-        if field.display:
-            field.value = ""
-            self._leave_filter()
-        else:
-            super().back()
-
-    def next_order(self) -> None:
-        self.table.order_next()
-
-    def reverse_order(self) -> None:
-        self.table.order(self.table.order_by, descending=not self.table.descending)
-
-    def row_down(self) -> None:
-        self.table.action_cursor_down()
-
-    def row_up(self) -> None:
-        self.table.action_cursor_up()
-
-    def page_down(self) -> None:
-        self.table.action_page_down()
-
-    def page_up(self) -> None:
-        self.table.action_page_up()
-
-    def first_row(self) -> None:
-        self.table.action_scroll_top()
-
-    def last_row(self) -> None:
-        self.table.action_scroll_bottom()
 
 
 ON_A_SESSION = frozenset(
