@@ -1,0 +1,178 @@
+"""What a tunnel is asked to be: the forms that `ssh -L`, `-R` and `-D` take, and usual ports."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cloudtui.model.errors import UsageError
+
+PORT_NAMES = {
+    8888: "Jupyter",
+    8889: "Jupyter",
+    6006: "TensorBoard",
+    8265: "Ray",
+    8787: "Dask",
+    5000: "MLflow",
+    8501: "Streamlit",
+    7860: "Gradio",
+    8080: "VS Code",
+    3000: "Grafana",
+    9090: "Prometheus",
+    5432: "PostgreSQL",
+    3306: "MySQL",
+    6379: "Redis",
+    4040: "Spark",
+    8000: "HTTP",
+}
+"""What usually listens on a port."""
+
+_WORDS = {"vscode": 8080, "code-server": 8080, "postgres": 5432, "lab": 8888, "notebook": 8888}
+_WORDS |= {name.casefold().replace(" ", ""): port for port, name in reversed([*PORT_NAMES.items()])}
+
+
+class Direction(StrEnum):
+    """Which side listens, in ssh's words."""
+
+    LOCAL = "local"
+    """This computer listens, the host's side connects: `ssh -L`."""
+    REMOTE = "remote"
+    """The host listens, this computer's side connects: `ssh -R`."""
+    DYNAMIC = "dynamic"
+    """This computer listens as a SOCKS proxy, the host's side connects: `ssh -D`."""
+
+
+FLAGS = {Direction.LOCAL: "-L", Direction.REMOTE: "-R", Direction.DYNAMIC: "-D"}
+FORMS = {
+    Direction.LOCAL: "8888, 9000:8888 or 9000:localhost:8888",
+    Direction.REMOTE: "9000, 9000:8888 or 9000:localhost:8888",
+    Direction.DYNAMIC: "1080",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelSpec:
+    """One forwarding as it is wanted."""
+
+    direction: Direction
+    listen_port: int
+    """The port listened on, here or, for REMOTE, on the host."""
+    host: str = "localhost"
+    """Where it leads, as the side that connects sees it; empty for DYNAMIC."""
+    port: int = 0
+    """The port it leads to; 0 for DYNAMIC."""
+    bind: str = ""
+    """The address listened on; empty is loopback alone."""
+
+    def __str__(self) -> str:
+        """As it would be given to ssh."""
+        parts = [_bracketed(self.bind)] if self.bind else []
+        parts.append(str(self.listen_port))
+        if self.direction is not Direction.DYNAMIC:
+            parts += [_bracketed(self.host), str(self.port)]
+        return ":".join(parts)
+
+    @property
+    def name(self) -> str:
+        """What usually listens where it leads, or empty."""
+        if self.direction is Direction.DYNAMIC:
+            return "SOCKS"
+        return PORT_NAMES.get(self.port, "")
+
+    @property
+    def exposed(self) -> bool:
+        """Whether other computers than the one that listens can use it."""
+        return self.bind not in ("", "localhost", "::1") and not self.bind.startswith("127.")
+
+
+def parse_tunnel(text: str, direction: Direction = Direction.LOCAL) -> TunnelSpec:
+    """`PORT`, `LISTEN:PORT`, `LISTEN:HOST:PORT` or `BIND:LISTEN:HOST:PORT`; IPv6 in brackets.
+
+    A port may be the name of what usually listens there (`tensorboard`). DYNAMIC takes `PORT`
+    or `BIND:PORT`.
+
+    Raises:
+        UsageError: it is none of these.
+    """
+    parts = _split(text)
+    if parts is None or not all(parts):
+        raise _wrong(text, direction)
+    try:
+        if direction is Direction.DYNAMIC:
+            if len(parts) > 2:
+                raise _wrong(text, direction)
+            bind = parts[0] if len(parts) == 2 else ""
+            return TunnelSpec(direction, _port(parts[-1]), "", 0, _every(bind))
+        match parts:
+            case [port]:
+                found = _port(port)
+                return TunnelSpec(direction, found, "localhost", found)
+            case [listen, port]:
+                return TunnelSpec(direction, _port(listen), "localhost", _port(port))
+            case [listen, host, port]:
+                return TunnelSpec(direction, _port(listen), _host(host), _port(port))
+            case [bind, listen, host, port]:
+                return TunnelSpec(direction, _port(listen), _host(host), _port(port), _every(bind))
+    except ValueError as error:
+        raise _wrong(text, direction, str(error)) from None
+    raise _wrong(text, direction)
+
+
+def port_label(port: int) -> str:
+    """`8888 Jupyter`, or the number alone."""
+    return f"{port} {PORT_NAMES[port]}" if port in PORT_NAMES else str(port)
+
+
+def usual_first(ports: Iterable[int]) -> list[int]:
+    """Ports in the order to offer them: those with a name first, then by number."""
+    return sorted(set(ports), key=lambda port: (port not in PORT_NAMES, port))
+
+
+_PART = re.compile(r"\[([^\[\]]*)\]|([^:\[\]]*)")
+
+
+def _split(text: str) -> list[str] | None:
+    parts: list[str] = []
+    at = 0
+    while True:
+        found = _PART.match(text, at)
+        assert found
+        parts.append(found[1] if found[1] is not None else found[2])
+        at = found.end()
+        if at == len(text):
+            return parts
+        if text[at] != ":":
+            return None
+        at += 1
+
+
+def _port(text: str) -> int:
+    word = text.casefold()
+    if word in _WORDS:
+        return _WORDS[word]
+    if not (text.isascii() and text.isdigit() and len(text) <= 5):
+        raise ValueError(f"{text!r} is not a port.")
+    number = int(text)
+    if not 0 < number < 65_536:
+        raise ValueError("A port is a number from 1 to 65535.")
+    return number
+
+
+def _host(text: str) -> str:
+    if not text.isprintable() or " " in text or text.startswith("-"):
+        raise ValueError(f"{text!r} is not a host.")
+    return text
+
+
+def _every(bind: str) -> str:
+    return "0.0.0.0" if bind == "*" else _host(bind) if bind else ""
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _wrong(text: str, direction: Direction, detail: str = "") -> UsageError:
+    return UsageError(f"{text!r} is not a tunnel.", detail, f"Write it as {FORMS[direction]}.")
