@@ -99,6 +99,7 @@ class Connections:
             user=login_user(*await self._inventory.image(instance)),
             identity_files=(key,) if key else (),
             config_line=line,
+            machine=instance.id,
         )
         return await resolve(alias, fallback, config), key
 

@@ -39,6 +39,8 @@ class Route:
     """Unanswered questions after which the connection counts as cut: 20 s with the defaults."""
     config_line: str = ""
     """`FILE line N` of the ssh config entry that named the host, or empty."""
+    machine: str = ""
+    """The id of the instance: its host key is on record under it, whatever its address is."""
 
     @property
     def where(self) -> str:

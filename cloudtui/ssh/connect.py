@@ -208,6 +208,8 @@ async def _hop(
             conn = await _attempt(route, tunnel, login, clock, connection)
             if conn is None:
                 raise _changed(route, login.host_key or seen)
+        if route.machine and (shown := conn.get_server_host_key()):
+            await asyncio.to_thread(hostkeys.learn, route, shown)
         return conn
     finally:
         await offers.close()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import hmac
 import os
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -61,41 +62,46 @@ class Trusted:
     algorithms: Sequence[str]
 
 
-def name_on_record(route: Route, host: str = "") -> str:
-    """The name known_hosts files use: `host`, `[host]:port`, or the HostKeyAlias."""
-    if route.host_key_alias and not host:
-        return route.host_key_alias.lower()
-    name = (host or route.host).lower()
-    return name if route.port == 22 else f"[{name}]:{route.port}"
+INSTANCE_ID = re.compile(r"i-[0-9a-f]{8,17}")
+
+
+def name_on_record(route: Route) -> str:
+    """The name that the host is on record under, or would be written under.
+
+    A HostKeyAlias comes before the id of the instance, and both before `host` or `[host]:port`.
+    """
+    return _deciding(route, _records(route))[0]
 
 
 def known(route: Route, key: asyncssh.SSHKey) -> Standing:
     """How a server's key stands with what is on record for its host.
 
-    A host on record under another key, of whatever type, counts as changed.
+    A host on record under another key, of whatever type, counts as changed. So it does when that
+    was at its address only, unless the key there is known to be another instance's: addresses of
+    EC2 go from one to the next.
     """
     blob = base64.b64encode(key.public_data).decode()
-    records = _records(route, name_on_record(route))
-    if any(r.marker == "@revoked" and r.blob == blob for r in records):
+    records = _records(route)
+    named = [r for r in records if any(_matches(r.patterns, n) for n in _names(route))]
+    if any(r.marker == "@revoked" and r.blob == blob for r in named):
         return "revoked"
-    plain = [r for r in records if not r.marker]
+    _, plain = _deciding(route, records, blob)
     if any(r.blob == blob for r in plain):
         return "known"
-    if route.port != 22 and not route.host_key_alias:
-        without_port = _records(route, route.host.lower())
-        if any(r.blob == blob and not r.marker for r in without_port):
-            return "known"
+    if not plain and any(r.blob == blob for r in _hearsay(route, records)):
+        return "known"
     return "changed" if plain else "unknown"
 
 
 def trusted(route: Route) -> Trusted:
     """What to hand to the handshake; the types on record are asked for first."""
-    records = _records(route, name_on_record(route))
-    if route.port != 22 and not route.host_key_alias and not any(not r.marker for r in records):
-        records += [r for r in _records(route, route.host.lower()) if not r.marker]
-    revoked = {r.blob for r in records if r.marker == "@revoked"}
-    keys = [r for r in records if not r.marker and r.blob not in revoked]
-    authorities = [r for r in records if r.marker == "@cert-authority"]
+    records = _records(route)
+    named = [r for r in records if any(_matches(r.patterns, n) for n in _names(route))]
+    revoked = [r for r in named if r.marker == "@revoked"]
+    bad = {r.blob for r in revoked}
+    _, plain = _deciding(route, records)
+    keys = [r for r in plain or _hearsay(route, records) if r.blob not in bad]
+    authorities = [r for r in named if r.marker == "@cert-authority"]
     types = {r.algorithm for r in keys}
     first = [a for a in ALGORITHMS if a in types or ("ssh-rsa" in types and "rsa-sha2" in a)]
     rest = [a for a in ALGORITHMS if a not in first]
@@ -103,7 +109,7 @@ def trusted(route: Route) -> Trusted:
     return Trusted(
         _keys(keys),
         _keys(authorities),
-        _keys([r for r in records if r.marker == "@revoked"]),
+        _keys(revoked),
         [*certificates, *first, *rest],
     )
 
@@ -111,12 +117,59 @@ def trusted(route: Route) -> Trusted:
 def remember(route: Route, key: asyncssh.SSHKey) -> None:
     """Append the key to the route's first known_hosts file (0600; its folder 0700).
 
+    Under the HostKeyAlias and the id of the instance. Under the address for a host that is no
+    instance, and beside the id where an ssh config entry would make OpenSSH look there.
+
     Raises:
         CloudtuiError: the file cannot be written.
     """
+    names = list(_own_names(route))
+    if not names or (route.config_line and not route.host_key_alias):
+        names.append(_at_address(route))
+    _append(route, names, key)
+
+
+def learn(route: Route, key: asyncssh.SSHKey) -> None:
+    """Put a key that is known by the host's address on record under the instance's id too.
+
+    A file that cannot be written is no failure: the key is known by the address next time too.
+    """
+    records = _records(route)
+    mine = [r for r in records if not r.marker and _matches(r.patterns, route.machine)]
+    if not route.machine or mine or route.strict_host_keys in ("yes", "no"):
+        return
+    if known(route, key) == "known":
+        with contextlib.suppress(CloudtuiError):
+            _append(route, [route.machine], key)
+
+
+def learn_by_address(route: Route, address: str) -> bool:
+    """Put the keys on record for the address the machine had on record under its id too.
+
+    False when there are none, or only some that are known to be another instance's.
+
+    Raises:
+        CloudtuiError: the file cannot be written.
+    """
+    at = replace(route, host=address, host_key_alias="", alias=address)
+    records = _records(at)
+    if any(not r.marker and _matches(r.patterns, route.machine) for r in records):
+        return True
+    found = _keys(r for r in _deciding(at, records)[1] if not r.marker)
+    for key in found:
+        _append(route, [route.machine], key)
+    return bool(found)
+
+
+def on_record(route: Route) -> bool:
+    """Whether OpenSSH knows the host under the instance's id: it will not ask."""
+    return any(not r.marker and _matches(r.patterns, route.machine) for r in _records(route))
+
+
+def _append(route: Route, names: Sequence[str], key: asyncssh.SSHKey) -> None:
     path = _files(route)[0]
     kind, blob = key.export_public_key("openssh").decode().split()[:2]
-    line = f"{name_on_record(route)} {kind} {blob}\n".encode()
+    line = f"{','.join(names)} {kind} {blob}\n".encode()
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -133,24 +186,79 @@ def remember(route: Route, key: asyncssh.SSHKey) -> None:
         ) from error
 
 
-def where_known(route: Route, host: str = "") -> list[str]:
-    """`FILE line N` of each key on record for the route's host, or for `host` at its port."""
-    return [r.place for r in _records(route, name_on_record(route, host)) if not r.marker]
+def where_known(route: Route) -> list[str]:
+    """`FILE line N` of each key on record for the route's host."""
+    return [r.place for r in _deciding(route, _records(route))[1]]
 
 
 def where_revoked(route: Route) -> list[str]:
     """`FILE line N` of each revoked key of the route's host."""
-    records = _records(route, name_on_record(route))
-    return [r.place for r in records if r.marker == "@revoked"]
+    names = _names(route)
+    return [
+        r.place
+        for r in _records(route)
+        if r.marker == "@revoked" and any(_matches(r.patterns, n) for n in names)
+    ]
+
+
+def _own_names(route: Route) -> tuple[str, ...]:
+    """Names that stay when the address changes."""
+    return tuple(dict.fromkeys(filter(None, (route.host_key_alias.lower(), route.machine))))
+
+
+def _at_address(route: Route) -> str:
+    host = route.host.lower()
+    return host if route.port == 22 else f"[{host}]:{route.port}"
+
+
+def _names(route: Route) -> tuple[str, ...]:
+    """The names to look under, the one that counts most first.
+
+    As in OpenSSH a HostKeyAlias leaves the address out, except for an instance, which may have
+    been met before it had one.
+    """
+    own = _own_names(route)
+    return own if route.host_key_alias and not route.machine else (*own, _at_address(route))
+
+
+def _deciding(route: Route, records: Sequence[Record], blob: str = "") -> tuple[str, list[Record]]:
+    """The name that decides, which is the first with a key on record, and its keys.
+
+    `blob` is the key that the server offers, when that is known.
+    """
+    names = _names(route)
+    for name in names:
+        plain = [r for r in records if not r.marker and _matches(r.patterns, name)]
+        if route.machine and name not in _own_names(route):
+            plain = [r for r in plain if r.blob == blob or not _of_another(r, route, records)]
+        if plain:
+            return name, plain
+    return names[0], []
+
+
+def _of_another(record: Record, route: Route, records: Sequence[Record]) -> bool:
+    """Whether the key is on record under the id of another instance."""
+    ids = (n for r in records if r.blob == record.blob for n in r.patterns.split(","))
+    return any(INSTANCE_ID.fullmatch(n) and n != route.machine for n in ids)
+
+
+def _hearsay(route: Route, records: Sequence[Record]) -> list[Record]:
+    """Keys under names that count only when nothing else is on record: the host at any port, and
+    the ssh config alias of an instance."""
+    names = []
+    if route.port != 22 and not route.host_key_alias:
+        names.append(route.host.lower())
+    if route.machine:
+        names.append(route.alias.lower())
+    return [r for r in records if not r.marker and any(_matches(r.patterns, n) for n in names)]
 
 
 def _files(route: Route) -> tuple[Path, ...]:
     return route.known_hosts or (Path.home() / ".ssh" / "known_hosts",)
 
 
-def _records(route: Route, name: str) -> list[Record]:
-    files = (*_files(route), *route.global_known_hosts)
-    return [r for file in files for r in _read(file) if _matches(r.patterns, name)]
+def _records(route: Route) -> list[Record]:
+    return [r for file in (*_files(route), *route.global_known_hosts) for r in _read(file)]
 
 
 def _read(file: Path) -> Iterator[Record]:
@@ -203,7 +311,7 @@ def _certificate(algorithm: str) -> str:
     return f"{stem}-cert-v01@openssh.com" if at else f"{algorithm}-cert-v01@openssh.com"
 
 
-def _keys(records: Sequence[Record]) -> list[asyncssh.SSHKey]:
+def _keys(records: Iterable[Record]) -> list[asyncssh.SSHKey]:
     keys = []
     for record in records:
         try:

@@ -46,7 +46,7 @@ async def resolve(alias: str, fallback: Route, config: Path | None = None) -> Ro
     jumps: tuple[Route, ...] = ()
     if jump := _first(options, "proxyjump"):
         jumps = await _jumps(jump, user_config, (alias,))
-    return replace(route, jumps=jumps, config_line=fallback.config_line)
+    return replace(route, jumps=jumps, config_line=fallback.config_line, machine=fallback.machine)
 
 
 async def _jumps(spec: str, config: Path, seen: tuple[str, ...]) -> tuple[Route, ...]:
