@@ -12,20 +12,18 @@ from botocore.exceptions import ClientError
 
 from cloudtui.aws.clients import Amazon
 from cloudtui.aws.errors import translated
+from cloudtui.aws.security_groups import groups_of
 from cloudtui.model.details import (
-    ALL_PROTOCOLS,
     Checks,
     ConsoleOutput,
-    Group,
-    OpenPort,
     Protection,
     UserData,
     Volume,
     plain_lines,
 )
 from cloudtui.model.instance import Instance
+from cloudtui.model.security_group import Group
 
-_FILTER_VALUES = 200
 _PAGE_SIZE = 500
 _UNPACKED_LIMIT = 1024 * 1024
 """Bytes of gzipped user data that are unpacked."""
@@ -87,46 +85,10 @@ async def idle_addresses(amazon: Amazon, region: str) -> int:
 
 
 async def groups(amazon: Amazon, instance: Instance) -> tuple[Group, ...]:
-    """The machine's security groups with what they let in."""
+    """The machine's security groups with their rules."""
     names = dict(instance.security_groups)
-    found: dict[str, Group] = {}
-    ids = sorted(names)
-    for start in range(0, len(ids), _FILTER_VALUES):
-        with translated("look up security groups", instance.region, amazon.profile):
-            client = await _ec2(amazon, instance.region)
-            # A filter, because GroupIds fails as a whole when one group is gone.
-            answer = await client.describe_security_groups(
-                Filters=[{"Name": "group-id", "Values": ids[start : start + _FILTER_VALUES]}]
-            )
-        for raw in answer.get("SecurityGroups", ()):
-            ports = tuple(port for rule in raw.get("IpPermissions", ()) for port in _ports(rule))
-            found[raw["GroupId"]] = Group(raw["GroupId"], raw.get("GroupName", ""), ports)
+    found = {g.id: g for g in await groups_of(amazon, instance.region, names)}
     return tuple(found.get(group, Group(group, name)) for group, name in instance.security_groups)
-
-
-def _ports(rule: dict[str, Any]) -> list[OpenPort]:
-    protocol = str(rule.get("IpProtocol", ALL_PROTOCOLS))
-    first, last = rule.get("FromPort", -1), rule.get("ToPort", -1)
-    sources = [
-        (entry.get(key, ""), entry.get("Description", ""))
-        for name, key in (
-            ("IpRanges", "CidrIp"),
-            ("Ipv6Ranges", "CidrIpv6"),
-            ("UserIdGroupPairs", "GroupId"),
-            ("PrefixListIds", "PrefixListId"),
-        )
-        for entry in rule.get(name, ())
-    ]
-    return [
-        OpenPort(
-            protocol,
-            -1 if first is None else int(first),
-            -1 if last is None else int(last),
-            source,
-            description,
-        )
-        for source, description in sources
-    ]
 
 
 async def checks(amazon: Amazon, instance: Instance) -> Checks:

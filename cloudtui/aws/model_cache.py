@@ -72,6 +72,7 @@ OPERATIONS = frozenset(
         "ModifyNetworkInterfaceAttribute",
         "ModifySecurityGroupRules",
         "ReleaseAddress",
+        "RevokeSecurityGroupEgress",
         "RevokeSecurityGroupIngress",
         # keys, tags, roles
         "AssociateIamInstanceProfile",

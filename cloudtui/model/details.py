@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from cloudtui.model.errors import CloudtuiError
+from cloudtui.model.security_group import Group
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,64 +28,6 @@ class Volume:
     state: str = ""
     instance_id: str = ""
     """The machine it is attached to; empty for none."""
-
-
-ALL_PROTOCOLS = "-1"
-SSH = 22
-
-
-@dataclass(frozen=True, slots=True)
-class OpenPort:
-    """One inbound rule of a security group, from one source."""
-
-    protocol: str
-    """`tcp`, `udp`, `icmp`, a number, or `-1` for everything."""
-    first: int
-    last: int
-    """The ports, both included; -1 when the protocol has none, or for all ICMP types."""
-    source: str
-    """A CIDR, the id of a group or a prefix list."""
-    description: str = ""
-
-    @property
-    def words(self) -> str:
-        """`tcp 22`, `tcp 8000-8100`, `all traffic`."""
-        if self.protocol == ALL_PROTOCOLS:
-            return "all traffic"
-        if self.first < 0 or self.protocol.startswith("icmp"):
-            return self.protocol
-        if (self.first, self.last) == (0, 65535):
-            return f"{self.protocol} all ports"
-        ports = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
-        return f"{self.protocol} {ports}"
-
-    @property
-    def world(self) -> bool:
-        """Whether it lets in every IPv4 or every IPv6 address."""
-        try:
-            return ipaddress.ip_network(self.source, strict=False).prefixlen == 0
-        except ValueError:
-            return False
-
-    def covers(self, port: int) -> bool:
-        """Whether TCP to the port is let in."""
-        if self.protocol == ALL_PROTOCOLS:
-            return True
-        return self.protocol in ("tcp", "6") and self.first <= port <= self.last
-
-    @property
-    def exposed(self) -> bool:
-        """Whether SSH is open to the whole world."""
-        return self.world and self.covers(SSH)
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """A security group and what it lets in."""
-
-    id: str
-    name: str = ""
-    ports: tuple[OpenPort, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +115,3 @@ def plain_lines(text: str) -> tuple[str, ...]:
     while lines and not lines[-1]:
         lines.pop()
     return tuple(lines)
-
-
-def exposed(groups: Iterable[Group]) -> tuple[OpenPort, ...]:
-    """The rules that open SSH to the whole world."""
-    return tuple(port for group in groups for port in group.ports if port.exposed)

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from cloudtui.model.errors import CloudtuiError, Refused
 from cloudtui.model.instance import Instance, State
-from cloudtui.model.words import plural
+from cloudtui.model.words import listed, plural
 
 GROUP_TAG = "aws:autoscaling:groupName"
 STACK_TAG = "aws:cloudformation:stack-name"
@@ -414,10 +414,3 @@ def make(
 def whom(instances: Sequence[Instance]) -> str:
     """One machine by name and id, several by their number."""
     return instances[0].label if len(instances) == 1 else plural(len(instances), "machine")
-
-
-def listed(words: Sequence[str], most: int = 6) -> str:
-    """`a`, `a and b`, `a, b and c`; the end of a long list as its number."""
-    if len(words) > most:
-        words = (*words[: most - 1], f"{len(words) - most + 1} more")
-    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 
@@ -43,3 +44,10 @@ def plural(count: int, noun: str) -> str:
     if count == 1:
         return f"1 {noun}"
     return f"{count} {noun[:-1]}ies" if noun.endswith("ry") else f"{count} {noun}s"
+
+
+def listed(words: Sequence[str], most: int = 6) -> str:
+    """`a`, `a and b`, `a, b and c`; the end of a long list as its number."""
+    if len(words) > most:
+        words = (*words[: most - 1], f"{len(words) - most + 1} more")
+    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)

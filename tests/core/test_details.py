@@ -15,14 +15,12 @@ from cloudtui.core.workbench import Workbench
 from cloudtui.files.settings import Settings
 from cloudtui.model.details import (
     Checks,
-    Group,
-    OpenPort,
     Protection,
-    exposed,
     plain_lines,
 )
 from cloudtui.model.errors import CloudtuiError, Refused, UsageError
 from cloudtui.model.instance import Instance, State
+from cloudtui.model.security_group import Group, Rule, exposed
 from cloudtui.model.tags import TagChange, changed, diff, key_problem, shared, value_problem
 from cloudtui.model.web_console import instance_page
 from tests.moto_child import StubEndpoint
@@ -92,7 +90,7 @@ async def test_every_part_is_asked_of_ec2_and_kept_a_while(bench: Workbench) -> 
         (30, "gp3", True, "/dev/sda1")
     ]
     assert isinstance(found.groups, tuple)
-    ports = found.groups[0].ports
+    ports = found.groups[0].inbound
     assert {(p.words, p.source, p.exposed) for p in ports} == {
         ("tcp 22", "10.0.0.0/8", False),
         ("tcp 22", "::/0", True),
@@ -213,19 +211,19 @@ def test_the_web_console_is_the_partitions_own(region: str, start: str) -> None:
 @pytest.mark.parametrize(
     ("port", "words", "open_to_all"),
     [
-        (OpenPort("tcp", 22, 22, "0.0.0.0/0"), "tcp 22", True),
-        (OpenPort("tcp", 0, 65535, "::/0"), "tcp all ports", True),
-        (OpenPort("-1", -1, -1, "0.0.0.0/0"), "all traffic", True),
-        (OpenPort("tcp", 20, 30, "::0/0"), "tcp 20-30", True),
-        (OpenPort("tcp", 443, 443, "0.0.0.0/0"), "tcp 443", False),
-        (OpenPort("udp", 22, 22, "0.0.0.0/0"), "udp 22", False),
-        (OpenPort("tcp", 22, 22, "0.0.0.0/1"), "tcp 22", False),
-        (OpenPort("tcp", 22, 22, "sg-1"), "tcp 22", False),
-        (OpenPort("icmp", -1, -1, "0.0.0.0/0"), "icmp", False),
-        (OpenPort("icmpv6", 22, 22, "::/0"), "icmpv6", False),
+        (Rule("tcp", 22, 22, "0.0.0.0/0"), "tcp 22", True),
+        (Rule("tcp", 0, 65535, "::/0"), "tcp all ports", True),
+        (Rule("-1", -1, -1, "0.0.0.0/0"), "all traffic", True),
+        (Rule("tcp", 20, 30, "::0/0"), "tcp 20-30", True),
+        (Rule("tcp", 443, 443, "0.0.0.0/0"), "tcp 443", False),
+        (Rule("udp", 22, 22, "0.0.0.0/0"), "udp 22", False),
+        (Rule("tcp", 22, 22, "0.0.0.0/1"), "tcp 22", False),
+        (Rule("tcp", 22, 22, "sg-1"), "tcp 22", False),
+        (Rule("icmp", -1, -1, "0.0.0.0/0"), "icmp", False),
+        (Rule("icmpv6", 128, -1, "::/0"), "icmpv6 type 128", False),
     ],
 )
-def test_ssh_open_to_the_world_is_seen(port: OpenPort, words: str, open_to_all: bool) -> None:
+def test_ssh_open_to_the_world_is_seen(port: Rule, words: str, open_to_all: bool) -> None:
     assert port.words == words
     assert bool(exposed([Group("sg", "", (port,))])) is open_to_all
 

@@ -22,12 +22,12 @@ from cloudtui.model.lifecycle import (
     Volume,
     cautions,
     cure,
-    listed,
     make,
     standing,
     why_not,
 )
 from cloudtui.model.progress import Phase, Step, advanced
+from cloudtui.model.words import listed
 
 GPU = Instance("i-0f3c", "us-east-1", State.RUNNING, "bert-gpu", public_ip="54.1.2.3")
 VOLUMES = (

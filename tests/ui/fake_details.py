@@ -14,10 +14,8 @@ from cloudtui.files.price_table import shipped
 from cloudtui.model.details import (
     Checks,
     ConsoleOutput,
-    Group,
     Image,
     MachineDetails,
-    OpenPort,
     Protection,
     UserData,
     Volume,
@@ -25,6 +23,7 @@ from cloudtui.model.details import (
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance, State
 from cloudtui.model.price import Bill, Price, pays, sum_up, why_unknown
+from cloudtui.model.security_group import Group, Rule
 from cloudtui.model.tags import TagChange, changed
 
 ANSWER = MachineDetails(
@@ -37,8 +36,8 @@ ANSWER = MachineDetails(
             "sg-0123456789abcdef0",
             "nlp-ssh",
             (
-                OpenPort("tcp", 22, 22, "203.0.113.0/24", "office"),
-                OpenPort("tcp", 8888, 8888, "sg-0123456789abcdef0"),
+                Rule("tcp", 22, 22, "203.0.113.0/24", "office"),
+                Rule("tcp", 8888, 8888, "sg-0123456789abcdef0"),
             ),
         ),
     ),

@@ -5,15 +5,16 @@ from dataclasses import replace
 import pytest
 
 from cloudtui.core.tags import TagFailure
-from cloudtui.model.details import Checks, ConsoleOutput, Group, OpenPort, UserData
+from cloudtui.model.details import Checks, ConsoleOutput, UserData
 from cloudtui.model.errors import CloudtuiError, Refused, Unreachable
 from cloudtui.model.instance import State
 from cloudtui.model.price import Bill
+from cloudtui.model.security_group import Group, Rule
 from cloudtui.model.tags import TagChange
 from tests.ui.fake_details import ANSWER
 from tests.ui.fakes import FLEET, Console, console, listed, machine
 
-WORLD = Group("sg-1", "open", (OpenPort("tcp", 22, 22, "0.0.0.0/0"),))
+WORLD = Group("sg-1", "open", (Rule("tcp", 22, 22, "0.0.0.0/0"),))
 
 
 async def rest(made: Console) -> None:

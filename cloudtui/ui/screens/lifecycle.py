@@ -16,9 +16,9 @@ from textual.widgets import Button, Input, Label, Static
 from cloudtui.core.events import Severity
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance
-from cloudtui.model.lifecycle import Plan, Target, Verb, listed, whom
+from cloudtui.model.lifecycle import Plan, Target, Verb, whom
 from cloudtui.model.progress import Phase, Step
-from cloudtui.model.words import duration
+from cloudtui.model.words import duration, listed
 from cloudtui.ui.action import Action
 from cloudtui.ui.actions import key_words
 from cloudtui.ui.actions_machines import VERBS

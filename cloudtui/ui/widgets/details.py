@@ -13,17 +13,15 @@ from textual.content import Content
 from cloudtui.core.events import TunnelState
 from cloudtui.model.details import (
     Checks,
-    Group,
     Image,
     MachineDetails,
-    OpenPort,
     Protection,
     Volume,
-    exposed,
 )
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance
 from cloudtui.model.price import Price, Source, dollars, pays
+from cloudtui.model.security_group import Group, Rule, exposed
 from cloudtui.model.words import plural, stamp
 
 if TYPE_CHECKING:
@@ -173,7 +171,7 @@ def groups_words(
         return ", ".join(name or group for group, name in instance.security_groups), ""
     words = []
     for group in groups:
-        ports = list(dict.fromkeys(port.words for port in group.ports))
+        ports = list(dict.fromkeys(port.words for port in group.inbound))
         opened = f" ({', '.join(ports)})" if ports else " (nothing open)"
         words.append(f"{group.name or group.id}{opened}")
     if exposed(groups):
@@ -295,20 +293,20 @@ def _group_lines(groups: tuple[Group, ...]) -> list[Content]:
     lines: list[Content] = []
     for group in groups:
         lines.append(Content.assemble((group.name, "bold"), f"  {group.id}".rstrip()))
-        if not group.ports:
+        if not group.inbound:
             lines.append(_muted("  lets nothing in"))
-        lines += [_port_line(port) for port in group.ports]
+        lines += [_port_line(port) for port in group.inbound]
     if opened := exposed(groups):
         words = f"{WORLD}: {plural(len(opened), 'rule')} with {_sources(opened)}."
         lines.append(Content.styled(words, "bold $error"))
     return lines or [_muted("none")]
 
 
-def _sources(ports: Sequence[OpenPort]) -> str:
+def _sources(ports: Sequence[Rule]) -> str:
     return " and ".join(dict.fromkeys(port.source for port in ports))
 
 
-def _port_line(port: OpenPort) -> Content:
+def _port_line(port: Rule) -> Content:
     style = "$error" if port.exposed else "$warning" if port.world else ""
     return Content.assemble(
         (f"  {port.words:<{WIDE + 5}} ", style),
