@@ -242,13 +242,12 @@ class Connection:
     async def forward(self, remote_host: str, remote_port: int, local_port: int = 0) -> Forward:
         """A local port, on 127.0.0.1 and ::1, that leads to a port as the host sees it.
 
-        `local_port` 0 takes any free one. The forward closes with the connection's owner, not by
-        itself: while the connection is lost, local connections are reset.
+        `local_port` 0 takes any free one. The forward outlives the connection: see `Forward`.
 
         Raises:
             PortTaken: something listens on `local_port` here already.
         """
-        forward = Forward(self, remote_host, remote_port)
+        forward = Forward(remote_host, remote_port, self)
         await forward.listen(local_port)
         return forward
 

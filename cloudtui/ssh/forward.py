@@ -1,7 +1,8 @@
-"""A local port that leads to a port of the host, over the SSH connection.
+"""A local port that leads to a port of the host, over whichever SSH connection there is.
 
 Larger window than asyncssh's own forwarding (8 MiB, so a long path stays full), and a cut shows
 as an error: the local client gets a reset, never the end of a file that is only half there.
+While there is no SSH connection the port stays open, and local connections wait for the next.
 """
 
 from __future__ import annotations
@@ -25,21 +26,38 @@ WINDOW = 8 << 20
 HIGH_WATER = 64 << 10
 """Bytes kept for a slow local client before the host is slowed down."""
 OPEN_SECONDS = 20.0
+HOLD_SECONDS = 15.0
+"""How long a local connection waits for an SSH connection."""
+SPEAK_SECONDS = 0.25
+"""How long a local client that cannot be served may take to show that it speaks HTTP."""
+_HTTP = (b"GET ", b"HEAD ", b"POST ", b"PUT ", b"PATCH ", b"DELETE ", b"OPTIONS ")
 _NO_SUCH_ADDRESS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 class Forward:
     """A listener on 127.0.0.1 and ::1; each local connection becomes a channel to `remote`."""
 
-    def __init__(self, connection: Connection, remote_host: str, remote_port: int) -> None:
+    def __init__(
+        self,
+        remote_host: str,
+        remote_port: int,
+        connection: Connection | None = None,
+        *,
+        hold: float = HOLD_SECONDS,
+    ) -> None:
         self.remote = (remote_host, remote_port)
+        self.hold = hold
+        """Seconds that a local connection waits while there is no SSH connection."""
         self.local_port = 0
         self.bytes_in = 0
         """Bytes that came from the host."""
         self.bytes_out = 0
         self.problem: CloudtuiError | None = None
         """Why the last local connection could not be passed on; None after one that could."""
+        self.waits_for: CloudtuiError | None = None
+        """Why there is no SSH connection now, to be told to those that waited in vain."""
         self.connection = connection
+        self._moved = asyncio.Event()
         self._servers: list[asyncio.Server] = []
         self._pipes: set[_Local] = set()
         self._closing = False
@@ -86,8 +104,18 @@ class Forward:
             ) from error
 
     def move_to(self, connection: Connection) -> None:
-        """Keep the local port, send new local connections over another SSH connection."""
+        """Keep the local port, send new local connections over another SSH connection, those
+        that wait first."""
         self.connection = connection
+        self.waits_for = None
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    async def path(self) -> Connection:
+        """The SSH connection, waited for while there is none."""
+        while self.connection is None or self.connection.closed:
+            await self._moved.wait()
+        return self.connection
 
     def add(self, pipe: _Local) -> None:
         self._pipes.add(pipe)
@@ -150,7 +178,10 @@ class _Local(asyncio.Protocol):
         self._early: list[bytes] = []
         self._ended = False
         self._opened = False
+        self._spoke = asyncio.Event()
         self.channel: asyncssh.SSHTCPChannel[bytes] | None = None
+        self.connection: Connection | None = None
+        """The SSH connection it runs over, once it is open."""
         self.task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -162,25 +193,11 @@ class _Local(asyncio.Protocol):
         self.task = asyncio.get_running_loop().create_task(self._open())
 
     async def _open(self) -> None:
-        forward = self._forward
-        host, port = forward.remote
-        try:
-            async with asyncio.timeout(OPEN_SECONDS):
-                await forward.connection.ssh.create_connection(
-                    lambda: _Remote(self), host, port, window=WINDOW
-                )
-        except CloudtuiError as error:
-            self._fail(error)
+        error = await self._connect()
+        self._forward.problem = error
+        if error:
+            await self._refuse(error)
             return
-        except (asyncssh.Error, OSError, TimeoutError) as error:
-            reason = str(error) or "no answer"
-            self._fail(
-                Unreachable(
-                    f"Port {port} on {forward.connection.route.host} does not answer.", reason
-                )
-            )
-            return
-        forward.problem = None
         self._opened = True
         if not self._transport or self._transport.is_closing():
             if self.channel:
@@ -194,15 +211,64 @@ class _Local(asyncio.Protocol):
                 self.channel.write(data)
             if self._ended:
                 self.channel.write_eof()
+        else:
+            self.host_gone(None)
 
-    def _fail(self, error: CloudtuiError) -> None:
-        self._forward.problem = error
-        self.reset()
+    async def _connect(self) -> CloudtuiError | None:
+        """Open the channel, on the next SSH connection when one is cut on the way: nothing has
+        been sent yet. What went wrong, or None."""
+        forward = self._forward
+        host, port = forward.remote
+        deadline = asyncio.get_running_loop().time() + forward.hold
+        while True:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    connection = await forward.path()
+            except TimeoutError:
+                gone = forward.connection.lost if forward.connection else None
+                return (
+                    forward.waits_for or gone or Unreachable("The host has not been reached yet.")
+                )
+            try:
+                async with asyncio.timeout(OPEN_SECONDS):
+                    await connection.ssh.create_connection(
+                        lambda: _Remote(self), host, port, window=WINDOW
+                    )
+            except (CloudtuiError, asyncssh.Error, OSError, TimeoutError) as error:
+                if connection.closed:
+                    continue
+                reason = str(error) or "no answer"
+                return Unreachable(
+                    f"Port {port} on {connection.route.host} does not answer.",
+                    reason,
+                    "Look whether the program there runs and listens on that port.",
+                )
+            self.connection = connection
+            return None
+
+    async def _refuse(self, error: CloudtuiError) -> None:
+        """Tell a client that speaks HTTP what is wrong, reset any other."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SPEAK_SECONDS):
+                await self._spoke.wait()
+        if self._transport and b"".join(self._early).startswith(_HTTP):
+            text = "\n".join(part for part in (error.title, error.detail, error.hint) if part)
+            body = f"cloudtui: {text}\n".encode()
+            head = (
+                "HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                f"Content-Length: {len(body)}\r\nCache-Control: no-store\r\n"
+                "Retry-After: 2\r\nConnection: close\r\n\r\n"
+            )
+            self._transport.write(head.encode() + body)
+            self._transport.close()
+        else:
+            self.reset()
 
     def data_received(self, data: bytes) -> None:
         self._forward.bytes_out += len(data)
         if not self._opened:
             self._early.append(data)
+            self._spoke.set()
             self.pause_local()
         elif self.channel:
             with contextlib.suppress(OSError):
@@ -240,7 +306,9 @@ class _Local(asyncio.Protocol):
 
     def host_gone(self, exc: Exception | None) -> None:
         self.channel = None
-        if exc or self._forward.connection.closed:
+        if not self._opened:
+            return  # `_open` looks at it as soon as it knows
+        if exc or self.connection is None or self.connection.closed:
             self.reset()
         elif self._transport:
             self._transport.close()

@@ -133,18 +133,101 @@ async def test_a_cut_resets_the_download(sshd: Sshd, forward: Forward) -> None:
     await closed(writer)
 
 
-async def test_after_a_cut_connections_are_reset_with_a_reason(
-    sshd: Sshd, conn: Connection, forward: Forward
-) -> None:
+async def cut(sshd: Sshd, conn: Connection) -> None:
     lost = asyncio.Event()
     conn.on_lost(lambda _: lost.set())
     sshd.cut()
     await asyncio.wait_for(lost.wait(), 5)
+
+
+async def test_a_client_that_waited_in_vain_is_reset_with_a_reason(
+    sshd: Sshd, conn: Connection, forward: Forward
+) -> None:
+    forward.hold = 0.05
+    await cut(sshd, conn)
     reader, writer = await asyncio.open_connection("127.0.0.1", forward.local_port)
     with pytest.raises(ConnectionResetError):
         await reader.read()
     await closed(writer)
     assert isinstance(forward.problem, ConnectionCut)
+
+
+async def test_connections_made_while_it_is_cut_wait_and_are_served(
+    sshd: Sshd, conn: Connection, forward: Forward, open_connection: Open
+) -> None:
+    await cut(sshd, conn)
+    reader, writer = await asyncio.open_connection("127.0.0.1", forward.local_port)
+    writer.write(b"patience")
+    writer.write_eof()
+    while not forward.open_connections:
+        await asyncio.sleep(0)
+    forward.move_to(await open_connection())
+    assert await reader.read() == b"patience"
+    await closed(writer)
+    assert forward.problem is None
+
+
+async def test_a_cut_while_a_channel_opens_is_not_seen(
+    sshd: Sshd, conn: Connection, forward: Forward, open_connection: Open
+) -> None:
+    later = await open_connection()
+    gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    conn.on_lost(lambda _: gone.set_result(None))
+    mine = set(sshd.session_processes())
+    signal_all(list(mine), signal.SIGSTOP)
+    reader, writer = await asyncio.open_connection("127.0.0.1", forward.local_port)
+    writer.write(b"twice?")
+    writer.write_eof()
+    while not forward.open_connections:
+        await asyncio.sleep(0)
+    conn.ssh.abort()
+    await gone
+    signal_all(list(mine), signal.SIGCONT)
+    forward.move_to(later)
+    assert await reader.read() == b"twice?"
+    await closed(writer)
+
+
+async def test_a_port_without_any_connection_yet(conn: Connection, echo: int) -> None:
+    forward = Forward("127.0.0.1", echo)
+    await forward.listen(0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", forward.local_port)
+    writer.write(b"first")
+    writer.write_eof()
+    forward.move_to(conn)
+    assert await reader.read() == b"first"
+    await closed(writer)
+    await forward.close()
+
+
+async def test_a_browser_is_told_why(conn: Connection, forward: Forward) -> None:
+    nobody = await conn.forward("127.0.0.1", free_port())
+    waiting = Forward("127.0.0.1", 1, hold=0.01)
+    waiting.waits_for = Unreachable("bert-gpu is stopped.", hint="Start it: u")
+    await waiting.listen(0)
+    for tried, words in ((nobody, b"does not answer"), (waiting, b"bert-gpu is stopped.")):
+        reader, writer = await asyncio.open_connection("127.0.0.1", tried.local_port)
+        writer.write(b"GET /api HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 502 ")
+        assert f"Content-Length: {len(body)}".encode() in head
+        assert words in body
+        await closed(writer)
+        await tried.close()
+
+
+async def test_a_host_that_speaks_and_leaves_at_once(conn: Connection) -> None:
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 go away\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        forward = await conn.forward("127.0.0.1", server.sockets[0].getsockname()[1])
+        for _ in range(20):
+            reader, writer = await asyncio.open_connection("127.0.0.1", forward.local_port)
+            assert await asyncio.wait_for(reader.read(), 5) == b"220 go away\r\n"
+            await closed(writer)
+        await forward.close()
 
 
 async def test_the_port_moves_to_a_new_connection(
