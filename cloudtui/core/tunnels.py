@@ -137,6 +137,7 @@ class Tunnels:
     async def _keep(self, kept: _Kept) -> None:
         """Wait for the cut, then connect again until it holds or can never work."""
         while True:
+            assert kept.forward.connection
             await _lost(kept.forward.connection)
             self._move(kept, TunnelPhase.RECONNECTING)
             self._note(

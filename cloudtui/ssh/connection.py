@@ -247,7 +247,7 @@ class Connection:
         Raises:
             PortTaken: something listens on `local_port` here already.
         """
-        forward = Forward(remote_host, remote_port, self)
+        forward = Forward((remote_host, remote_port), self)
         await forward.listen(local_port)
         return forward
 

@@ -1,4 +1,5 @@
-"""A local port that leads to a port of the host, over whichever SSH connection there is.
+"""A local port that leads to a port of the host, or as a SOCKS proxy anywhere that the host
+reaches, over whichever SSH connection there is.
 
 Larger window than asyncssh's own forwarding (8 MiB, so a long path stays full), and a cut shows
 as an error: the local client gets a reset, never the end of a file that is only half there.
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 import asyncssh
 
 from cloudtui.model.errors import CloudtuiError, PortTaken, Refused, Unreachable
+from cloudtui.model.socks import Greeting, NotSocks
 
 if TYPE_CHECKING:
     from cloudtui.ssh.connection import Connection
@@ -31,21 +33,24 @@ HOLD_SECONDS = 15.0
 SPEAK_SECONDS = 0.25
 """How long a local client that cannot be served may take to show that it speaks HTTP."""
 _HTTP = (b"GET ", b"HEAD ", b"POST ", b"PUT ", b"PATCH ", b"DELETE ", b"OPTIONS ")
+_ITSELF = ("localhost", "127.0.0.1", "::1")
 _NO_SUCH_ADDRESS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 class Forward:
-    """A listener on 127.0.0.1 and ::1; each local connection becomes a channel to `remote`."""
+    """A listener on 127.0.0.1 and ::1, or on `bind`; each local connection becomes a channel to
+    `remote`, or to where its client asks for in SOCKS when `remote` is None."""
 
     def __init__(
         self,
-        remote_host: str,
-        remote_port: int,
+        remote: tuple[str, int] | None,
         connection: Connection | None = None,
         *,
+        bind: str = "",
         hold: float = HOLD_SECONDS,
     ) -> None:
-        self.remote = (remote_host, remote_port)
+        self.remote = remote
+        self.bind = bind
         self.hold = hold
         """Seconds that a local connection waits while there is no SSH connection."""
         self.local_port = 0
@@ -68,6 +73,16 @@ class Forward:
 
     async def listen(self, port: int) -> None:
         """Take the local port; 0 for any that is free in both families."""
+        if self.bind:
+            server = await self._server(self.bind, port)
+            if server is None:
+                raise Refused(
+                    f"This computer has no address {self.bind}.",
+                    hint="Leave the address out to listen on loopback.",
+                )
+            self.local_port = server.sockets[0].getsockname()[1]
+            self._servers = [server]
+            return
         for attempt in range(10):
             server = await self._server("127.0.0.1", port)
             assert server is not None
@@ -91,13 +106,19 @@ class Forward:
         try:
             return await loop.create_server(lambda: _Local(self), address, port)
         except OSError as error:
-            if address == "::1" and _code(error) in _NO_SUCH_ADDRESS:
+            if address != "127.0.0.1" and _code(error) in _NO_SUCH_ADDRESS:
                 return None
             if _code(error) == errno.EADDRINUSE:
                 raise PortTaken(
                     f"Port {port} on this computer is taken.",
                     error.strerror or "",
                     "Choose another port, or 0 for any.",
+                ) from error
+            if _code(error) in (errno.EACCES, errno.EPERM):
+                raise Refused(
+                    f"Port {port} on this computer is for root alone.",
+                    error.strerror or "",
+                    f"Choose a port from 1024 on, for example {port + 8000}:{port}.",
                 ) from error
             raise Refused(
                 f"Port {port} on this computer cannot be used.", str(error), "Choose another port."
@@ -177,8 +198,11 @@ class _Local(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._early: list[bytes] = []
         self._ended = False
-        self._opened = False
+        self._opened = self._host_ended = False
         self._spoke = asyncio.Event()
+        self._greeting: Greeting | None = None
+        self._answered: list[bytes] = []
+        """What a host said before its client in SOCKS was told that the way is open."""
         self.channel: asyncssh.SSHTCPChannel[bytes] | None = None
         self.connection: Connection | None = None
         """The SSH connection it runs over, once it is open."""
@@ -190,10 +214,36 @@ class _Local(asyncio.Protocol):
         self._forward.add(self)
         transport.set_write_buffer_limits(high=HIGH_WATER)
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.task = asyncio.get_running_loop().create_task(self._open())
+        if self._forward.remote:
+            self._begin(self._forward.remote)
+        else:
+            self._greeting = Greeting()
 
-    async def _open(self) -> None:
-        error = await self._connect()
+    def _begin(self, target: tuple[str, int]) -> None:
+        self.task = asyncio.get_running_loop().create_task(self._open(target))
+
+    def _greet(self, data: bytes) -> None:
+        assert self._greeting
+        assert self._transport
+        try:
+            self._transport.write(self._greeting.feed(data))
+        except NotSocks as error:
+            self._forward.problem = Refused(
+                f"A program spoke to the SOCKS proxy localhost:{self._forward.local_port} in "
+                "another language.",
+                hint="Name it as a SOCKS5 proxy in that program's settings.",
+            )
+            self._transport.write(error.reply)
+            self._transport.close()
+            return
+        if self._greeting.target:
+            self.pause_local()
+            if self._greeting.rest:
+                self._early.append(self._greeting.rest)
+            self._begin(self._greeting.target)
+
+    async def _open(self, target: tuple[str, int]) -> None:
+        error = await self._connect(*target)
         self._forward.problem = error
         if error:
             await self._refuse(error)
@@ -203,9 +253,15 @@ class _Local(asyncio.Protocol):
             if self.channel:
                 self.channel.close()
             return
+        if self._greeting:
+            self._transport.write(self._greeting.granted())
+            for data in self._answered:
+                self._transport.write(data)
+            if self._host_ended:
+                self._transport.write_eof()
         if self.channel:
             early, self._early = self._early, []
-            if early:
+            if early or self._greeting:
                 self._transport.resume_reading()  # first: a write may pause it again
             for data in early:
                 self.channel.write(data)
@@ -214,11 +270,10 @@ class _Local(asyncio.Protocol):
         else:
             self.host_gone(None)
 
-    async def _connect(self) -> CloudtuiError | None:
+    async def _connect(self, host: str, port: int) -> CloudtuiError | None:
         """Open the channel, on the next SSH connection when one is cut on the way: nothing has
         been sent yet. What went wrong, or None."""
         forward = self._forward
-        host, port = forward.remote
         deadline = asyncio.get_running_loop().time() + forward.hold
         while True:
             try:
@@ -238,8 +293,9 @@ class _Local(asyncio.Protocol):
                 if connection.closed:
                     continue
                 reason = str(error) or "no answer"
+                where = connection.route.host if host in _ITSELF else f"{host} behind the host"
                 return Unreachable(
-                    f"Port {port} on {connection.route.host} does not answer.",
+                    f"Port {port} on {where} does not answer.",
                     reason,
                     "Look whether the program there runs and listens on that port.",
                 )
@@ -247,7 +303,11 @@ class _Local(asyncio.Protocol):
             return None
 
     async def _refuse(self, error: CloudtuiError) -> None:
-        """Tell a client that speaks HTTP what is wrong, reset any other."""
+        """Tell a client that speaks HTTP or SOCKS what is wrong, reset any other."""
+        if self._greeting and self._transport:
+            self._transport.write(self._greeting.refused())
+            self._transport.close()
+            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SPEAK_SECONDS):
                 await self._spoke.wait()
@@ -266,7 +326,9 @@ class _Local(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._forward.bytes_out += len(data)
-        if not self._opened:
+        if self._greeting and not self._greeting.target:
+            self._greet(data)
+        elif not self._opened:
             self._early.append(data)
             self._spoke.set()
             self.pause_local()
@@ -297,10 +359,15 @@ class _Local(asyncio.Protocol):
 
     def from_host(self, data: bytes) -> None:
         self._forward.bytes_in += len(data)
-        if self._transport:
+        if self._greeting and not self._opened:
+            self._answered.append(data)
+        elif self._transport:
             self._transport.write(data)
 
     def host_ended(self) -> None:
+        self._host_ended = True
+        if self._greeting and not self._opened:
+            return
         if self._transport and not self._transport.is_closing():
             self._transport.write_eof()
 

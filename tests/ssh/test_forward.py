@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from cloudtui.model.errors import ConnectionCut, PortTaken, Unreachable
+from cloudtui.model.errors import ConnectionCut, PortTaken, Refused, Unreachable
 from cloudtui.ssh.connect import Connection
 from cloudtui.ssh.forward import Forward
 from tests.ssh.conftest import Open
@@ -189,7 +189,7 @@ async def test_a_cut_while_a_channel_opens_is_not_seen(
 
 
 async def test_a_port_without_any_connection_yet(conn: Connection, echo: int) -> None:
-    forward = Forward("127.0.0.1", echo)
+    forward = Forward(("127.0.0.1", echo))
     await forward.listen(0)
     reader, writer = await asyncio.open_connection("127.0.0.1", forward.local_port)
     writer.write(b"first")
@@ -202,7 +202,7 @@ async def test_a_port_without_any_connection_yet(conn: Connection, echo: int) ->
 
 async def test_a_browser_is_told_why(conn: Connection, forward: Forward) -> None:
     nobody = await conn.forward("127.0.0.1", free_port())
-    waiting = Forward("127.0.0.1", 1, hold=0.01)
+    waiting = Forward(("127.0.0.1", 1), hold=0.01)
     waiting.waits_for = Unreachable("bert-gpu is stopped.", hint="Start it: u")
     await waiting.listen(0)
     for tried, words in ((nobody, b"does not answer"), (waiting, b"bert-gpu is stopped.")):
@@ -228,6 +228,58 @@ async def test_a_host_that_speaks_and_leaves_at_once(conn: Connection) -> None:
             assert await asyncio.wait_for(reader.read(), 5) == b"220 go away\r\n"
             await closed(writer)
         await forward.close()
+
+
+async def asked(port: int, target: int, *, extra: bytes = b"") -> tuple[bytes, bytes]:
+    """What a SOCKS5 proxy answers, and all that follows."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"\x05\x01\x00")
+    assert await reader.readexactly(2) == b"\x05\x00"
+    name = b"localhost"
+    writer.write(b"\x05\x01\x00\x03" + bytes([len(name)]) + name + target.to_bytes(2) + extra)
+    reply = await reader.readexactly(10)
+    if extra:
+        writer.write_eof()
+    rest = await reader.read()
+    await closed(writer)
+    return reply[:2], rest
+
+
+async def test_a_socks_proxy(conn: Connection, echo: int) -> None:
+    proxy = Forward(None, conn)
+    await proxy.listen(0)
+    assert await asked(proxy.local_port, echo, extra=b"through") == (b"\x05\x00", b"through")
+    assert await asked(proxy.local_port, free_port()) == (b"\x05\x05", b"")
+    assert isinstance(proxy.problem, Unreachable)
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.local_port)
+    writer.write(b"GET / HTTP/1.1\r\n\r\n")
+    assert await reader.read() == b""
+    await closed(writer)
+    assert isinstance(proxy.problem, Refused)
+    await proxy.close()
+
+
+async def test_a_host_that_speaks_first_through_a_proxy(conn: Connection, sshd: Sshd) -> None:
+    proxy = Forward(None, conn)
+    await proxy.listen(0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.local_port)
+    writer.write(b"\x05\x01\x00\x05\x01\x00\x01\x7f\x00\x00\x01" + sshd.port.to_bytes(2))
+    assert await reader.readexactly(12) == b"\x05\x00\x05\x00\x00\x01" + bytes(6)
+    assert (await reader.readline()).startswith(b"SSH-2.0-OpenSSH")
+    await closed(writer)
+    await proxy.close()
+
+
+async def test_an_address_of_its_own(conn: Connection, echo: int) -> None:
+    forward = Forward(("127.0.0.1", echo), conn, bind="127.0.0.5")
+    await forward.listen(0)
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", forward.local_port)
+    _, writer = await asyncio.open_connection("127.0.0.5", forward.local_port)
+    await closed(writer)
+    await forward.close()
+    with pytest.raises(Refused, match="has no address"):
+        await Forward(("127.0.0.1", echo), conn, bind="192.0.2.77").listen(0)
 
 
 async def test_the_port_moves_to_a_new_connection(
