@@ -132,6 +132,10 @@ class Forward:
         self._moved.set()
         self._moved = asyncio.Event()
 
+    async def attach(self, connection: Connection) -> None:
+        """As `move_to`; what the host listens on by itself has to be asked for."""
+        self.move_to(connection)
+
     async def path(self) -> Connection:
         """The SSH connection, waited for while there is none."""
         while self.connection is None or self.connection.closed:
