@@ -1,10 +1,9 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-
-import pytest
 
 from cloudtui.model.instance import Instance, State
 from cloudtui.ui.screens.machines import MachinesScreen
@@ -21,6 +20,10 @@ def table_of(ui: Console) -> MachinesTable:
 def names(ui: Console) -> list[str]:
     by_id = {i.id: i.name for i in ui.bench.inventory.state.instances}
     return [by_id[key] for key in table_of(ui).keys_shown]
+
+
+def in_view(ui: Console) -> list[str]:
+    return re.findall(r"m\d\d", ui.text)
 
 
 LAB = FLEET[2]
@@ -90,13 +93,31 @@ async def test_the_cursor_survives_a_random_walk_of_refreshes() -> None:
             assert sorted(table_of(ui).keys_shown) == sorted(i.id for i in rows)
 
 
-async def test_a_refresh_never_clears_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with console(listed(), size=(200, 40)) as ui:  # no column comes or goes
-        cleared: list[bool] = []
-        monkeypatch.setattr(MachinesTable, "clear", lambda *_, **__: cleared.append(True))
-        await show(ui, *FLEET[1:4], machine(7, "new"))
-        assert names(ui) == ["bert-gpu-2", "data-prep", "jupyter-lab", "new"]
-        assert not cleared
+async def test_a_refresh_leaves_what_is_in_view_where_it_is() -> None:
+    fleet = [machine(n, f"m{n:02}") for n in range(1, 60)]
+    async with console(listed(fleet), size=(100, 20)) as ui:
+        table_of(ui).select(fleet[40].id)
+        await ui.settle()
+        before = in_view(ui)
+        await show(ui, *reversed(fleet))
+        assert in_view(ui) == before
+        await show(ui, *(i for i in fleet if i.name != "m01"))
+        assert table_of(ui).key == fleet[40].id
+        assert in_view(ui) == before
+
+
+async def test_a_view_that_was_scrolled_away_from_the_cursor_stays_there() -> None:
+    fleet = [machine(n, f"m{n:02}") for n in range(1, 60)]
+    async with console(listed(fleet), size=(100, 20)) as ui:
+        table = table_of(ui)
+        table.scroll(30)
+        await ui.settle()
+        before = ui.text.splitlines()[3:10]
+        assert "m31" in before[0]
+        await show(ui, *(replace(i, state=State.STOPPING) for i in fleet))
+        assert "m31" in ui.text.splitlines()[3]
+        await ui.press("j")
+        assert "m02" in ui.text.splitlines()[3]
 
 
 async def test_a_changed_state_changes_its_cell() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from rich.style import Style
@@ -57,12 +58,14 @@ class MachinesTable(KeyedTable):
         now = datetime.now(UTC)
         if "up" not in self.columns_shown:
             return
-        for instance in instances:
-            if instance.id in self.rows:
-                cell = self.get_cell(instance.id, "up")
-                if cell.plain != uptime(instance, now):
-                    fresh = Text(uptime(instance, now), cell.style, justify="right")
-                    self.update_cell(instance.id, "up", fresh, update_width=True)
+        by_id = {instance.id: instance for instance in instances}
+        for place, row in enumerate(self._rows):
+            if row.key in by_id and isinstance(row, Row):
+                cell, text = row.cells["up"], uptime(by_id[row.key], now)
+                if cell.plain != text:
+                    fresh = Text(text, cell.style, justify="right")
+                    self._rows[place] = replace(row, cells={**row.cells, "up": fresh})
+                    self.repaint_row(place)
 
     def _row(
         self,
