@@ -59,7 +59,7 @@ class Reverse:
                 )
         except TimeoutError as error:
             raise Unreachable(f"{connection.route.host} gave no answer in 20 s.") from error
-        except (asyncssh.Error, OSError) as error:
+        except (asyncssh.ChannelListenError, asyncssh.Error, OSError) as error:
             if connection.closed:
                 raise connection.cut() from error
             raise Refused(
