@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from cloudtui.aws.clients import Amazon
 from cloudtui.aws.errors import AWS_ERRORS, explain, translated
-from cloudtui.model.errors import CloudtuiError, NotFound, Refused, UsageError
+from cloudtui.model.errors import CloudtuiError, NotFound, QuotaReached, Refused, UsageError
 from cloudtui.model.instance import Instance
 from cloudtui.model.security_group import Group, Interface, Rule, rule_of
 
@@ -197,14 +197,14 @@ class _Duplicate(Exception):
 
 _REFUSALS: Mapping[str, tuple[type[CloudtuiError], str, str]] = {
     "RulesPerSecurityGroupLimitExceeded": (
-        Refused,
+        QuotaReached,
         "the group has as many rules as the account's quota allows (60 unless it was raised)",
         "Take away a rule that nobody needs, put it into another group with --group, or ask for "
         "more: aws service-quotas request-service-quota-increase --service-code vpc "
         "--quota-code L-0EA8095F --desired-value 100 --region {region}",
     ),
     "SecurityGroupsPerInterfaceLimitExceeded": (
-        Refused,
+        QuotaReached,
         "a network interface has room for 5 groups unless the account's quota was raised",
         "Leave one of the groups out, or ask for more: aws service-quotas "
         "request-service-quota-increase --service-code vpc --quota-code L-2AFB9258 "

@@ -57,6 +57,11 @@ class Details:
         self._put(instance, replace(self.known(instance), asked=datetime.now(UTC)))
         return self.known(instance)
 
+    async def again(self, instance: Instance, name: str) -> None:
+        """Ask for one part anew, where it was asked before; a failure stays in it."""
+        if getattr(self.known(instance), name) is not None:
+            await self._part(instance, name, self._parts()[name])
+
     async def console_output(self, instance: Instance) -> ConsoleOutput:
         """The serial console's last 64 KiB.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from cloudtui.model.address import Address
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.finding import Identity
 from cloudtui.model.instance import Instance
@@ -88,6 +89,18 @@ class SessionsState:
     updated: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class AddressesState:
+    """The Elastic IPs of every place in view."""
+
+    addresses: tuple[Address, ...] = ()
+    loading: bool = False
+    updated: datetime | None = None
+    """When all places were last asked; None before."""
+    errors: tuple[tuple[Place, CloudtuiError], ...] = ()
+    """The places that could not be asked last time."""
+
+
 class TunnelPhase(StrEnum):
     """Where a tunnel stands."""
 
@@ -145,6 +158,13 @@ class SessionsChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class AddressesChanged:
+    """The Elastic IPs have a new state."""
+
+    state: AddressesState
+
+
+@dataclass(frozen=True, slots=True)
 class TunnelsChanged:
     """The open tunnels, all of them."""
 
@@ -170,7 +190,15 @@ class Noted:
     note: Note
 
 
-Event = InventoryChanged | SessionsChanged | TunnelsChanged | PricesChanged | DetailsChanged | Noted
+Event = (
+    InventoryChanged
+    | SessionsChanged
+    | AddressesChanged
+    | TunnelsChanged
+    | PricesChanged
+    | DetailsChanged
+    | Noted
+)
 Listener = Callable[[Event], None]
 
 

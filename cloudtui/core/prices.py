@@ -134,6 +134,14 @@ class Prices:
             return f"{problem.title.rstrip('.')}"
         return f"no table has {instance.type} in {instance.region}"
 
+    def public_address(self, region: str) -> Price | None:
+        """What a public IPv4 address costs an hour, as AWS's price page says; None before it was
+        read."""
+        known = self._storage(region)
+        if known is None or known.idle_address is None:
+            return None
+        return Price(known.idle_address, known.as_of, Source.PAGE)
+
     def bill(self, instances: Iterable[Instance], *, rest: bool = True) -> Bill:
         """What these cost now, their volumes included; machines that do not run cost nothing
         themselves. With `rest`, what belongs to no machine in their regions is added."""

@@ -34,7 +34,8 @@ class Settings:
     ssh_config: Path | None = None
     """The ssh config to resolve hosts with; without one, ~/.ssh/config."""
     key_folders: tuple[Path, ...] = field(default_factory=_default_key_folders)
-    """Where an instance's private key (NAME.pem) is looked for, in this order."""
+    """Where an instance's private key (NAME.pem) is looked for, in this order; new ones are saved
+    in the first."""
     refresh_seconds: float = 30.0
     """Time between two looks at AWS."""
     leader: str = "ctrl+]"
@@ -43,6 +44,12 @@ class Settings:
     """First local port tried for Jupyter."""
     open_browser: bool = True
     """Open Jupyter in the browser when its tunnel answers."""
+    address_urls: tuple[str, ...] = (
+        "https://checkip.amazonaws.com",
+        "https://checkip.global.api.aws",
+    )
+    """Pages that answer with the asker's address, in the order asked, when a port is opened to you
+    alone. The second also tells IPv6."""
     read_only: bool = False
     """Refuse everything that changes something on AWS or a host."""
     keys: Mapping[str, str] = field(default_factory=dict)
@@ -74,6 +81,13 @@ def _words(value: Value) -> tuple[str, ...]:
     else:
         words = tuple((value.content or "").replace(",", " ").split())
     if not all(words):
+        raise _Wrong
+    return words
+
+
+def _urls(value: Value) -> tuple[str, ...]:
+    words = _words(value)
+    if not all(word.startswith(("http://", "https://")) for word in words):
         raise _Wrong
     return words
 
@@ -140,6 +154,7 @@ _READ: dict[str, tuple[Callable[[Value], Any], str]] = {
     "leader": (_some_word, "a key, such as ctrl+] or ctrl+b"),
     "local_port": (_port, "a port from 1 to 65535"),
     "open_browser": (_yes_or_no, "true or false"),
+    "address_urls": (_urls, "a list of addresses that begin with http:// or https://"),
     "read_only": (_yes_or_no, "true or false"),
     "keys": (_table, "a table of action: keys"),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from cloudtui.model.errors import UsageError
+from cloudtui.model.errors import Refused, UsageError
 from cloudtui.model.instance import Instance
 from cloudtui.model.security_group import SSH, Group, Interface, Rule, Viewer, mark, network_of
 from cloudtui.model.words import listed, plural
@@ -250,21 +250,132 @@ def _losses(
         yield f"{label} can begin no connection any more: it reaches no package server."
 
 
-def mine(access: Access, viewer: Viewer, first: int | None = None, last: int | None = None,
-         source: str = "") -> tuple[tuple[Group, Rule], ...]:  # fmt: skip
+def mine(
+    access: Access, viewer: Viewer, ports: tuple[int, int] | None = None, source: str = ""
+) -> tuple[tuple[Group, Rule], ...]:
     """The inbound rules that `close` means: with a source those of the source, else those that
-    cloudtui made for this user; with ports only those of exactly these ports."""
+    cloudtui made for this user; with ports only those of exactly these TCP ports."""
     return tuple(
         (group, rule)
         for group, rule in access.rules()
         if not rule.outbound
         and (_same(source, rule.source) if source else viewer.made(rule))
-        and (
-            first is None or (rule.protocol, rule.first, rule.last) == ("tcp", first, last or first)
-        )
+        and (ports is None or (rule.protocol, (rule.first, rule.last)) == ("tcp", ports))
     )
 
 
 def _same(source: str, other: str) -> bool:
     network = network_of(source)
     return source == other or (network is not None and network == network_of(other))
+
+
+@dataclass(frozen=True, slots=True)
+class GroupChange:
+    """What giving a machine other groups would do; nothing is done yet."""
+
+    access: Access
+    after: tuple[Group, ...]
+    """The groups it has then."""
+    added: tuple[Group, ...] = ()
+    removed: tuple[Group, ...] = ()
+    interface_id: str = ""
+    """The network interface meant, when the machine has several."""
+    cautions: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed)
+
+    @property
+    def sentence(self) -> str:
+        """`Change the groups of bert-gpu (i-0f3c): add web (sg-2); take off nlp (sg-1)`."""
+        parts = [
+            f"{verb} {listed([group.label for group in groups])}"
+            for verb, groups in (("add", self.added), ("take off", self.removed))
+            if groups
+        ]
+        where = f", interface {self.interface_id}" if self.interface_id else ""
+        return f"Change the groups of {self.access.instance.label}{where}: {'; '.join(parts)}"
+
+
+def group_change(
+    access: Access,
+    known: Sequence[Group],
+    wanted: Sequence[str],
+    viewer: Viewer,
+    interface_id: str = "",
+) -> GroupChange:
+    """The plan; `known` are the groups of the VPC, `wanted` ids or names of all that it shall have.
+
+    Raises:
+        UsageError: none, an unknown or an ambiguous one is wanted; no such interface.
+        Refused: it has several interfaces and none is named.
+    """
+    instance = access.instance
+    if not wanted:
+        raise UsageError(
+            f"{instance.label} needs at least one security group.",
+            hint="The VPC's default group lets in its own members only.",
+        )
+    interface = _meant(access, interface_id)
+    ids = [i for i, _ in interface.groups] if interface else [g.id for g in access.groups]
+    after = tuple(dict.fromkeys(_named(word, known) for word in wanted))
+    before = {group.id: group for group in (*known, *access.groups)}
+    kept = {group.id for group in after}
+    removed = tuple(before[i] for i in ids if i not in kept)
+    added = tuple(group for group in after if group.id not in ids)
+    elsewhere = [
+        i for other in access.interfaces if interface and other.id != interface.id
+        for i, _ in other.groups
+    ]  # fmt: skip
+    groups = (*after, *(before[i] for i in dict.fromkeys(elsewhere) if i not in kept))
+    changed = replace(access, groups=groups)
+    said = [
+        f"SSH to {instance.label} from your address {address} ends with it: a new connection is "
+        "not let in."
+        for address in viewer.addresses
+        if access.letting(address, SSH) and not changed.letting(address, SSH)
+    ]
+    said += [
+        f"{group.label} opens SSH to the whole world."
+        for group in added
+        if any(rule.exposed for rule in group.inbound)
+    ]
+    if not any(group.outbound for group in groups):
+        said.append(f"{instance.label} can begin no connection any more.")
+    several = interface.id if interface else ""
+    return GroupChange(access, after, added, removed, several, tuple(said))
+
+
+def _meant(access: Access, wanted: str) -> Interface | None:
+    own = access.interfaces
+    have = listed([f"{i.id} ({i.private_ip}, {listed([n for _, n in i.groups])})" for i in own])
+    if wanted:
+        for interface in own:
+            if interface.id == wanted:
+                return interface
+        raise UsageError(
+            f"{access.instance.label} has no network interface {wanted}.",
+            f"It has {have}." if have else "",
+        )
+    if len(own) > 1:
+        raise Refused(
+            f"{access.instance.label} has {len(own)} network interfaces, each with groups of its "
+            "own.",
+            f"They are {have}.",
+            f"Name the one that is meant: cloudtui hosts groups {access.instance.spoken} "
+            f"--interface {own[0].id}",
+        )
+    return None
+
+
+def _named(wanted: str, known: Sequence[Group]) -> Group:
+    found = [g for g in known if g.id == wanted] or [g for g in known if g.name == wanted]
+    if len(found) == 1:
+        return found[0]
+    names = listed([group.label for group in (found or known)], most=12)
+    what = f"{wanted!r} could be {len(found)} groups." if found else f"There is no {wanted!r}."
+    raise UsageError(
+        f"{what} A machine's groups are of its own VPC.",
+        f"Groups there: {names}." if names else "",
+        "Give the id of one of them." if found else "",
+    )

@@ -2,6 +2,7 @@
 
 CloudtuiError              1
 ├── PortTaken              1
+├── QuotaReached           1
 ├── Throttled              1
 ├── UsageError             2
 ├── NotFound               3
@@ -38,6 +39,10 @@ class CloudtuiError(Exception):
 
 class PortTaken(CloudtuiError):
     """Another program listens on the local port."""
+
+
+class QuotaReached(CloudtuiError):
+    """The account may have no more of that."""
 
 
 class Throttled(CloudtuiError):
