@@ -1,27 +1,57 @@
 """The user's ssh config as a list of entries that can be added, edited, removed and undone.
 
-OpenSSH itself is asked before anything is saved: every other host must resolve as before.
+OpenSSH itself is asked before anything is saved: every other host must resolve as before, and
+what was wanted must be what ssh does.
 """
 
 from __future__ import annotations
 
+import asyncio
+import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from cloudtui.model.errors import Refused, UsageError
-from cloudtui.model.host_entry import ConfigChange, HostEntry, why_not_alias, why_not_value
+from cloudtui.files import ssh_edit, ssh_save
+from cloudtui.files.ssh_document import decoded, encoded, words
+from cloudtui.files.ssh_tree import (
+    PROBE,
+    Tree,
+    active_for,
+    affected,
+    literal,
+    original,
+    read_tree,
+    write_trial,
+)
+from cloudtui.model.errors import NotFound, Refused, UsageError
+from cloudtui.model.host_entry import (
+    ConfigChange,
+    FileChange,
+    HostEntry,
+    OthersAffected,
+    Shadowed,
+    why_not_alias,
+    why_not_value,
+)
+from cloudtui.model.remote import Route
+from cloudtui.ssh.oracle import Answer, Oracle, effective, has_ssh, no_ssh, write_asked
+from cloudtui.ssh.resolve import resolve
 
 
 class SshEntries:
     """One ssh config: the main file, what it includes, and config.d/cloudtui.conf beside it."""
 
     def __init__(self, config_file: Path) -> None:
-        self.config_file = config_file
-        self.own_file = config_file.parent / "config.d" / "cloudtui.conf"
+        self.config_file = config_file.absolute()
+        self.own_file = self.config_file.parent / "config.d" / "cloudtui.conf"
 
     async def entries(self) -> tuple[HostEntry, ...]:
-        """Every literal alias in reading order, once. Missing files have none; never raises."""
-        return ()
+        """Every literal alias in reading order, once.
+
+        Never raises: what is missing or cannot be read has no entries.
+        """
+        return await asyncio.to_thread(self._entries)
 
     async def put(self, alias: str, values: Mapping[str, str | None]) -> ConfigChange:
         """The plan for a new entry or for new values of one; None takes a keyword away.
@@ -33,12 +63,10 @@ class SshEntries:
             UsageError: the alias or a value cannot be written in an ssh config.
             Refused: a file cannot be read, or the config includes itself.
         """
-        if why := why_not_alias(alias):
-            raise UsageError(why)
         for keyword, value in values.items():
-            if why := why_not_value(keyword, value or "none"):
+            if why := why_not_value(keyword, "none" if value is None else value):
                 raise UsageError(why)
-        raise Refused("The ssh config cannot be edited yet.")
+        return await asyncio.to_thread(self._put, alias, values)
 
     async def remove(self, alias: str) -> ConfigChange:
         """The plan without the alias: its blocks go, and its name in lines that name others too.
@@ -47,10 +75,13 @@ class SshEntries:
             NotFound: no entry of that name.
             Refused: as for `put`.
         """
-        raise Refused("The ssh config cannot be edited yet.")
+        return await asyncio.to_thread(self._remove, alias)
 
     async def save(self, change: ConfigChange) -> None:
         """Ask OpenSSH about the change, then write it, all files or none; the old ones are kept.
+
+        `Match exec` commands that stand in the way are run, as by every ssh: once or twice for
+        the alias, twice for one made-up name and for every host that the edit could reach.
 
         Raises:
             ChangedOnDisk: a file changed since the plan was made; plan again.
@@ -60,7 +91,18 @@ class SshEntries:
                 cannot be written, a full disk. Nothing was written.
             Timeout: ssh did not answer.
         """
-        raise Refused("The ssh config cannot be edited yet.")
+        if change.empty:
+            return
+        await self.check(change)
+        await asyncio.to_thread(ssh_save.save, self.config_file, change)
+
+    async def check(self, change: ConfigChange) -> None:
+        """Ask OpenSSH about the change without saving it; raises what `save` does before."""
+        if not has_ssh():
+            raise no_ssh()
+        with tempfile.TemporaryDirectory(prefix="cloudtui-ssh-") as folder:
+            trial = await asyncio.to_thread(_prepare, self.config_file, change, Path(folder))
+            await trial.judge()
 
     async def undo(self) -> ConfigChange:
         """The plan that takes the last save back; it is saved with the same checks.
@@ -69,4 +111,216 @@ class SshEntries:
             NotFound: nothing was saved, or all was taken back.
             ChangedOnDisk: somebody changed the file since.
         """
-        raise Refused("The ssh config cannot be edited yet.")
+        return await asyncio.to_thread(self._undo)
+
+    def _entries(self) -> tuple[HostEntry, ...]:
+        return ssh_edit.entries(read_tree(self.config_file), self.own_file)
+
+    def _read(self) -> Tree:
+        tree = read_tree(self.config_file)
+        if tree.trouble:
+            raise Refused(
+                "The ssh config cannot be read as a whole.",
+                tree.trouble,
+                "Correct it first: cloudtui changes only what it has seen all of.",
+            )
+        return tree
+
+    def _put(self, alias: str, values: Mapping[str, str | None]) -> ConfigChange:
+        tree = self._read()
+        known = any(place.block.keyword == b"host" and encoded(alias) in place.block.patterns
+                    for place in tree.places)  # fmt: skip
+        if (why := why_not_alias(alias)) and (not known or any(c in alias for c in " *?!\t\n")):
+            raise UsageError(why)
+        try:
+            plan = ssh_edit.plan_put(tree, self.own_file, alias, values)
+            wanted = ssh_edit.wanted_lines(values)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+        changes = [
+            f"{keyword} {value}" if value is not None else f"no {keyword}"
+            for keyword, value in values.items()
+        ]
+        return self._change(f"Host {alias}: {', '.join(changes)}", tree, plan, alias, wanted)
+
+    def _remove(self, alias: str) -> ConfigChange:
+        tree = self._read()
+        if plan := ssh_edit.plan_remove(tree, alias):
+            return self._change(f"Host {alias} is removed", tree, plan, alias, ())
+        raise NotFound(f"The ssh config has no entry {alias!r}.")
+
+    def _change(
+        self,
+        title: str,
+        tree: Tree,
+        plan: ssh_edit.Plan,
+        alias: str,
+        wanted: tuple[tuple[str, str], ...],
+    ) -> ConfigChange:
+        # The main file comes last: until it is there, nothing reads what it includes.
+        files = []
+        for path in sorted(plan, key=lambda path: path == tree.main):
+            document = tree.documents.get(path)
+            before = document.data if document else ssh_save.content(path)
+            files.append(FileChange(path, before, plan[path]))
+        return ConfigChange(title, _diff(files), alias, wanted, tuple(files), tree.read())
+
+    def _undo(self) -> ConfigChange:
+        backup = ssh_save.last_backup(self.config_file)
+        files = ssh_save.plan_undo(backup)
+        tree = self._read()
+        return ConfigChange(
+            f"Taken back: {backup.title}",
+            _diff(list(files)),
+            backup.alias,
+            (),
+            files,
+            tree.read(),
+            backup.name,
+        )
+
+
+def _diff(files: list[FileChange]) -> str:
+    return "".join(
+        ssh_edit.unified_diff(str(file.path), file.before or b"", file.after or b"")
+        for file in files
+    )
+
+
+@dataclass(slots=True)
+class _Trial:
+    """A change beside the config that it changes, both as files that ssh can be asked about."""
+
+    change: ConfigChange
+    before: Tree
+    after: Tree
+    folder: Path
+    asked_before: Path
+    asked_after: Path
+    copy: Path
+    """The main file as it would be, its Include lines leading to other such copies."""
+    others: tuple[str, ...]
+    """Names that the edit could reach."""
+
+    async def judge(self) -> None:
+        """Raises what `SshEntries.save` does before it writes."""
+        oracle, alias, wanted = Oracle(), self.change.alias, self.change.wanted
+        lines = [f"{keyword}={value}" for keyword, value in wanted]
+        probe = decoded(PROBE)
+        old, new, found, alone, differing = await asyncio.gather(
+            oracle.ask(self.asked_before, probe),
+            oracle.ask(self.asked_after, probe),
+            oracle.ask(self.asked_after, alias),
+            oracle.ask(None, alias, lines),
+            oracle.differing(self.asked_before, self.asked_after, self.others),
+        )
+        if not alone.good:
+            raise UsageError(
+                "ssh does not take these values: nothing was saved.", self._words(alone)
+            )
+        if not new.good:
+            raise self._refused_by_ssh(old, new)
+        if not old.good:
+            await self._repaired(oracle, old)
+        elif old.text != new.text:
+            raise _others_affected("hosts that the config does not name", old, new)
+        for host, was, becomes in differing if old.good else ():
+            raise _others_affected(host, was, becomes)
+        if not wanted:
+            return
+        if not found.good:
+            raise self._refused_by_ssh(new, found)
+        wrong = [keyword for keyword, _ in wanted if not effective(keyword, found, alone)]
+        if wrong:
+            # Said first of all, a value may look different too: CanonicalizeHostname, %h.
+            first = await oracle.ask(self.asked_after, alias, lines)
+            wrong = [keyword for keyword in wrong if not effective(keyword, found, first)]
+        if wrong:
+            raise self._shadowed(wrong[0], found)
+        if found.values("proxyjump"):
+            # Never left to ssh: on a circle of jump hosts it starts itself over and over.
+            await resolve(alias, Route(alias, alias), self.copy)
+
+    async def _repaired(self, oracle: Oracle, old: Answer) -> None:
+        """ssh refuses the config as it is: accept only what repairs the lines themselves."""
+        folder = self.folder / "before"
+        folder.mkdir()
+        copy = await asyncio.to_thread(write_trial, self.before, folder)
+        asked = write_asked(self.folder / "repaired", literal(copy))
+        if (await oracle.ask(asked, decoded(PROBE))).good:
+            raise self._refused_by_ssh(old, old)
+
+    def _refused_by_ssh(self, old: Answer, new: Answer) -> Refused:
+        if old.good:
+            title = "ssh would refuse the config with this change: nothing was saved."
+            return Refused(title, self._words(new))
+        return Refused(
+            "ssh refuses the config as it is: nothing was saved.",
+            self._words(new),
+            f"Correct that line, then see what ssh says with: ssh -G {self.change.alias}",
+        )
+
+    def _words(self, answer: Answer) -> str:
+        return original(answer.words, self.after, self.folder)
+
+    def _shadowed(self, keyword: str, found: Answer) -> Shadowed:
+        where = _deciding(self.after, self.change, keyword, found)
+        effect = ", ".join(found.values(keyword)) or "nothing"
+        wanted = next(value for name, value in self.change.wanted if name == keyword)
+        return Shadowed(
+            f"{keyword} {wanted} of {self.change.alias} is shadowed by {where}: nothing was saved.",
+            f"ssh takes the first value that it reads: {effect}.",
+            "Move or narrow that line, then do it again.",
+        )
+
+
+def _prepare(main: Path, change: ConfigChange, folder: Path) -> _Trial:
+    before = read_tree(main)
+    then = dict(change.read)
+    now = dict(before.read())
+    for path in dict.fromkeys([*then, *now]):
+        if then.get(path) != now.get(path):
+            raise ssh_save.changed_on_disk(path)
+    after = read_tree(main, {file.path: file.after for file in change.files})
+    if after.trouble:
+        raise Refused("The ssh config could not be read after this change.", after.trouble)
+    copy = write_trial(after, folder)
+    return _Trial(
+        change,
+        before,
+        after,
+        folder,
+        write_asked(folder / "before.conf", literal(main)),
+        write_asked(folder / "after.conf", literal(copy)),
+        copy,
+        tuple(
+            decoded(name)
+            for name in affected(before, after, encoded(change.alias))
+            if name != PROBE and not why_not_alias(decoded(name))
+        ),
+    )
+
+
+def _others_affected(host: str, old: Answer, new: Answer) -> OthersAffected:
+    was, becomes = set(old.text.split("\n")), set(new.text.split("\n"))
+    lost, won = sorted(was - becomes), sorted(becomes - was)
+    said = f"{', '.join(lost[:2]) or 'nothing'} → {', '.join(won[:2]) or 'nothing'}"
+    return OthersAffected(
+        f"{host} would change too: nothing was saved.",
+        said if old.good and new.good else new.words or old.words,
+        "Change the config by hand if that is meant.",
+    )
+
+
+def _deciding(tree: Tree, change: ConfigChange, keyword: str, found: Answer) -> str:
+    """`line N of FILE` that says the keyword first for the alias."""
+    name, asked = encoded(change.alias), {encoded(keyword).lower()}
+    if asked & {b"proxyjump", b"proxycommand"}:
+        asked = {b"proxyjump", b"proxycommand"}
+    candidates = [d for d in tree.directives if d.keyword in asked and active_for(d.guards, name)]
+    effect = {encoded(value) for value in found.values(keyword)}
+    same = [d for d in candidates if d.value in effect or set(words(d.value) or ()) & effect]
+    sure = [d for d in candidates if all(guard[0] == b"host" for guard in d.guards)]
+    for line in [*same, *sure, *candidates]:
+        return f"line {line.line} of {line.path}"
+    return "a line that ssh reads earlier"

@@ -1,0 +1,132 @@
+"""What OpenSSH makes of a config: `ssh -G`, whose word decides whether an edit may be saved.
+
+`ssh -G` opens no connection, but it runs the commands of the `Match exec` lines that it comes
+to, as every ssh does: once a host that is asked about, before and after the edit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloudtui.model.errors import Refused, Timeout
+from cloudtui.ssh.resolve import SYSTEM_CONFIG
+
+SECONDS = 10.0
+SEVERAL = frozenset(
+    ("identityfile", "certificatefile", "localforward", "remoteforward", "dynamicforward")
+) | frozenset(("sendenv", "setenv", "permitremoteopen"))
+"""Keywords whose values add up; of the others the first counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one `ssh -G` said."""
+
+    code: int
+    text: str
+    """The options, one a line; empty when ssh refused."""
+    words: str
+    """What it said on standard error."""
+
+    @property
+    def good(self) -> bool:
+        """Whether ssh took the config."""
+        return self.code == 0
+
+    def values(self, keyword: str) -> tuple[str, ...]:
+        """The values of a keyword, in order."""
+        begin = keyword.lower() + " "
+        return tuple(
+            line.removeprefix(begin) for line in self.text.split("\n") if line.startswith(begin)
+        )
+
+
+def has_ssh() -> bool:
+    """Whether there is an ssh to ask."""
+    return shutil.which("ssh") is not None
+
+
+def write_asked(path: Path, main: bytes) -> Path:
+    """A config at `path` that reads a user's main file, then the system's, as plain ssh does.
+
+    `main` is a word of an Include line, so that ssh looks at that file's mode too.
+    """
+    path.write_bytes(b"Include " + main + b"\nInclude " + os.fsencode(SYSTEM_CONFIG) + b"\n")
+    return path
+
+
+class Oracle:
+    """Asks ssh, a few at a time."""
+
+    def __init__(self) -> None:
+        self._slots = asyncio.Semaphore(max(2, os.cpu_count() or 1))
+
+    async def ask(self, config: Path | None, host: str, options: Iterable[str] = ()) -> Answer:
+        """What ssh makes of `host` with this config, None for none; `options` go first.
+
+        Raises:
+            Refused: there is no ssh.
+            Timeout: it did not answer in 10 s.
+        """
+        arguments = ["ssh", "-G", "-T", "-F", str(config or "none")]
+        for option in options:
+            arguments += ["-o", option]
+        async with self._slots:
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *(*arguments, "--", host),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=asyncio.subprocess.PIPE,
+                    start_new_session=True,
+                )
+            except FileNotFoundError:
+                raise no_ssh() from None
+            try:
+                async with asyncio.timeout(SECONDS):
+                    stdout, stderr = await process.communicate()
+            except TimeoutError:
+                raise Timeout(
+                    f"ssh -G {host} gave no answer within {SECONDS:.0f} s: nothing was saved.",
+                    hint="Look for a slow Match exec in the ssh config.",
+                ) from None
+            finally:
+                if process.returncode is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    await process.wait()
+        return Answer(
+            process.returncode or 0,
+            stdout.decode("utf-8", "surrogateescape"),
+            stderr.decode("utf-8", "replace").replace("\r", "").strip(),
+        )
+
+    async def differing(
+        self, before: Path, after: Path, hosts: Sequence[str]
+    ) -> tuple[tuple[str, Answer, Answer], ...]:
+        """The hosts that resolve differently, with both answers."""
+        old = [self.ask(before, host) for host in hosts]
+        new = [self.ask(after, host) for host in hosts]
+        answers = await asyncio.gather(*old, *new)
+        pairs = zip(hosts, answers[: len(hosts)], answers[len(hosts) :], strict=True)
+        return tuple((host, a, b) for host, a, b in pairs if (a.code, a.text) != (b.code, b.text))
+
+
+def effective(keyword: str, found: Answer, wanted: Answer) -> bool:
+    """Whether `found` says of the keyword what `wanted` does."""
+    if keyword.lower() in SEVERAL:
+        return set(wanted.values(keyword)) <= set(found.values(keyword))
+    return wanted.values(keyword) == found.values(keyword)
+
+
+def no_ssh() -> Refused:
+    """The refusal without an ssh."""
+    return Refused(
+        "There is no ssh on PATH to ask what a change would do: nothing was saved.",
+        hint="Install OpenSSH's client (openssh-client), then do it again.",
+    )
