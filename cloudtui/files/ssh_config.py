@@ -30,6 +30,8 @@ class HostEntry:
     line: int
     within: tuple[tuple[str, ...], ...] = ()
     """Patterns of the Host blocks whose Include brought it in: they must match too."""
+    key_alias: str = ""
+    """Its first HostKeyAlias; the id of an instance says whose entry it is."""
 
     @property
     def where(self) -> str:
@@ -68,11 +70,23 @@ def find_alias(
 ) -> tuple[str, str] | None:
     """The alias under which the config knows an instance, and `FILE line N` of its entry.
 
-    In this order: an entry that is one of `names` (Name tag, id) to the letter; one whose pattern
-    matches a name; an alias whose HostName is one of `addresses`; a pattern that matches an
-    address. Patterns that match everything do not count: they name no instance.
+    In this order: an entry whose HostKeyAlias is the id; one that is one of `names` (Name tag, id)
+    to the letter; one whose pattern matches a name; an alias whose HostName is one of `addresses`;
+    a pattern that matches an address. Patterns that match everything do not count: they name no
+    instance. Nor does an entry whose HostKeyAlias is the id of another instance.
     """
-    names = [name for name in names if _is_host(name)]
+    for entry in entries:
+        if entry.key_alias in names and _INSTANCE_ID.fullmatch(entry.key_alias):
+            for alias in entry.aliases:
+                if _is_host(alias) and entry.matches(alias):
+                    return alias, entry.where
+    others = {
+        alias
+        for entry in entries
+        if _INSTANCE_ID.fullmatch(entry.key_alias) and entry.key_alias not in names
+        for alias in entry.aliases
+    }
+    names = [name for name in names if _is_host(name) and name not in others]
     addresses = [address for address in addresses if _is_host(address)]
     for name in names:
         for entry in entries:
@@ -84,7 +98,9 @@ def find_alias(
                 return name, entry.where
     for entry in entries:
         for alias in entry.aliases:
-            if entry.matches(alias) and hostname_of(alias, entries) in addresses:
+            if alias in others or not entry.matches(alias):
+                continue
+            if hostname_of(alias, entries) in addresses:
                 return alias, entry.where
     for address in addresses:
         for entry in entries:
@@ -92,6 +108,27 @@ def find_alias(
                 return address, entry.where
     return None
 
+
+def shadows(entries: Sequence[HostEntry]) -> dict[str, str]:
+    """`FILE line N` of the pattern that decides HostName before the entry of its own alias does."""
+    found: dict[str, str] = {}
+    patterns: list[HostEntry] = []
+    seen: set[str] = set()
+    for entry in entries:
+        if not entry.hostname:
+            continue
+        for alias in entry.aliases:
+            if alias not in seen and entry.matches(alias):
+                seen.add(alias)
+                first = next((p for p in patterns if p.matches(alias)), None)
+                if first and alias not in first.aliases:
+                    found[alias] = first.where
+        if len(entry.aliases) < len(entry.patterns):
+            patterns.append(entry)
+    return found
+
+
+_INSTANCE_ID = re.compile(r"i-[0-9a-f]+")
 
 # A Name tag is anybody's text: none that a shell or ssh's own options could mistake.
 _HOST = re.compile(r"[\w%+:@.,^~=#/][\w%+:@.,^~=#/-]*")
@@ -160,25 +197,28 @@ class _Reader:
         self, path: Path, text: str, within: tuple[tuple[str, ...], ...], depth: int
     ) -> Iterator[HostEntry]:
         patterns: tuple[str, ...] | None = ("*",)
-        hostname, start = "", 0
+        hostname, key_alias, start = "", "", 0
         for number, line in enumerate(text.split("\n"), start=1):
             keyword, words = _split(line)
             if keyword in ("host", "match"):
                 if patterns is not None and (start or hostname):
-                    yield HostEntry(patterns, hostname, path, start or 1, within)
-                patterns, hostname, start = _head(keyword, words), "", number
+                    yield HostEntry(patterns, hostname, path, start or 1, within, key_alias)
+                patterns, hostname, key_alias = _head(keyword, words), "", ""
+                start = number
+            elif keyword == "hostkeyalias" and words:
+                key_alias = key_alias or words[0]
             elif keyword == "hostname" and words:
                 hostname = hostname or words[0]
             elif keyword == "include" and patterns is not None:
                 if start or hostname:
                     # What is included comes after the lines above it and before those below.
-                    yield HostEntry(patterns, hostname, path, start or 1, within)
+                    yield HostEntry(patterns, hostname, path, start or 1, within, key_alias)
                     hostname = ""
                 inner = within if patterns == ("*",) else (*within, patterns)
                 for included in _included(words):
                     yield from self.entries(included, inner, depth + 1)
         if patterns is not None and (start or hostname):
-            yield HostEntry(patterns, hostname, path, start or 1, within)
+            yield HostEntry(patterns, hostname, path, start or 1, within, key_alias)
 
 
 def _head(keyword: str, words: list[str]) -> tuple[str, ...] | None:

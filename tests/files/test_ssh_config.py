@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloudtui.files.ssh_config import HostEntry, find_alias, hostname_of, read_entries
+from cloudtui.files.ssh_config import HostEntry, find_alias, hostname_of, read_entries, shadows
 
 
 def _config(home: Path, text: str | bytes, name: str = "config") -> Path:
@@ -47,6 +47,29 @@ def test_the_letter_goes_before_the_pattern_and_the_pattern_before_the_address(
     assert _find(path, "jupyter") == ("box", f"{path} line 5")
     assert _find(path, "jupyter", address="203.0.113.10") == ("203.0.113.10", f"{path} line 9")
     assert _find(path, "jupyter", address="198.51.100.1") is None
+
+
+def test_the_id_as_key_alias_goes_before_all_and_of_another_it_shuts_out(cut_off: Path) -> None:
+    path = _config(
+        cut_off,
+        "Host worker\n  HostName 203.0.113.9\n  HostKeyAlias i-0abc\n"
+        "Host mine\n  HostKeyAlias i-0def\n  HostName 203.0.113.8\n"
+        "Host alike\n  HostKeyAlias worker\n",
+    )
+    assert _find(path, "worker", "i-0def") == ("mine", f"{path} line 4")
+    assert _find(path, "worker", "i-0abc", address="") == ("worker", f"{path} line 1")
+    assert _find(path, "worker", "i-0123") is None
+    assert _find(path, "alike", "i-0123", address="") == ("alike", f"{path} line 7")
+
+
+def test_a_pattern_that_comes_first_shadows(cut_off: Path) -> None:
+    path = _config(
+        cut_off,
+        "Host gpu-* box\n  HostName 10.0.0.1\nHost *\n  User me\n"
+        "Host gpu-1\n  HostName 10.0.0.2\nHost box\n  HostName 10.0.0.3\nHost web\n"
+        "  HostName 10.0.0.4\nHost gpu-2\n  User u\n",
+    )
+    assert shadows(read_entries(path)) == {"gpu-1": f"{path} line 1"}
 
 
 @pytest.mark.parametrize("everything", ["*", "**", "*?", "?*"])

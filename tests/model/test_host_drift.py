@@ -119,6 +119,7 @@ class TestDrift:
     def test_what_stays_as_it_is(self, found: HostEntry) -> None:
         row = look(found, machine())
         assert (row.drifts, row.address) == ((), "")
+        assert look(found, machine(public_ip="")).drifts == ()
 
     def test_without_a_public_address(self) -> None:
         row = look(mine("54.7.7.7"), machine(public_ip=""))
@@ -157,6 +158,7 @@ class TestDrift:
         assert row.mark == "shadowed +1"
         assert "config line 2" in row.drifts[0].words
         assert "~/.ssh/gone.pem" in row.drifts[1].words
+        assert look(found).drifts == ()
 
 
 class TestNewEntries:
