@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -252,8 +253,8 @@ def _kill(pid: int) -> None:
         return
 
 
-@pytest.fixture
-def sshd() -> Iterator[Sshd]:
+@contextmanager
+def running() -> Iterator[Sshd]:
     """A running server; everything started through it is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="ct", ignore_cleanup_errors=True) as name:
         server = Sshd(Path(name).resolve())
@@ -262,3 +263,16 @@ def sshd() -> Iterator[Sshd]:
             yield server
         finally:
             server.end()
+
+
+@pytest.fixture
+def sshd() -> Iterator[Sshd]:
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def second_sshd() -> Iterator[Sshd]:
+    """Another machine beside `sshd`."""
+    with running() as server:
+        yield server

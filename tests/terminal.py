@@ -62,12 +62,12 @@ class Terminal:
     def screen(self) -> str:
         return self.tmux("capture-pane", "-p")
 
-    def shows(self, text: str, *, gone: bool = False) -> str:
-        """Wait until the text is on the screen (or gone from it); the screen."""
+    def shows(self, text: str, *, gone: bool = False, times: int = 1) -> str:
+        """Wait until the text is on the screen so often (or gone from it); the screen."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             screen = self.screen
-            if (text in screen) is not gone:
+            if (screen.count(text) >= times) is not gone:
                 return screen
             time.sleep(0.03)
         raise AssertionError(f"{text!r} {'stayed' if gone else 'never came'}:\n{self.screen}")

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
@@ -105,6 +106,8 @@ class CloudtuiApp(MachineViews, PlaceViews, App[int], inherit_bindings=False):
         self._then: Callable[[], None] | None = None
         """How the app ends once the terminal that was handed over is back."""
         self._silent: list[Note] = []
+        self._toasts: dict[str, float] = {}
+        """What is shown in toasts now, and until when."""
         self.last_words = ""
         """What is said on the terminal after a bug ended the app."""
         self._end_listening: Callable[[], None] | None = None
@@ -190,9 +193,14 @@ class CloudtuiApp(MachineViews, PlaceViews, App[int], inherit_bindings=False):
         if any(note is silent for silent in self._silent):
             self._silent.remove(note)
             return
-        lines = [note.text, *note.detail.splitlines()[:TOAST_LINES]]
+        words = "\n".join([note.text, *note.detail.splitlines()[:TOAST_LINES]])
+        now = monotonic()
+        if self._toasts.get(words, 0.0) > now:
+            return
         seconds = 4 if note.severity is Severity.INFORMATION else 8
-        self.notify("\n".join(lines), severity=note.severity.value, timeout=seconds, markup=False)
+        shown = {text: until for text, until in self._toasts.items() if until > now}
+        self._toasts = shown | {words: now + seconds}
+        self.notify(words, severity=note.severity.value, timeout=seconds, markup=False)
 
     # Going places
 
@@ -349,10 +357,10 @@ class CloudtuiApp(MachineViews, PlaceViews, App[int], inherit_bindings=False):
         remember_theme(self.theme)
         self.say(f"Theme {self.theme}")
 
-    def take_away(self, screen: Screen[Any]) -> None:
-        """Remove a dialog whose question has lost its point."""
-        if screen is self.screen:
-            self.pop_screen()
+    def take_away(self, dialog: Screen[Any]) -> None:
+        """Remove a dialog whose question has lost its point, from under another screen too."""
+        if dialog in self.screen_stack:
+            dialog.dismiss(None)
 
     def action_say_quit(self) -> None:
         keys = " ".join(key_words(key) for key in self.keys["go.quit_now"])

@@ -4,11 +4,13 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from textual import events
 from textual.widgets import Button, Input
 
 from cloudtui.model.remote import HostKey
-from cloudtui.ui.screens.dialogs import Answers, Ask
+from cloudtui.ui.screens.dialogs import Answers, Ask, Choose
 from cloudtui.ui.screens.machines import MachinesScreen
+from cloudtui.ui.screens.messages import MessagesScreen
 from tests.ui.fakes import console, listed
 from tests.ui.test_attached import until
 
@@ -92,3 +94,46 @@ async def test_keys_of_the_console_do_nothing_behind_a_dialog() -> None:
         assert isinstance(ui.app.screen, Ask)
         await ui.press("escape")
         assert await asked is False
+
+
+async def test_a_question_answered_twice_leaves_what_is_below() -> None:
+    async with console(listed()) as ui:
+        await ui.do("machine.sessions")
+        below = ui.app.screen
+        asked = asyncio.create_task(ui.bench.prompts.trust_host_key(KEY))
+        await until(ui, lambda: isinstance(ui.app.screen, Ask))
+        for _ in range(3):
+            ui.app.post_message(events.Key("y", "y"))
+        assert await asked is True
+        await ui.settle()
+        assert ui.app.screen is below
+
+
+async def test_a_question_without_a_point_goes_from_under_another_screen() -> None:
+    async with console(listed()) as ui:
+        asked = asyncio.create_task(ui.bench.prompts.trust_host_key(KEY))
+        await until(ui, lambda: isinstance(ui.app.screen, Ask))
+        ui.app.open_log()
+        await ui.settle()
+        asked.cancel()
+        await ui.settle()
+        assert isinstance(ui.app.screen, MessagesScreen)
+        await ui.press("escape")
+        await until(ui, lambda: isinstance(ui.app.screen, MachinesScreen))
+
+
+async def test_a_dialog_shows_its_own_keys_instead_of_the_page_s() -> None:
+    async with console(listed()) as ui:
+        assert "? help" in ui.text.splitlines()[-1]
+        ui.app.push_screen(Choose("Which", {"1": "one", "2": "two"}))
+        await until(ui, lambda: "two" in ui.text)
+        assert ui.text.splitlines()[-1].strip() == "Enter choose   Esc cancel"
+
+
+async def test_a_sentence_said_again_is_not_shown_twice() -> None:
+    async with console(listed()) as ui:
+        for _ in range(3):
+            ui.app.say("Nothing runs here.")
+        await until(ui, lambda: "Nothing runs here." in ui.text)
+        await ui.settle()
+        assert ui.text.count("Nothing runs here.") == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from textual import events
 from textual.widgets import Input
 
 from cloudtui.model.errors import NotFound, Unreachable
@@ -347,3 +348,25 @@ async def test_what_is_typed_while_a_pane_opens_reaches_it() -> None:
         it.ui.bench.sessions.hold.set()
         await until(it.ui, lambda: len(it.channels) == 2 and it.focused)
         assert [c.written for c in it.channels] == [b"", b"qT\r"]
+
+
+async def test_what_is_typed_at_once_after_a_choice_reaches_the_new_pane() -> None:
+    async with panes() as it:
+        await it.lead("vertical_line")
+        for character in "\recho\r":
+            key = "enter" if character == "\r" else character
+            it.ui.app.post_message(events.Key(key, character))
+        await until(it.ui, lambda: len(it.channels) == 2 and it.focused)
+        await until(it.ui, lambda: it.channels[1].written == b"echo\r")
+        assert it.channels[0].written == b""
+
+
+async def test_a_pane_is_not_split_until_nothing_is_seen_of_it() -> None:
+    async with panes() as it:
+        for _ in range(2):
+            await it.split("minus")
+        await until(it.ui, lambda: it.channels[2].size == (120, 7))
+        await it.split("minus")
+        await it.lead("minus")
+        await until(it.ui, lambda: "too small for another one" in it.ui.text)
+        assert isinstance(it.ui.app.screen, WorkspaceScreen)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cloudtui.model.layout import (
@@ -110,6 +110,7 @@ def test_resizing_keeps_the_panes_and_shrinks_none_below_the_smallest(
 
 @given(layouts(), WAYS, st.data())
 def test_a_neighbour_touches_or_there_is_none(node: Node, way: Way, data: st.DataObject) -> None:
+    assume(all(box.width and box.height for box in boxes(node, BOX).values()))
     name = data.draw(st.sampled_from(panes(node)))
     other = neighbour(node, name, way, BOX)
     here, there = boxes(node, BOX)[name], boxes(node, BOX)[other]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from textual import events, on
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
@@ -20,13 +21,39 @@ Answer = TypeVar("Answer")
 
 
 class Dialog(ModalScreen[Answer], Generic[Answer]):
-    """A box in the middle; Esc cancels."""
+    """A box in the middle; Esc cancels. Its own keys stand where the footer of the page is."""
 
     BINDINGS = [Binding("escape", "cancel", "cancel", show=False)]
     CSS_PATH = "dialogs.tcss"
+    KEYS: ClassVar[str] = "Esc cancel"
+
+    _answered = False
+    _later: Answer | None = None
+
+    @on(events.Mount)
+    def _show_keys(self) -> None:
+        self.mount(Static(self.KEYS, id="keys", markup=False))
 
     def action_cancel(self) -> None:
         self.dismiss(None)
+
+    def dismiss(self, result: Answer | None = None) -> AwaitComplete:
+        """Answer once: a second answer, as of a key pressed twice, would close what is below.
+
+        Under another screen it waits until it is on top again.
+        """
+        if self._answered or not self.is_attached:
+            return AwaitComplete()
+        self._answered = True
+        if self.app.screen is self:
+            return super().dismiss(result)
+        self._later = result
+        return AwaitComplete()
+
+    @on(events.ScreenResume)
+    def _on_top_again(self) -> None:
+        if self._answered:
+            super().dismiss(self._later)
 
 
 class Ask(Dialog[bool]):
@@ -122,13 +149,22 @@ class Answers(Dialog[list[str] | None]):
 
 
 class Choose(Dialog[str | None]):
-    """One of several; the answer is the option's key."""
+    """One of several; the answer is the option's key.
+
+    Its keys act at once, so that what is typed after Enter goes where the answer leads.
+    """
 
     BINDINGS = [
-        Binding("j", "move(1)", show=False),
-        Binding("k", "move(-1)", show=False),
-        Binding("q", "cancel", show=False),
+        Binding("j,down", "list('cursor_down')", show=False, priority=True),
+        Binding("k,up", "list('cursor_up')", show=False, priority=True),
+        Binding("home,g", "list('first')", show=False, priority=True),
+        Binding("end,G", "list('last')", show=False, priority=True),
+        Binding("pageup", "list('page_up')", show=False, priority=True),
+        Binding("pagedown", "list('page_down')", show=False, priority=True),
+        Binding("enter", "choose", show=False, priority=True),
+        Binding("escape,q", "cancel", show=False, priority=True),
     ]
+    KEYS = "Enter choose   Esc cancel"
 
     def __init__(self, title: str, options: Mapping[str, str]) -> None:
         super().__init__()
@@ -141,12 +177,13 @@ class Choose(Dialog[str | None]):
                 *(Option(Content(text), id=key) for key, text in self._options.items())
             )
 
-    def action_move(self, rows: int) -> None:
+    def action_list(self, move: str) -> None:
+        getattr(self.query_one(OptionList), f"action_{move}")()
+
+    def action_choose(self) -> None:
         options = self.query_one(OptionList)
-        if rows > 0:
-            options.action_cursor_down()
-        else:
-            options.action_cursor_up()
+        if options.highlighted is not None:
+            self.dismiss(options.get_option_at_index(options.highlighted).id)
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:

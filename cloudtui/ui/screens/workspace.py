@@ -358,12 +358,20 @@ class WorkspaceScreen(Moving):
         self._ask_split(Axis.COLUMN)
 
     def open_local(self) -> None:
-        self._split(Target(), Axis.ROW)
+        if self._room(Axis.ROW):
+            self._split(Target(), Axis.ROW)
+
+    def _room(self, axis: Axis) -> bool:
+        """Whether the active pane can be halved; says it when it cannot."""
+        fits = self.tab is None or self.tab.fits(axis)
+        if not fits:
+            self.cloudtui.say("This pane is too small for another one beside it.", Severity.WARNING)
+        return fits
 
     def _ask_split(self, axis: Axis) -> None:
         from cloudtui.ui.screens.dialogs import Choose
 
-        if self.frame is None:
+        if self.frame is None or not self._room(axis):
             return
         targets = openable(self.workbench, self.frame.target)
         options = {str(n): f"{t.words.plain}" for n, t in enumerate(targets)}
@@ -372,9 +380,7 @@ class WorkspaceScreen(Moving):
             if answer is not None:
                 self._split(targets[int(answer)], axis)
 
-        self.app.push_screen(
-            Choose("Open beside it" if axis is Axis.ROW else "Open below it", options), chosen
-        )
+        self.ask(Choose("Open beside it" if axis is Axis.ROW else "Open below it", options), chosen)
 
     def _split(self, target: Target, axis: Axis) -> None:
         if self.tab is None:
@@ -393,7 +399,7 @@ class WorkspaceScreen(Moving):
         if len(tab.frames) < 2:
             self.cloudtui.say("Typing to several panes needs a second pane here.", Severity.WARNING)
             return
-        tab.sharing ^= {tab.active}
+        tab.share(tab.active, tab.active not in tab.sharing)
         self._settle()
 
     def _stop_sharing(self, tab: Splits) -> None:
@@ -430,9 +436,7 @@ class WorkspaceScreen(Moving):
                     self.cloudtui.say(f"Logging {frame.target.name} to {name}")
 
         name = f"{frame.target.host}-{frame.target.name}"
-        self.app.push_screen(
-            AskText("Log this pane to a file", str(suggested(name, datetime.now()))), answered
-        )
+        self.ask(AskText("Log this pane to a file", str(suggested(name, datetime.now()))), answered)
 
     def full_screen(self) -> None:
         frame = self.frame

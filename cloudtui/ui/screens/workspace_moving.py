@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
 from cloudtui.core.events import Severity
 from cloudtui.model.layout import Axis, Way
 from cloudtui.ui.screens.area import Area
 from cloudtui.ui.widgets.splits import Board, Splits
 from cloudtui.ui.widgets.splits_frame import PaneFrame
+
+if TYPE_CHECKING:
+    from cloudtui.ui.screens.dialogs import Dialog
+
+Answer = TypeVar("Answer")
 
 STEP = 4
 """Cells that one key press moves a border."""
@@ -26,6 +34,11 @@ class Moving(Area):
     def frame(self) -> PaneFrame | None:
         """The active pane of the tab in front."""
         return self.tab.active if self.tab else None
+
+    def ask(self, dialog: Dialog[Answer], answered: Callable[[Answer | None], None]) -> None:
+        """Put a question. What is typed after it waits for the pane that the answer leads to."""
+        self.set_focus(None)
+        self.app.push_screen(dialog, answered)
 
     def show_tab(self, tab: Splits) -> None:
         """Bring it to the front."""
@@ -143,7 +156,7 @@ class Moving(Area):
             elif others[int(answer)] in self.tabs:
                 self._join(frame, here, others[int(answer)])
 
-        self.app.push_screen(Choose(f"Move {frame.target.name} to", options), chosen)
+        self.ask(Choose(f"Move {frame.target.name} to", options), chosen)
 
     def _join(self, frame: PaneFrame, old: Splits, new: Splits) -> None:
         if old.take(frame):

@@ -97,6 +97,12 @@ class Splits:
         self.active = frame
         self.lay_out()
 
+    def fits(self, axis: Axis) -> bool:
+        """Whether there is room for two panes where the active one is."""
+        here = tree.boxes(self.plan, self._box)[self.active.name_]
+        columns, rows = tree.SMALLEST
+        return here.width >= 2 * columns if axis is Axis.ROW else here.height >= 2 * rows
+
     def add(self, frame: PaneFrame, axis: Axis) -> None:
         """Beside the active one, or under it; it becomes the active one."""
         self.plan = tree.split(self.plan, self.active.name_, frame.name_, axis)
@@ -117,9 +123,7 @@ class Splits:
     def take(self, frame: PaneFrame) -> bool:
         """Let a frame go, which stays on the board; False when it was the last."""
         rest = tree.without(self.plan, frame.name_)
-        self.sharing.discard(frame)
-        if len(self.sharing) == 1:
-            self.sharing.clear()
+        self.share(frame, False)
         if rest is None:
             return False
         if frame is self.active:
@@ -131,6 +135,15 @@ class Splits:
         del self.frames[frame.name_]
         self.lay_out()
         return True
+
+    def share(self, frame: PaneFrame, wanted: bool) -> None:
+        """Let a frame share what is typed, or take it out; one that is left shares nothing."""
+        if wanted:
+            self.sharing.add(frame)
+        else:
+            self.sharing.discard(frame)
+            if len(self.sharing) == 1:
+                self.sharing.clear()
 
     def step(self, way: Way) -> PaneFrame:
         """The frame that way from the active one, or the active one."""
