@@ -63,8 +63,7 @@ class SecurityGroups:
 
     def viewer(self) -> Viewer:
         """Who the user is, with the addresses known so far; asks nobody."""
-        host = socket.gethostname().partition(".")[0]
-        return Viewer(who(_user(), host), date.today(), self._addresses)
+        return Viewer(who(_user(), socket.gethostname()), date.today(), self._addresses)
 
     async def my_addresses(self, *, fresh: bool = False) -> tuple[str, ...]:
         """This computer's public addresses, IPv4 first.

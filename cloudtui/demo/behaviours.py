@@ -20,7 +20,7 @@ from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.models.instances import Instance
 from moto.sts.models import STSBackend
 
-from cloudtui.demo import looks, machine_changes
+from cloudtui.demo import groups, looks, machine_changes
 
 CODES = {
     "pending": 0,
@@ -45,6 +45,7 @@ def install(seconds: float, changed: Callable[[], None]) -> None:
     _install_kept_addresses()
     _install_address_errors()
     machine_changes.install()
+    groups.install()
     looks.install()
 
 
@@ -135,6 +136,7 @@ def _install_phases(seconds: float, changed: Callable[[], None]) -> None:
 
 def _install_kept_addresses() -> None:
     stop, assign = NetworkInterface.stop, NetworkInterface.check_auto_public_ip
+    associate = ElasticAddressBackend.associate_address
 
     def elastic(interface: Any) -> Any:
         return next((a for a in interface.ec2_backend.addresses if a.eni is interface), None)
@@ -150,6 +152,17 @@ def _install_kept_addresses() -> None:
         else:
             self.public_ip = kept.public_ip
 
+    def associating(self: Any, *args: Any, **options: Any) -> Any:
+        """Also free the machine that had the address, and the machine of its former address."""
+        before = {address: address.eni for address in self.addresses}
+        given = associate(self, *args, **options)
+        for address, interface in before.items():
+            if address is not given and address.eni is given.eni:
+                address.eni = address.instance = address.association_id = None
+            elif address is given and interface is not None and interface is not given.eni:
+                _lose_public_ip(interface)
+        return given
+
     def disassociate(
         self: Any, address: str | None = None, association_id: str | None = None
     ) -> None:
@@ -160,13 +173,19 @@ def _install_kept_addresses() -> None:
         )[0]
         interface, found.eni, found.instance, found.association_id = found.eni, None, None, None
         if interface is not None:
-            interface.public_ip = None
-            if interface.instance and interface.instance.state in ("running", "pending"):
-                interface.check_auto_public_ip()
+            _lose_public_ip(interface)
 
     _replace(NetworkInterface, "stop", stopping)
     _replace(NetworkInterface, "check_auto_public_ip", assigning)
     _replace(ElasticAddressBackend, "disassociate_address", disassociate)
+    _replace(ElasticAddressBackend, "associate_address", associating)
+
+
+def _lose_public_ip(interface: Any) -> None:
+    """Its Elastic IP is gone; a running machine gets an address of AWS's own."""
+    interface.public_ip = None
+    if interface.instance and interface.instance.state in ("running", "pending"):
+        interface.check_auto_public_ip()
 
 
 def _install_address_errors() -> None:

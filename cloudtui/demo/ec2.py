@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
-from cloudtui.demo.folder import Plan
+from cloudtui.demo import groups
+from cloudtui.demo.folder import MY_ADDRESS_PATH, Plan
 
 SERVICES = ("ec2", "sts")
 UBUNTU = "099720109477"
@@ -155,6 +156,9 @@ class Ec2:
 
 def _and_then(application: Any, answered: Callable[[], None]) -> Any:
     def respond(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if environ.get("PATH_INFO") == MY_ADDRESS_PATH:
+            start_response("200 OK", [("Content-Type", "text/plain")])
+            return [f"{groups.MY_ADDRESS}\n".encode()]
         try:
             answer: Sequence[bytes] = list(application(environ, start_response))
             return answer

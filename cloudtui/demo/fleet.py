@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from cloudtui.demo import looks, machine_changes
+from cloudtui.demo import groups, looks, machine_changes
 from cloudtui.demo.ec2 import DEEP_LEARNING, SERVER, Ec2
 
 KEY_PAIR = "demo"
-GROUP = "ssh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +31,8 @@ class Machine:
     protected: bool = False
     """From being terminated."""
     hibernates: bool = False
-    exposed: bool = False
-    """SSH is open to the whole world, which the details mark."""
+    groups: tuple[str, ...] = (groups.SSH,)
+    """Its security groups, by name."""
     data_disk: int = 0
     """GiB of a volume that is kept when the machine is terminated; 0 for none."""
 
@@ -51,6 +50,7 @@ FLEET = (
         27.4,
         200,
         (("team", "nlp"), ("project", "bert")),
+        groups=(groups.SSH, groups.CLUSTER),
     ),
     Machine(
         "jupyter-lab",
@@ -60,6 +60,7 @@ FLEET = (
         6.2,
         80,
         (("team", "nlp"), ("project", "notebooks")),
+        groups=(groups.NOTEBOOKS,),
         hibernates=True,
     ),
     Machine(
@@ -82,6 +83,7 @@ FLEET = (
         1.7,
         150,
         (("team", "nlp"), ("project", "sweeps")),
+        groups=(groups.SSH, groups.CLUSTER),
         spot=True,
     ),
     Machine(
@@ -92,7 +94,7 @@ FLEET = (
         121.6,
         60,
         (("team", "research"), ("project", "paper")),
-        exposed=True,
+        groups=(groups.QUICK,),
     ),
 )
 
@@ -104,24 +106,10 @@ def seed(ec2: Ec2, public_key: str) -> None:
     for region in sorted({machine.region for machine in FLEET}):
         material = base64.b64encode(public_key.encode()).decode()
         ec2.call(region, "ImportKeyPair", KeyName=KEY_PAIR, PublicKeyMaterial=material)
-        group = ec2.call(
-            region,
-            "CreateSecurityGroup",
-            GroupName=GROUP,
-            GroupDescription="SSH from this computer",
-        ).findtext("groupId", "")
-        ec2.call(
-            region,
-            "AuthorizeSecurityGroupIngress",
-            GroupId=group,
-            IpPermissions__1__IpProtocol="tcp",
-            IpPermissions__1__FromPort="22",
-            IpPermissions__1__ToPort="22",
-            IpPermissions__1__IpRanges__1__CidrIp="127.0.0.0/8",
-        )
+        made = groups.seed(ec2, region)
         for machine in FLEET:
             if machine.region == region:
-                _launch(ec2, machine, _open_group(ec2, region) if machine.exposed else group)
+                _launch(ec2, machine, [made[name] for name in machine.groups])
     ec2.call(
         "us-east-1",
         "AllocateAddress",
@@ -132,37 +120,18 @@ def seed(ec2: Ec2, public_key: str) -> None:
     )
 
 
-def _open_group(ec2: Ec2, region: str) -> str:
-    """A group as one finds them: SSH from everywhere, a notebook's port from an office."""
-    group = ec2.call(
-        region, "CreateSecurityGroup", GroupName="quick", GroupDescription="open for now"
-    ).findtext("groupId", "")
-    for port, ranges in (("22", "0.0.0.0/0"), ("8888", "203.0.113.0/24")):
-        ec2.call(
-            region,
-            "AuthorizeSecurityGroupIngress",
-            GroupId=group,
-            IpPermissions__1__IpProtocol="tcp",
-            IpPermissions__1__FromPort=port,
-            IpPermissions__1__ToPort=port,
-            IpPermissions__1__IpRanges__1__CidrIp=ranges,
-        )
-    return group
-
-
-def _launch(ec2: Ec2, machine: Machine, group: str) -> None:
+def _launch(ec2: Ec2, machine: Machine, group_ids: list[str]) -> None:
     parameters = {
         "ImageId": machine.image,
         "InstanceType": machine.type,
         "KeyName": KEY_PAIR,
         "MinCount": "1",
         "MaxCount": "1",
-        "SecurityGroupId.1": group,
         "Placement.AvailabilityZone": machine.zone,
         "BlockDeviceMapping.1.DeviceName": "/dev/sda1",
         "BlockDeviceMapping.1.Ebs.VolumeSize": str(machine.disk),
         "BlockDeviceMapping.1.Ebs.VolumeType": "gp3",
-        "BlockDeviceMapping.1.Ebs.Encrypted": str(not machine.exposed).lower(),
+        "BlockDeviceMapping.1.Ebs.Encrypted": str(groups.QUICK not in machine.groups).lower(),
         "UserData": looks.user_data(machine.name),
         "BlockDeviceMapping.1.Ebs.DeleteOnTermination": "true",
         "TagSpecification.1.ResourceType": "instance",
@@ -170,6 +139,8 @@ def _launch(ec2: Ec2, machine: Machine, group: str) -> None:
     for number, (key, value) in enumerate((("Name", machine.name), *machine.tags), 1):
         parameters[f"TagSpecification.1.Tag.{number}.Key"] = key
         parameters[f"TagSpecification.1.Tag.{number}.Value"] = value
+    for number, group in enumerate(group_ids, 1):
+        parameters[f"SecurityGroupId.{number}"] = group
     if machine.spot:
         parameters["InstanceMarketOptions.MarketType"] = "spot"
     if machine.hibernates:

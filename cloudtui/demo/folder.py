@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+MY_ADDRESS_PATH = "/my-address"
+"""Where the API's port tells who asks, as AWS's check-ip page does."""
+
 _LONGEST_TEMP = 24
 """Characters; a Unix socket's whole path may have 104 to 108."""
 
@@ -92,15 +95,19 @@ class Plan:
         )
 
 
-def lay_out(plan: Plan) -> None:
-    """Write what the console reads before the cloud is up: its settings and the ssh config."""
+def lay_out(plan: Plan, port: int) -> None:
+    """Write what the console reads before the cloud is up: its settings and the ssh config.
+
+    `port` is the API's, which also tells the console its public address.
+    """
     for name in ("ssh", "config/cloudtui", "state", "cache", "aws", "hosts"):
         (plan.folder / name).mkdir(parents=True, mode=0o700)
     quoted = json.dumps
     (plan.config_home / "cloudtui" / "settings.yaml").write_text(
         f"regions: [{', '.join(plan.regions)}]\n"
         f"ssh_config: {quoted(str(plan.ssh_config))}\n"
-        f"key_folders: [{quoted(str(plan.key.parent))}]\n",
+        f"key_folders: [{quoted(str(plan.key.parent))}]\n"
+        f"address_urls: [{quoted(f'http://127.0.0.1:{port}{MY_ADDRESS_PATH}')}]\n",
         "utf-8",
     )
     (plan.folder / "aws" / "config").write_text("[default]\nregion = us-east-1\n", "utf-8")

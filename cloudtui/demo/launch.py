@@ -85,7 +85,7 @@ class Demo:
             self._port = api.getsockname()[1]
             network, ssh_port = ("", 0) if self._one_address else folders.free_network()
             plan = Plan(folder, api.fileno(), network, ssh_port, REGIONS, self._phase_seconds)
-            folders.lay_out(plan)
+            folders.lay_out(plan, self._port)
             self._log = stack.enter_context(plan.log.open("w+b"))
             self._plan = plan
             self._child = self._start(plan, api)

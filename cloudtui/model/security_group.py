@@ -175,8 +175,9 @@ class Mark:
 
 
 def who(user: str, host: str) -> str:
-    """`USER@HOST` in letters that EC2 takes in a description."""
-    parts = (_UNFIT.sub("-", part).strip("-")[:_WHO] or "unknown" for part in (user, host))
+    """`USER@HOST`, without the host's domain, in letters that EC2 takes in a description."""
+    names = (user, host.partition(".")[0])
+    parts = (_UNFIT.sub("-", name).strip("-")[:_WHO] or "unknown" for name in names)
     return "@".join(parts)
 
 
