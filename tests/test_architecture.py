@@ -45,6 +45,13 @@ def test_the_screen_is_painted_before_aws_and_ssh_are_imported() -> None:
     assert not loaded & {"asyncssh", "aiobotocore", "botocore", "pyghostty", "moto"}
 
 
+def test_aws_comes_without_the_library_that_it_does_not_use() -> None:
+    assert "httpx" in loaded_after("import httpx")
+    loaded = loaded_after("import cloudtui.aws.clients")
+    assert "aiobotocore" in loaded
+    assert "httpx" not in loaded
+
+
 @pytest.mark.parametrize("module", MODULES, ids=lambda m: str(m.relative_to(ROOT)))
 def test_modules_are_small_and_say_what_they_are(module: Path) -> None:
     text = module.read_text()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cloudtui.core.amazons import Amazons, MakeAmazon, profiles_in_use
+from cloudtui.core.asking import ask_regions, identify
 from cloudtui.core.events import Events, InventoryChanged, InventoryState, Note, Noted, Severity
 from cloudtui.core.kept_rows import KeptRows
 from cloudtui.core.tasks import cancel, keep
+from cloudtui.core.telling import Telling
 from cloudtui.core.watched import ALL, Account, Rows, Watched, merged, state_of, updated
 from cloudtui.model.errors import CloudtuiError, CredentialsProblem, NotFound
 from cloudtui.model.instance import Instance, resolve
@@ -21,16 +24,8 @@ if TYPE_CHECKING:
     from cloudtui.aws.clients import Amazon
 
 PLACES_AT_ONCE = 16
-SHOWN_SECONDS = 0.1
-"""At most one change is told in so long: 38 regions are painted a few times, not 38."""
-SHOWN_SECONDS_MOST = 1.0
-"""The same while whoever is told cannot keep up."""
 REGIONS_SECONDS = 3600.0
 """How long the list of enabled regions holds."""
-ROOT = (
-    "These are the keys of the root user of account {}: they can do everything, and no policy "
-    "stops them. Make an IAM user, or use IAM Identity Center."
-)
 GONE = "List again: Ctrl-r, or cloudtui ls"
 
 
@@ -66,9 +61,9 @@ class Inventory:
         self._keeper: asyncio.Task[None] | None = None
         self._recall: asyncio.Task[None] | None = None
         self._saving: set[asyncio.Task[None]] = set()
-        self._telling: asyncio.TimerHandle | None = None
-        self._told = 0.0
-        self._gap = SHOWN_SECONDS
+        self._telling = Telling(self._emit)
+        self.followed: set[str] = set()
+        """The machines that cloudtui itself changed in this run, by id."""
         self.state = InventoryState(profiles=profiles_in_use(profiles))
         self._view_profiles(self.state.profiles)
 
@@ -92,11 +87,42 @@ class Inventory:
         """List these again soon, and then often, until they stop changing (needs `start`)."""
         now = asyncio.get_running_loop().time()
         wanted = set(ids)
+        self.followed |= wanted
         for watched in self._watched.values():
             for instance in watched.rows:
                 if instance.id in wanted:
                     watched.follow(instance, now)
         self._wake.set()
+
+    @contextmanager
+    def in_hand(self, ids: Collection[str]) -> Iterator[None]:
+        """Inside, whoever calls `look` follows these: no look of its own is due for them."""
+        taken = [w for w in self._watched.values() if any(i.id in ids for i in w.rows)]
+        for watched in taken:
+            watched.in_hand.update(ids)
+        try:
+            yield
+        finally:
+            for watched in taken:
+                watched.in_hand.subtract(ids)
+            if self._keeper:
+                self.follow(ids)
+
+    async def look(self, place: Place, ids: Iterable[str]) -> dict[str, Instance]:
+        """These machines as EC2 has them now, by id; the rows show it too.
+
+        Raises:
+            CloudtuiError: AWS was not reached or refused.
+        """
+        from cloudtui.aws import lifecycle
+
+        found = await lifecycle.look(await self.amazon(place.profile), place.region, ids)
+        watched = self._watched.get(place)
+        if watched:
+            known = set(watched.rows)
+            watched.rows = updated(watched.rows, tuple(i for i in found.values() if i not in known))
+            self._telling.soon()
+        return found
 
     def show_regions(self, regions: Sequence[str]) -> None:
         """Show these regions from now on; `all` is every enabled one, none the profile's own."""
@@ -107,7 +133,7 @@ class Inventory:
                 self._amazons.forget(account.profile)
             self._aim(account)
         self.refresh()
-        self._changed()
+        self._telling.soon()
 
     def show_profiles(self, profiles: Sequence[str]) -> None:
         """Show the machines that these profiles see from now on; none is the default profile."""
@@ -118,7 +144,7 @@ class Inventory:
         if self._recall is not None:
             keep(self._recalled(new), "recall")
         self.refresh()
-        self._changed()
+        self._telling.soon()
 
     @property
     def wanted_regions(self) -> tuple[str, ...]:
@@ -138,7 +164,7 @@ class Inventory:
         """
         account = self._accounts[self.state.profiles[0]]
         if account.regions_asked is None:
-            await self._ask_regions(account)
+            await ask_regions(account, await self.amazon(account.profile))
             if account.regions_error:
                 raise account.regions_error
         return account.regions
@@ -148,8 +174,7 @@ class Inventory:
         await cancel(self._recall)
         for task in self._tasks():
             await cancel(task)
-        if self._telling:
-            self._telling.cancel()
+        self._telling.stop()
         if self._keeper:
             await asyncio.gather(*self._saving, *(self._save(a) for a in self._accounts.values()))
         await self._amazons.close()
@@ -174,7 +199,7 @@ class Inventory:
             return self.by_id(instance.id) or instance
         if watched.old:
             await _ended(self._look(watched))
-            self._tell()
+            self._telling.now()
             if watched.error:
                 raise watched.error
         found = next((i for i in watched.rows if i.id == instance.id), None)
@@ -189,7 +214,7 @@ class Inventory:
             done, _ = await asyncio.wait(self._tasks(), return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
-        self._tell()
+        self._telling.now()
         return self.state
 
     async def find(self, name: str) -> Instance:
@@ -215,7 +240,7 @@ class Inventory:
                 if instance.id == instance_id:
                     named = replace(instance, tags=dict(tags), name=tags.get("Name", ""))
                     watched.rows = updated(watched.rows, (named,))
-        self._tell()
+        self._telling.now()
 
     def by_id(self, instance_id: str) -> Instance | None:
         return next((i for i in self.state.instances if i.id == instance_id), None)
@@ -242,7 +267,7 @@ class Inventory:
             await self._kept.recall(account, named=account.profile in self._amazons.named)
             if account.profile in self._accounts and not account.places:
                 self._aim(account)
-        self._tell()
+        self._telling.now()
 
     # When
 
@@ -276,7 +301,7 @@ class Inventory:
                 account.again = account.again or every
             else:
                 account.task = keep(self._ask(account, every), f"account {account.profile}")
-        self._changed()
+        self._telling.soon()
 
     def _answered(self, who: Account | Place) -> None:
         self._wake.set()
@@ -284,7 +309,7 @@ class Inventory:
             self._round.discard(who)
             if not self._round:
                 self._end_round()
-        self._changed()
+        self._telling.soon()
 
     def _end_round(self) -> None:
         self._round = None
@@ -316,7 +341,7 @@ class Inventory:
                 now = asyncio.get_running_loop().time()
                 asked = account.regions_asked
                 if self._all and (every or asked is None or now - asked > REGIONS_SECONDS):
-                    await self._ask_regions(account)
+                    await ask_regions(account, amazon)
                     self._aim(account)
                     self._look_at(account, every)
         except CloudtuiError as error:
@@ -331,36 +356,12 @@ class Inventory:
         else:
             self._answered(account)
 
-    async def _ask_regions(self, account: Account) -> None:
-        try:
-            amazon = await self.amazon(account.profile)
-            from cloudtui.aws import ec2
-
-            regions = await ec2.enabled_regions(amazon)
-        except CloudtuiError as error:
-            account.regions_error = error
-            return
-        account.regions, account.regions_error = regions, None
-        account.regions_asked = asyncio.get_running_loop().time()
-
     async def _identify(self, account: Account, amazon: Amazon) -> None:
         if account.identity:
             return
-        from cloudtui.aws import identity
-
-        try:
-            account.identity = await identity.caller(amazon)
-        except CloudtuiError:
-            return
-        if account.identity.root:
-            self._events.emit(Noted(Note(ROOT.format(account.identity.account), Severity.WARNING)))
-        old = account.snapshot
-        if old and old.account and old.account != account.identity.account:
-            account.snapshot = account.saved = None
-            for watched in self._of(account):
-                if not watched.confirmed:
-                    watched.rows = ()
-        self._changed()
+        if warning := await identify(account, amazon, self._of(account)):
+            self._events.emit(Noted(Note(warning, Severity.WARNING)))
+        self._telling.soon()
 
     def _aim(self, account: Account) -> None:
         """Watch the places of the account that are wanted, and no others."""
@@ -386,7 +387,7 @@ class Inventory:
                 if snapshot and place.region in snapshot.listed:
                     watched.rows = snapshot.rows[place.region]
                     watched.listed = snapshot.listed[place.region]
-        self._changed()
+        self._telling.soon()
 
     def _look_at(self, account: Account, every: bool) -> None:
         now = asyncio.get_running_loop().time()
@@ -415,7 +416,7 @@ class Inventory:
                     rows += merged(watched.rows, page)
                     if not watched.confirmed:
                         watched.rows = updated(watched.rows, rows)
-                        self._changed()
+                        self._telling.soon()
             watched.answered(merged(watched.rows, rows), datetime.now(UTC), clock())
         except CloudtuiError as error:
             watched.failed(error, clock(), self._interval)
@@ -456,33 +457,21 @@ class Inventory:
         if self._round is not None:
             self._round &= {*self._accounts.values(), *self._watched}
 
-    def _changed(self) -> None:
-        """Something is different: tell so soon, and once for all that comes until then."""
-        if self._telling is None:
-            loop = asyncio.get_running_loop()
-            when = max(loop.time(), self._told + self._gap)
-            self._telling = loop.call_at(when, self._tell)
-
-    def _tell(self) -> None:
-        if self._telling:
-            # Late means that the loop was busy, most likely with showing the change before.
-            late = asyncio.get_running_loop().time() - self._telling.when()
-            self._gap = min(SHOWN_SECONDS_MOST, max(SHOWN_SECONDS, 4 * late))
-            self._telling.cancel()
-            self._telling = None
-        now = asyncio.get_running_loop().time()
+    def _emit(self) -> bool:
+        """Whether anything was new since the last time."""
         accounts = [(account, self._of(account)) for account in self._accounts.values()]
         state = state_of(
             self.state,
             accounts,
             loading=self._round is not None,
             listed=self._updated,
-            now=now,
+            now=asyncio.get_running_loop().time(),
         )
-        if state != self.state:
-            self.state = state
-            self._told = now
-            self._events.emit(InventoryChanged(state))
+        if state == self.state:
+            return False
+        self.state = state
+        self._events.emit(InventoryChanged(state))
+        return True
 
     def _say(self, error: CloudtuiError) -> None:
         detail = "\n".join(part for part in (error.detail, error.hint) if part)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -52,6 +53,8 @@ class Watched:
     changing_since: float | None = None
     followed: dict[str, tuple[float, State]] = field(default_factory=dict)
     """Until when an instance is followed at least, and its state when that began."""
+    in_hand: Counter[str] = field(default_factory=Counter)
+    """How many others look at an instance often: this one need not."""
 
     @property
     def old(self) -> bool:
@@ -87,7 +90,10 @@ class Watched:
             for i, (until, before) in self.followed.items()
             if i in states and (states[i].changing or (states[i] is before and now < until))
         }
-        if not self.followed and not any(state.changing for state in states.values()):
+        for i in self.followed.keys() & +self.in_hand:
+            del self.followed[i]
+        changing = any(s.changing and not self.in_hand[i] for i, s in states.items())
+        if not self.followed and not changing:
             self.changing_since = self.due = None
             return
         if self.changing_since is None:

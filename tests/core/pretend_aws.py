@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self, cast
 
 import pytest
 
-from cloudtui.aws import ec2, identity
+from cloudtui.aws import ec2, identity, lifecycle
 from cloudtui.core.events import Event, Events, InventoryChanged, InventoryState, Note, Noted
 from cloudtui.core.inventory import Inventory
 from cloudtui.model.errors import CloudtuiError
@@ -65,6 +65,7 @@ class Cloud:
     def put_on(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Answer in place of AWS."""
         monkeypatch.setattr(ec2, "list_instances", self._list)
+        monkeypatch.setattr(lifecycle, "look", self._look)
         monkeypatch.setattr(ec2, "enabled_regions", self._regions)
         monkeypatch.setattr(identity, "caller", self._caller)
 
@@ -85,6 +86,11 @@ class Cloud:
                 await asyncio.sleep(0)
         finally:
             self.now[region] -= 1
+
+    async def _look(self, amazon: Amazon, region: str, ids: Iterable[str]) -> dict[str, Instance]:
+        wanted, profile = set(ids), amazon.profile
+        rows = (i for page in self.rows[profile, region] for i in page if i.id in wanted)
+        return {i.id: replace(i, region=region, profile=profile) for i in rows}
 
     async def _regions(self, amazon: Amazon) -> tuple[str, ...]:
         await asyncio.sleep(0)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudtui.core import inventory as inventory_module
+from cloudtui.core import telling as telling_module
 from cloudtui.core import watched as watched_module
 from cloudtui.files import paths
 from cloudtui.model.errors import (
@@ -219,7 +219,7 @@ async def test_many_regions_are_told_in_a_few_changes(cloud: Cloud) -> None:
         await seen.inventory.load()
         took = asyncio.get_running_loop().time() - began
     assert len(seen.names) == 38 * 9
-    assert len(seen.states) <= 4 + took / inventory_module.SHOWN_SECONDS
+    assert len(seen.states) <= 4 + took / telling_module.SHOWN_SECONDS
 
 
 async def test_only_regions_where_something_changes_are_looked_at_often(
@@ -261,6 +261,38 @@ async def test_a_followed_machine_is_looked_at_until_it_has_changed(
         looks = len(cloud.asked)
         await asyncio.sleep(0.1)
     assert len(cloud.asked) == looks
+
+
+async def test_what_somebody_else_looks_at_is_not_listed_often(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watched_module, "CHANGING_SECONDS", 0.02)
+    cloud.machines("us-east-1", "box", "still")
+    async with watching(cloud) as seen:
+        seen.inventory.start()
+        await seen.settled()
+        with seen.inventory.in_hand(["i-box"]):
+            cloud.machines("us-east-1", "box", "still", state="stopping")
+            seen.inventory.refresh()
+            while seen.state.instances[1].state.value != "stopping":
+                await asyncio.sleep(0.01)
+            listed = len(cloud.asked)
+            while len(cloud.asked) == listed:  # `still` is nobody else's
+                await asyncio.sleep(0.01)
+            cloud.machines("us-east-1", "box", state="stopping")
+            await seen.shows("box")
+            listed = len(cloud.asked)
+            cloud.machines("us-east-1", "box", state="stopped")
+            found = await seen.inventory.look(HERE, ["i-box"])
+            assert found["i-box"].state.value == "stopped"
+            while seen.state.changing:
+                await asyncio.sleep(0.01)
+            cloud.machines("us-east-1", "box", state="stopping")
+            await seen.inventory.look(HERE, ["i-box"])
+            await asyncio.sleep(0.1)
+            assert len(cloud.asked) == listed
+        while len(cloud.asked) < listed + 3:  # left alone while it changes
+            await asyncio.sleep(0.01)
 
 
 async def test_throttling_is_waited_out_and_told(
