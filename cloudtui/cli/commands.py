@@ -304,7 +304,7 @@ async def jupyter(words: argparse.Namespace) -> int:
             f"Holding the tunnel to {instance.label}. Ctrl-C closes it; the server goes on there."
         )
         bench.inventory.start()
-        await bench.tunnels.wait(opening.local_port)
+        await bench.tunnels.wait(str(opening.local_port))
     return 0
 
 

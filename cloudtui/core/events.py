@@ -10,9 +10,11 @@ from enum import StrEnum
 from cloudtui.model.address import Address
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.finding import Identity
+from cloudtui.model.host_drift import HostRow
 from cloudtui.model.instance import Instance
 from cloudtui.model.place import Place
 from cloudtui.model.session import SessionList
+from cloudtui.model.tunnel import TunnelState
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,30 +103,6 @@ class AddressesState:
     """The places that could not be asked last time."""
 
 
-class TunnelPhase(StrEnum):
-    """Where a tunnel stands."""
-
-    UP = "up"
-    RECONNECTING = "reconnecting"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class TunnelState:
-    """One local port forwarded to a port on a host."""
-
-    instance_id: str
-    label: str
-    """`Jupyter on jupyter-lab`."""
-    local_port: int
-    remote_port: int
-    phase: TunnelPhase
-    since: datetime
-    error: CloudtuiError | None = None
-    bytes_in: int = 0
-    bytes_out: int = 0
-
-
 class Severity(StrEnum):
     """How loud a note is; Textual's words."""
 
@@ -148,6 +126,22 @@ class InventoryChanged:
     """The inventory has a new state."""
 
     state: InventoryState
+
+
+@dataclass(frozen=True, slots=True)
+class HostsState:
+    """The entries of the ssh config, each beside the instance it belongs to."""
+
+    rows: tuple[HostRow, ...] = ()
+    looked: bool = False
+    """Whether the config was read in this run."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostsChanged:
+    """The ssh config, or what its entries are measured by, is another."""
+
+    state: HostsState
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +187,7 @@ class Noted:
 Event = (
     InventoryChanged
     | SessionsChanged
+    | HostsChanged
     | AddressesChanged
     | TunnelsChanged
     | PricesChanged

@@ -13,6 +13,7 @@ from cloudtui.model.errors import NotFound, Refused, Unreachable
 from cloudtui.model.instance import Instance
 from cloudtui.model.notebook import JupyterServer, OpenJupyter, best
 from cloudtui.model.remote import Ask
+from cloudtui.model.tunnel import Direction, TunnelSpec
 
 if TYPE_CHECKING:
     from cloudtui.ssh.connect import Connection
@@ -71,19 +72,18 @@ class Jupyter:
         on_step(f"Forwarding localhost:{wanted} to port {server.port} there")
         tunnel = await self._tunnels.open(
             instance,
-            server.port,
-            wanted_port=wanted,
+            TunnelSpec(Direction.LOCAL, wanted, server.host, server.port),
             label=f"Jupyter on {instance.spoken}",
-            remote_host=server.host,
+            search=True,
         )
         on_step("Checking that it answers through the tunnel")
         try:
             answers = await jupyter.answers(server, tunnel.local_port)
         except asyncio.CancelledError:
-            await self._tunnels.close_one(tunnel.local_port)
+            await self._tunnels.close_one(tunnel.key)
             raise
         if not answers:
-            await self._tunnels.close_one(tunnel.local_port)
+            await self._tunnels.close_one(tunnel.key)
             raise Unreachable(
                 f"Jupyter on {instance.label} does not answer on its port {server.port}.",
                 "Its server is listed there, but nothing came back through the tunnel.",

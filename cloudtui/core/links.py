@@ -8,6 +8,7 @@ from cloudtui.core.connections import Connections
 from cloudtui.core.tunnels import Tunnels
 from cloudtui.model.errors import NotFound, Refused
 from cloudtui.model.instance import Instance
+from cloudtui.model.tunnel import Direction, TunnelSpec
 from cloudtui.model.web_address import at_port, inside, may_open
 
 
@@ -49,10 +50,9 @@ class Links:
             )
         tunnel = await self._tunnels.open(
             instance,
-            port.port,
-            wanted_port=port.wanted,
+            TunnelSpec(Direction.LOCAL, port.wanted, port.host, port.port),
             label=f"Port {port.port} of {instance.spoken}",
-            remote_host=port.host,
+            search=True,
         )
         words = f"Port {port.port} of {instance.spoken} is localhost:{tunnel.local_port} here"
         return Reached(at_port(url, tunnel.local_port), f"{words} until cloudtui is left.")

@@ -1,178 +1,415 @@
-"""Local ports forwarded to hosts: each kept by a task that opens it again after a cut."""
+"""Tunnels as they are wanted: each kept by a task that makes it true again after every cut."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
 
 from cloudtui.core.connections import Connections
 from cloudtui.core.events import (
+    Event,
     Events,
+    InventoryChanged,
     Note,
     Noted,
     Severity,
-    TunnelPhase,
     TunnelsChanged,
-    TunnelState,
 )
+from cloudtui.core.inventory import Inventory
+from cloudtui.core.pulse import Pulse
 from cloudtui.core.tasks import cancel, keep
-from cloudtui.model.errors import CloudtuiError, PortTaken, Unreachable
-from cloudtui.model.instance import Instance
+from cloudtui.core.wakeups import Wakeups
+from cloudtui.model.errors import CloudtuiError, PortTaken, Refused, Unreachable
+from cloudtui.model.instance import Instance, State, next_step, why_not_connect
+from cloudtui.model.tunnel import Direction, TunnelPhase, TunnelSpec, TunnelState
 
 if TYPE_CHECKING:
     from cloudtui.ssh.connection import Connection
-    from cloudtui.ssh.forward import Forward
 
 PORTS_TRIED = 20
 RETRY_FIRST, RETRY_MOST = 0.5, 30.0
 """Seconds between attempts to open a cut tunnel again."""
+STEADY_SECONDS = 30.0
+"""Up for so long, the next cut is tried again as if it were the first."""
+FRESH_SECONDS = 120.0
+"""For so long after the machine's state or address changed, attempts come every second."""
+FRESH_RETRY = 1.0
+GONE = (State.TERMINATED, State.SHUTTING_DOWN)
 
-Sleep = Callable[[float], Awaitable[None]]
+
+class Way(Protocol):
+    """What carries a tunnel's bytes: `ssh.forward.Forward` or `ssh.reverse.Reverse`."""
+
+    bytes_in: int
+    bytes_out: int
+    problem: CloudtuiError | None
+    waits_for: CloudtuiError | None
+    hold: float
+
+    @property
+    def open_connections(self) -> int: ...
+
+    async def attach(self, connection: Connection) -> None: ...
+
+    async def close(self) -> None: ...
 
 
 @dataclass(slots=True)
 class _Kept:
     state: TunnelState
     instance: Instance
-    forward: Forward
-    keeper: asyncio.Task[None] | None = field(default=None)
+    way: Way
+    connection: Connection | None = None
+    keeper: asyncio.Task[None] | None = None
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    delay: float = 0.0
+    """The next pause, in seconds; 0 for the first of all."""
+    seen: tuple[State, str] | None = None
+    """State and address of the machine at the last attempt."""
+    changed: float = 0.0
+    """When these changed last, by time.monotonic."""
 
 
 class Tunnels:
-    """Keeps the open tunnels by local port; every change is emitted as TunnelsChanged."""
+    """Keeps the tunnels by `TunnelState.key`; every change is emitted as TunnelsChanged."""
 
     def __init__(
-        self, connections: Connections, events: Events, *, sleep: Sleep = asyncio.sleep
+        self,
+        inventory: Inventory,
+        connections: Connections,
+        events: Events,
+        *,
+        pauses: tuple[float, float] = (RETRY_FIRST, RETRY_MOST),
     ) -> None:
+        self._first, self._most = pauses
+        self._inventory = inventory
         self._connections = connections
         self._events = events
-        self._sleep = sleep
-        self._kept: dict[int, _Kept] = {}
+        self._kept: dict[str, _Kept] = {}
         self._opening: dict[tuple[str, int], asyncio.Lock] = {}
+        self._pulse = Pulse(self._pulsed, self._stalled)
+        self._wakeups = Wakeups(self._look_again)
+        self._watchers = 0
+        self._unlisten = events.listen(self._heard)
 
     @property
     def states(self) -> tuple[TunnelState, ...]:
-        """The tunnels with their byte counts as of now, by local port."""
-        return tuple(_counted(kept) for _, kept in sorted(self._kept.items()))
+        """The tunnels with their counts as of now, by the port listened on."""
+        kept = sorted(self._kept.values(), key=lambda k: (k.state.local_port, k.state.key))
+        return tuple(_counted(k) for k in kept)
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """While somebody looks at them: round trips are measured, a dead line is seen sooner."""
+        self._watchers += 1
+        self._keep_pulse()
+        try:
+            yield
+        finally:
+            self._watchers -= 1
+            self._keep_pulse()
 
     async def open(
-        self,
-        instance: Instance,
-        remote_port: int,
-        *,
-        wanted_port: int,
-        label: str,
-        remote_host: str = "localhost",
+        self, instance: Instance, spec: TunnelSpec, *, label: str = "", search: bool = False
     ) -> TunnelState:
-        """Forward `wanted_port` or the next free port; a tunnel that is open already is returned.
+        """Return once it is up. One that is open already is returned; with `search` a local port
+        that is taken gives the next free one.
 
         Raises:
-            Refused, Unreachable, CredentialsProblem: no connection to the host.
-            PortTaken: none of the next ports is free.
+            Refused, Unreachable, CredentialsProblem: no connection to the host, or it does not
+                listen there for a REMOTE one.
+            PortTaken: the port, or none of the next ones, is free.
         """
-        there = (instance.id, remote_port)
+        there = (instance.id, spec.listen_port if spec.direction is Direction.REMOTE else spec.port)
         async with self._opening.setdefault(there, asyncio.Lock()):
-            for kept in list(self._kept.values()):
-                state = kept.state
-                if (state.instance_id, state.remote_port) == there:
-                    if state.phase is not TunnelPhase.FAILED:
-                        return state
-                    await self.close_one(state.local_port)
-            forward = await self._bind(instance, remote_host, remote_port, wanted_port)
-            return self._keep_open(instance, label, remote_port, forward)
+            same = self._same(instance, spec, search)
+            if same:
+                if same.state.phase is not TunnelPhase.FAILED:
+                    return _counted(same)
+                spec = replace(spec, listen_port=same.state.local_port) if search else spec
+                await self.close_one(same.state.key)
+            connection = await self._connections.get(instance)
+            way, port = await self._way(spec, search)
+            try:
+                await way.attach(connection)
+            except BaseException:
+                await way.close()
+                raise
+            kept = self._add(instance, spec, way, port, label)
+            kept.connection = connection
+            self._move(kept, TunnelPhase.UP)
+            kept.keeper = keep(self._keep(kept), f"tunnel {kept.state.key}")
+            return _counted(kept)
 
-    def _keep_open(
-        self, instance: Instance, label: str, remote_port: int, forward: Forward
+    async def restore(
+        self, instance: Instance, spec: TunnelSpec, *, label: str = ""
     ) -> TunnelState:
-        state = TunnelState(
-            instance.id, label, forward.local_port, remote_port, TunnelPhase.UP, datetime.now(UTC)
-        )
-        kept = _Kept(state, instance, forward)
-        self._kept[state.local_port] = kept
-        kept.keeper = keep(self._keep(kept), f"tunnel {state.local_port}")
-        self._changed()
-        return state
+        """Take the port now and connect in the background, however long that takes.
 
-    async def wait(self, local_port: int) -> None:
+        Raises:
+            PortTaken, Refused: the local port cannot be had.
+        """
+        way, port = await self._way(spec, False)
+        kept = self._add(instance, spec, way, port, label)
+        kept.keeper = keep(self._keep(kept), f"tunnel {kept.state.key}")
+        self._changed()
+        return _counted(kept)
+
+    async def retry(self, key: str) -> None:
+        """Try now: one that failed is begun again, one that waits does not wait any longer."""
+        kept = self._kept.get(key)
+        if kept is None:
+            return
+        kept.delay = 0.0
+        if kept.state.phase is TunnelPhase.FAILED:
+            from cloudtui.ssh.forward import HOLD_SECONDS
+
+            kept.way.hold = HOLD_SECONDS
+            kept.ended.clear()
+            self._move(kept, TunnelPhase.RECONNECTING)
+            kept.keeper = keep(self._keep(kept), f"tunnel {key}")
+        kept.woken.set()
+
+    async def wait(self, key: str) -> None:
         """Returns when that tunnel was closed; raises what ended it for good."""
-        kept = self._kept.get(local_port)
+        kept = self._kept.get(key)
         if kept is None:
             return
         await kept.ended.wait()
         if kept.state.error:
             raise kept.state.error
 
-    async def close_one(self, local_port: int) -> None:
-        kept = self._kept.pop(local_port, None)
+    async def close_one(self, key: str) -> None:
+        """Give its port back; its open connections are reset."""
+        kept = self._kept.pop(key, None)
         if kept:
             await cancel(kept.keeper)
-            await kept.forward.close()
+            await kept.way.close()
             kept.ended.set()
             self._changed()
 
     async def close(self) -> None:
-        for port in list(self._kept):
-            await self.close_one(port)
+        self._unlisten()
+        await self._pulse.close()
+        await self._wakeups.close()
+        for key in list(self._kept):
+            await self.close_one(key)
 
-    async def _bind(self, instance: Instance, host: str, port_there: int, wanted: int) -> Forward:
-        connection = await self._connections.get(instance)
-        last = min(wanted + PORTS_TRIED, 65_536)
-        for port in range(wanted, last):
-            if port in self._kept:
+    # Opening
+
+    def _same(self, instance: Instance, spec: TunnelSpec, search: bool) -> _Kept | None:
+        for kept in self._kept.values():
+            state = kept.state
+            if state.instance_id != instance.id or state.direction is not spec.direction:
                 continue
+            listens = state.remote_port if spec.direction is Direction.REMOTE else state.local_port
+            leads = (state.host, kept.state.remote_port)
+            if spec.direction is Direction.LOCAL:
+                if leads == (spec.host, spec.port) and (search or listens == spec.listen_port):
+                    return kept
+            elif listens == spec.listen_port:
+                return kept
+        return None
+
+    async def _way(self, spec: TunnelSpec, search: bool) -> tuple[Way, int]:
+        """The local port is taken here, unless the host is the one that listens."""
+        if spec.direction is Direction.REMOTE:
+            from cloudtui.ssh.reverse import Reverse
+
+            return Reverse(spec.listen_port, (spec.host, spec.port), bind=spec.bind), spec.port
+        from cloudtui.ssh.forward import Forward
+
+        target = None if spec.direction is Direction.DYNAMIC else (spec.host, spec.port)
+        mine = {k.state.local_port for k in self._kept.values() if not k.state.bind}
+        last = min(spec.listen_port + (PORTS_TRIED if search else 1), 65_536)
+        for port in range(spec.listen_port, last):
+            if search and port in mine:
+                continue
+            forward = Forward(target, bind=spec.bind)
             try:
-                return await connection.forward(host, port_there, port)
+                await forward.listen(port)
             except PortTaken:
+                if not search:
+                    raise await self._taken(port, spec) from None
                 continue
+            return forward, forward.local_port
         raise PortTaken(
-            f"Local ports {wanted} to {last - 1} are all taken.",
+            f"Local ports {spec.listen_port} to {last - 1} are all taken.",
             hint="Choose another one with --local-port, or see what listens there: ss -ltnp",
         )
 
+    async def _taken(self, port: int, spec: TunnelSpec) -> PortTaken:
+        from cloudtui.files.listening import who_listens
+
+        mine = next((k.state for k in self._kept.values() if k.state.local_port == port), None)
+        who = f"the tunnel {mine.where}" if mine else await asyncio.to_thread(who_listens, port)
+        free = f"{port + 1}:{spec.port}" if spec.port else str(port + 1)
+        return PortTaken(
+            f"Port {port} on this computer is taken{f' by {who}' if who else ''}.",
+            hint=f"Choose another local port, for example {free}.",
+        )
+
+    def _add(self, instance: Instance, spec: TunnelSpec, way: Way, port: int, label: str) -> _Kept:
+        remote = spec.listen_port if spec.direction is Direction.REMOTE else spec.port
+        state = TunnelState(
+            instance.id,
+            label or (f"{spec.name} on {instance.spoken}" if spec.name else instance.spoken),
+            port,
+            remote,
+            TunnelPhase.CONNECTING,
+            datetime.now(UTC),
+            direction=spec.direction,
+            host=spec.host,
+            bind=spec.bind,
+            machine=instance.spoken,
+        )
+        kept = self._kept[state.key] = _Kept(state, instance, way)
+        self._wakeups.start()
+        return kept
+
+    # Keeping
+
     async def _keep(self, kept: _Kept) -> None:
         """Wait for the cut, then connect again until it holds or can never work."""
-        while True:
-            assert kept.forward.connection
-            await _lost(kept.forward.connection)
-            self._move(kept, TunnelPhase.RECONNECTING)
-            self._note(
-                f"Tunnel localhost:{kept.state.local_port} lost its connection to "
-                f"{kept.instance.spoken}; connecting again.",
-                Severity.WARNING,
-            )
-            try:
-                kept.forward.move_to(await self._again(kept))
-            except CloudtuiError as error:
-                self._move(kept, TunnelPhase.FAILED, error)
+        try:
+            while True:
+                if kept.connection is None:
+                    kept.connection = await self._again(kept)
+                    told = kept.state.cuts > 0
+                    self._move(kept, TunnelPhase.UP)
+                    if told:
+                        self._note(f"Tunnel {kept.state.where} is back.")
+                self._keep_pulse()
+                up = time.monotonic()
+                await _lost(kept.connection)
+                if time.monotonic() - up >= STEADY_SECONDS:
+                    kept.delay = 0.0
+                kept.way.waits_for, kept.connection = kept.connection.lost, None
+                kept.state = replace(kept.state, cuts=kept.state.cuts + 1, latency=None)
+                self._move(kept, TunnelPhase.RECONNECTING)
                 self._note(
-                    f"Tunnel localhost:{kept.state.local_port} is closed. {error.title}",
-                    Severity.ERROR,
-                    f"{error.detail} {error.hint}".strip(),
+                    f"Tunnel {kept.state.where} lost its connection; connecting again. "
+                    "Its port stays open.",
+                    Severity.WARNING,
                 )
-                await kept.forward.close()
-                kept.ended.set()
-                return
-            self._move(kept, TunnelPhase.UP)
-            self._note(f"Tunnel localhost:{kept.state.local_port} is back.")
+        except CloudtuiError as error:
+            await self._fail(kept, error)
+
+    async def _fail(self, kept: _Kept, error: CloudtuiError) -> None:
+        kept.way.waits_for, kept.way.hold = error, 0.0
+        if kept.instance.state in GONE:
+            await kept.way.close()
+        self._move(kept, TunnelPhase.FAILED, error)
+        self._note(
+            f"Tunnel {kept.state.where} has stopped. {error.title}",
+            Severity.ERROR,
+            f"{error.detail} {error.hint}".strip(),
+        )
+        kept.ended.set()
 
     async def _again(self, kept: _Kept) -> Connection:
-        delay = RETRY_FIRST
+        """Connect, at once and then with growing pauses; wait while the machine does not run."""
         while True:
+            kept.woken.clear()
+            instance = kept.instance = self._inventory.by_id(kept.instance.id) or kept.instance
+            seen = (instance.state, instance.address)
+            if kept.seen not in (None, seen):
+                kept.changed = time.monotonic()
+            kept.seen = seen
+            why = why_not_connect(instance)
+            if why:
+                error = Refused(why, hint=next_step(instance))
+                if instance.state in GONE:
+                    raise error
+                kept.way.waits_for = error
+                self._move(kept, TunnelPhase.WAITING, error)
+                await kept.woken.wait()
+                continue
             try:
-                return await self._connections.get(kept.instance)
-            except Unreachable as error:
-                self._move(kept, TunnelPhase.RECONNECTING, error)
-            await self._sleep(delay * random.uniform(0.8, 1.2))
-            delay = min(delay * 2, RETRY_MOST)
+                connection = await self._connections.get(instance)
+                await kept.way.attach(connection)
+            except Unreachable as unreachable:
+                kept.way.waits_for = unreachable
+                await self._pause(kept, unreachable)
+            else:
+                return connection
 
-    def _move(self, kept: _Kept, phase: TunnelPhase, error: CloudtuiError | None = None) -> None:
+    async def _pause(self, kept: _Kept, error: CloudtuiError) -> None:
+        fresh = time.monotonic() - kept.changed < FRESH_SECONDS if kept.changed else False
+        pause = kept.delay or self._first
+        kept.delay = min(pause * 2, self._most)
+        delay = (min(pause, FRESH_RETRY) if fresh else pause) * random.uniform(0.8, 1.2)
+        at = datetime.now(UTC) + timedelta(seconds=delay)
+        self._move(kept, TunnelPhase.RECONNECTING, error, retry_at=at)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(delay):
+                await kept.woken.wait()
+
+    # What is noticed
+
+    def _heard(self, event: Event) -> None:
+        """A machine that has started or moved is tried at once; one that is gone is given up."""
+        if not isinstance(event, InventoryChanged):
+            return
+        for kept in self._kept.values():
+            now = self._inventory.by_id(kept.instance.id)
+            if now and not kept.connection and (now.state, now.address) != kept.seen:
+                kept.delay = 0.0
+                kept.woken.set()
+
+    def _look_again(self) -> None:
+        """This computer was asleep, or is on another network."""
+        for kept in self._kept.values():
+            kept.delay = 0.0
+            kept.woken.set()
+        self._pulse.check(self._carrying())
+
+    def _carrying(self) -> set[Connection]:
+        return {k.connection for k in self._kept.values() if k.connection}
+
+    def _keep_pulse(self) -> None:
+        self._pulse.follow(self._pulsing)
+
+    def _pulsing(self) -> dict[Connection, int]:
+        """The connections to be measured now, each with the bytes that came over it so far."""
+        found: dict[Connection, int] = {}
+        for kept in self._kept.values():
+            if kept.connection and (self._watchers or kept.way.open_connections):
+                found[kept.connection] = found.get(kept.connection, 0) + kept.way.bytes_in
+        return found
+
+    def _pulsed(self, connection: Connection, seconds: float) -> None:
+        for kept in self._kept.values():
+            if kept.connection is connection:
+                kept.state = replace(kept.state, latency=seconds)
+                if kept.state.phase is TunnelPhase.STALLED:
+                    self._move(kept, TunnelPhase.UP)
+        if self._watchers:
+            self._changed()
+
+    def _stalled(self, connection: Connection) -> None:
+        for kept in self._kept.values():
+            if kept.connection is connection and kept.state.phase is TunnelPhase.UP:
+                self._move(kept, TunnelPhase.STALLED)
+
+    # What is told
+
+    def _move(
+        self,
+        kept: _Kept,
+        phase: TunnelPhase,
+        error: CloudtuiError | None = None,
+        retry_at: datetime | None = None,
+    ) -> None:
         since = kept.state.since if phase is kept.state.phase else datetime.now(UTC)
-        kept.state = replace(kept.state, phase=phase, since=since, error=error)
+        kept.state = replace(kept.state, phase=phase, since=since, error=error, retry_at=retry_at)
         self._changed()
 
     def _note(self, text: str, severity: Severity = Severity.INFORMATION, detail: str = "") -> None:
@@ -183,12 +420,19 @@ class Tunnels:
 
 
 def _counted(kept: _Kept) -> TunnelState:
-    return replace(kept.state, bytes_in=kept.forward.bytes_in, bytes_out=kept.forward.bytes_out)
+    way = kept.way
+    return replace(
+        kept.state,
+        bytes_in=way.bytes_in,
+        bytes_out=way.bytes_out,
+        connections=way.open_connections,
+        problem=way.problem,
+    )
 
 
 async def _lost(connection: Connection) -> None:
     gone = asyncio.Event()
-    unsubscribe = connection.on_lost(lambda _: gone.set())
+    unsubscribe: Callable[[], None] = connection.on_lost(lambda _: gone.set())
     try:
         await gone.wait()
     finally:

@@ -103,7 +103,7 @@ class Workbench:
         self.connections = Connections(self.settings, self.inventory, self._prompts)
         self.sessions = Sessions(self.connections, self._events, read_only=self.read_only)
         self.all_sessions = AllSessions(self.inventory, self.connections, self.sessions)
-        self.tunnels = Tunnels(self.connections, self._events)
+        self.tunnels = Tunnels(self.inventory, self.connections, self._events)
         self.links = Links(self.connections, self.tunnels)
         self.jupyter = Jupyter(
             self.connections,

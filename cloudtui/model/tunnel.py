@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
-from cloudtui.model.errors import UsageError
+from cloudtui.model.errors import CloudtuiError, UsageError
 
 PORT_NAMES = {
     8888: "Jupyter",
@@ -85,6 +86,76 @@ class TunnelSpec:
     def exposed(self) -> bool:
         """Whether other computers than the one that listens can use it."""
         return self.bind not in ("", "localhost", "::1") and not self.bind.startswith("127.")
+
+
+class TunnelPhase(StrEnum):
+    """Where a tunnel stands."""
+
+    CONNECTING = "connecting"
+    UP = "up"
+    STALLED = "stalled"
+    """The host has not answered for a while; it may still come back by itself."""
+    RECONNECTING = "reconnecting"
+    WAITING = "waiting"
+    """The machine does not run; the tunnel goes on when it does."""
+    FAILED = "failed"
+    """It will not be tried again by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelState:
+    """One tunnel, as it stands now."""
+
+    instance_id: str
+    label: str
+    """`Jupyter on jupyter-lab`."""
+    local_port: int
+    """The port here; 0 is not taken yet."""
+    remote_port: int
+    """The port there; 0 for a SOCKS proxy."""
+    phase: TunnelPhase
+    since: datetime
+    """When it came into this phase."""
+    error: CloudtuiError | None = None
+    bytes_in: int = 0
+    """Bytes that came from the host."""
+    bytes_out: int = 0
+    direction: Direction = Direction.LOCAL
+    host: str = "localhost"
+    """Where it leads, as the side that connects sees it."""
+    bind: str = ""
+    machine: str = ""
+    """The machine's name, or its id."""
+    connections: int = 0
+    """Connections open through it now."""
+    cuts: int = 0
+    """How often its SSH connection was lost."""
+    latency: float | None = None
+    """Seconds of the last round trip to the host."""
+    retry_at: datetime | None = None
+    """When the next attempt begins, while it waits for one."""
+    problem: CloudtuiError | None = None
+    """Why the last connection could not be passed on, though the tunnel is up."""
+
+    @property
+    def key(self) -> str:
+        """What it is called by: the port listened on, `R9000` and the machine when on the host."""
+        if self.direction is Direction.REMOTE:
+            return f"R{self.remote_port}@{self.instance_id}"
+        return f"{_bracketed(self.bind)}:{self.local_port}" if self.bind else str(self.local_port)
+
+    @property
+    def where(self) -> str:
+        """`localhost:8888 → bert-gpu:8888`, from the side that listens to the one that connects."""
+        here = self.bind or "localhost"
+        match self.direction:
+            case Direction.REMOTE:
+                there = f"{self.machine}:{self.remote_port}"
+                return f"{there} → {_bracketed(self.host)}:{self.local_port}"
+            case Direction.DYNAMIC:
+                return f"{_bracketed(here)}:{self.local_port} → SOCKS at {self.machine}"
+        end = self.machine if self.host in ("localhost", "127.0.0.1", "::1") else self.host
+        return f"{_bracketed(here)}:{self.local_port} → {_bracketed(end)}:{self.remote_port}"
 
 
 def parse_tunnel(text: str, direction: Direction = Direction.LOCAL) -> TunnelSpec:

@@ -105,9 +105,17 @@ class Connection:
         """A hop of the chain is gone; before `opened` that is a failed login, not a loss."""
         if self._closing or self._lost or not self._chain:
             return
+        self._lose(route.host, str(error) if error else "The server closed it.")
+
+    def give_up(self, why: str) -> None:
+        """Count it as lost, for a reason that the network does not tell."""
+        if not self.closed and self._chain:
+            self._lose(self.route.host, why)
+
+    def _lose(self, host: str, why: str) -> None:
         self._lost = ConnectionCut(
-            f"The connection to {route.host} was lost.",
-            str(error) if error else "The server closed it.",
+            f"The connection to {host} was lost.",
+            why,
             "What runs in tmux or screen there goes on; connect again.",
         )
         if self._proxy:
@@ -286,6 +294,10 @@ class Connection:
         """
         async with self.stream(host, port) as stream:
             return stream is not None
+
+    def drop(self, why: str) -> None:
+        """Count it as lost now: whoever uses it is told, and nothing is waited for."""
+        self.hop_lost(self.route, TimeoutError(why))
 
     async def latency(self) -> float:
         """Seconds of one round trip: asks for a port that never answers, starts nothing.

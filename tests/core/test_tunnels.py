@@ -1,69 +1,70 @@
-"""The keeper of a tunnel, against connections that are cut on command."""
+"""The keeping of tunnels: real local ports, and SSH connections that are cut on command."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import socket
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import cast
 
 import pytest
 
 from cloudtui.core.connections import Connections
-from cloudtui.core.events import Event, Events, TunnelPhase, TunnelsChanged
+from cloudtui.core.events import Event, Events, InventoryChanged, InventoryState, Noted
+from cloudtui.core.inventory import Inventory
 from cloudtui.core.tunnels import PORTS_TRIED, Tunnels
 from cloudtui.model.errors import CloudtuiError, PortTaken, Refused, Unreachable
 from cloudtui.model.instance import Instance, State
+from cloudtui.model.tunnel import Direction, TunnelPhase, TunnelSpec, TunnelState
+from tests.sshd import free_port
 
 GPU = Instance("i-1", "us-east-1", State.RUNNING, name="bert-gpu", public_ip="192.0.2.1")
 
 
-@dataclass
-class FakeForward:
-    local_port: int
-    connection: FakeConnection
-    bytes_in: int = 0
-    bytes_out: int = 0
-    closed: bool = False
-    connections: list[FakeConnection] = field(default_factory=list)
-
-    def move_to(self, connection: FakeConnection) -> None:
-        self.connection = connection
-        self.connections.append(connection)
-
-    async def close(self) -> None:
-        self.closed = True
-
-
 class FakeConnection:
-    def __init__(self, taken: set[int]) -> None:
-        self.taken = taken
-        self.callbacks: list[Callable[[CloudtuiError], None]] = []
-        self.forwards: list[FakeForward] = []
+    """Up until `cut`; `silent` answers nothing."""
 
-    async def forward(self, host: str, remote_port: int, local_port: int) -> FakeForward:
-        if local_port in self.taken:
-            raise PortTaken(f"{local_port} is taken.")
-        forward = FakeForward(local_port, self)
-        self.forwards.append(forward)
-        return forward
+    def __init__(self, name: str = "", *, silent: bool = False) -> None:
+        self.name = name
+        self.silent = silent
+        self.callbacks: list[Callable[[CloudtuiError], None]] = []
+        self.lost: CloudtuiError | None = None
+
+    @property
+    def closed(self) -> bool:
+        return self.lost is not None
 
     def on_lost(self, callback: Callable[[CloudtuiError], None]) -> Callable[[], None]:
+        if self.lost:
+            callback(self.lost)
+            return lambda: None
         self.callbacks.append(callback)
         return lambda: self.callbacks.remove(callback)
 
-    def cut(self) -> None:
+    async def latency(self) -> float:
+        if self.silent:
+            await asyncio.Event().wait()
+        return 0.08
+
+    def drop(self, why: str) -> None:
+        self.cut(why)
+
+    def cut(self, why: str = "cut") -> None:
+        self.lost = Unreachable("The connection was lost.", why)
         for callback in tuple(self.callbacks):
-            callback(Unreachable("cut"))
+            callback(self.lost)
 
 
 class FakeConnections:
     """Gives the answers of `script` in turn, a connection or a failure to raise; then hangs."""
 
-    def __init__(self, *script: FakeConnection | CloudtuiError) -> None:
-        self.script = list(script)
+    def __init__(self) -> None:
+        self.script: list[FakeConnection | CloudtuiError] = []
+        self.asked: list[Instance] = []
 
     async def get(self, instance: Instance) -> FakeConnection:
+        self.asked.append(instance)
         if not self.script:
             await asyncio.Event().wait()
         answer = self.script.pop(0)
@@ -72,101 +73,204 @@ class FakeConnections:
         return answer
 
 
+class FakeInventory:
+    def __init__(self) -> None:
+        self.machine = GPU
+
+    def by_id(self, instance_id: str) -> Instance | None:
+        return self.machine if instance_id == GPU.id else None
+
+
 class Room:
-    def __init__(self, *script: FakeConnection | CloudtuiError) -> None:
+    def __init__(self) -> None:
         self.events: list[Event] = []
-        self.slept: list[float] = []
-        events = Events()
-        events.listen(self.events.append)
-        self.connections = FakeConnections(*script)
-        self.tunnels = Tunnels(cast(Connections, self.connections), events, sleep=self._sleep)
+        self._events = Events()
+        self._events.listen(self.events.append)
+        self.inventory = FakeInventory()
+        self.connections = FakeConnections()
+        self.port = free_port()
+        self.tunnels = Tunnels(
+            cast(Inventory, self.inventory),
+            cast(Connections, self.connections),
+            self._events,
+            pauses=(0.001, 0.004),
+        )
 
-    async def _sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        await asyncio.sleep(0)
+    def answers(self, *script: FakeConnection | CloudtuiError) -> None:
+        self.connections.script += script
 
-    async def open(self, port: int = 8888) -> int:
-        state = await self.tunnels.open(GPU, 8888, wanted_port=port, label="Jupyter")
-        await asyncio.sleep(0)
-        return state.local_port
+    def change(self, **changes: object) -> None:
+        self.inventory.machine = replace(self.inventory.machine, **changes)  # type: ignore[arg-type]
+        self._events.emit(InventoryChanged(InventoryState((self.inventory.machine,))))
 
-    async def until(self, phase: TunnelPhase) -> None:
+    async def open(self, *, search: bool = True, port: int = 0) -> TunnelState:
+        spec = TunnelSpec(Direction.LOCAL, port or self.port, "localhost", 8888)
+        return await self.tunnels.open(GPU, spec, search=search)
+
+    async def until(self, phase: TunnelPhase) -> TunnelState:
         async with asyncio.timeout(5):
             while [t.phase for t in self.tunnels.states] != [phase]:
                 await asyncio.sleep(0)
+        return self.tunnels.states[0]
 
     @property
-    def phases(self) -> list[TunnelPhase]:
-        changes = (e.tunnels for e in self.events if isinstance(e, TunnelsChanged))
-        return [tunnels[0].phase for tunnels in changes if tunnels]
+    def said(self) -> list[str]:
+        return [e.note.text for e in self.events if isinstance(e, Noted)]
 
 
-async def test_a_taken_port_gives_the_next_free_one() -> None:
-    room = Room(FakeConnection({8888, 8889}))
-    assert await room.open() == 8890
-    await room.tunnels.close()
+@pytest.fixture
+async def room() -> AsyncIterator[Room]:
+    made = Room()
+    yield made
+    await made.tunnels.close()
 
 
-async def test_no_free_port_says_which_were_tried() -> None:
-    room = Room(FakeConnection(set(range(8888, 8888 + PORTS_TRIED))))
-    with pytest.raises(PortTaken, match="8888 to 8907"):
-        await room.open()
+def taken(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-async def test_the_same_remote_port_is_the_same_tunnel() -> None:
-    connection = FakeConnection(set())
-    room = Room(connection)
-    assert await room.open() == await room.open(9999) == 8888
-    assert len(connection.forwards) == 1
-    await room.tunnels.close()
+async def test_a_taken_port_gives_the_next_free_one(room: Room) -> None:
+    with socket.create_server(("127.0.0.1", room.port)):
+        room.answers(FakeConnection())
+        state = await room.open()
+    assert room.port < state.local_port < room.port + PORTS_TRIED
+    assert state.label == "Jupyter on bert-gpu"
+    assert state.where == f"localhost:{state.local_port} → bert-gpu:8888"
 
 
-async def test_a_cut_keeps_the_local_port_and_moves_it_to_the_next_connection() -> None:
-    first, second = FakeConnection(set()), FakeConnection(set())
-    room = Room(first, Unreachable("no"), Unreachable("no"), second)
+async def test_a_taken_port_that_was_asked_for_says_who_has_it(room: Room) -> None:
+    with socket.create_server(("127.0.0.1", room.port)):
+        room.answers(FakeConnection())
+        with pytest.raises(PortTaken, match=f"Port {room.port} .* taken by ") as caught:
+            await room.open(search=False)
+    assert f"{room.port + 1}:8888" in caught.value.hint
+    assert room.tunnels.states == ()
+
+
+async def test_the_same_end_is_the_same_tunnel(room: Room) -> None:
+    room.answers(FakeConnection())
+    first = await room.open()
+    assert (await room.open(port=room.port + 1)).key == first.key
+    assert len(room.tunnels.states) == 1
+
+
+async def test_a_cut_keeps_the_local_port(room: Room) -> None:
+    first = FakeConnection()
+    room.answers(first)
+    opened = await room.open()
+    first.cut()
+    assert (await room.until(TunnelPhase.RECONNECTING)).cuts == 1
+    assert taken(opened.local_port)
+    assert room.said[-1].endswith("Its port stays open.")
+
+
+async def test_attempts_go_on_until_one_works(room: Room) -> None:
+    first, second = FakeConnection(), FakeConnection()
+    room.answers(first, Unreachable("no"), Unreachable("still no"), second)
     await room.open()
     first.cut()
-    await room.until(TunnelPhase.RECONNECTING)
-    await room.until(TunnelPhase.UP)
-    (forward,) = first.forwards
-    assert not forward.closed
-    assert forward.connections == [second]
-    assert len(room.slept) == 2
-    assert room.slept[0] < room.slept[1]
-    second.cut()
-    await room.until(TunnelPhase.RECONNECTING)
-    await room.tunnels.close()
-    assert forward.closed
+    back = await room.until(TunnelPhase.UP)
+    while back.cuts == 0:
+        await asyncio.sleep(0)
+        back = await room.until(TunnelPhase.UP)
+    assert (back.cuts, back.error) == (1, None)
+    assert "is back" in room.said[-1]
 
 
-async def test_what_can_never_work_ends_it_and_says_so() -> None:
-    first = FakeConnection(set())
-    room = Room(first, Refused("bert-gpu is stopped."))
-    port = await room.open()
+async def test_a_stopped_machine_is_waited_for_and_met_at_its_new_address(room: Room) -> None:
+    first = FakeConnection()
+    room.answers(first)
+    opened = await room.open()
+    room.change(state=State.STOPPED, public_ip="")
     first.cut()
-    with pytest.raises(Refused, match="stopped"):
-        await room.tunnels.wait(port)
-    assert room.phases[-1] is TunnelPhase.FAILED
-    assert first.forwards[0].closed
+    waiting = await room.until(TunnelPhase.WAITING)
+    assert waiting.error
+    assert "stopped" in waiting.error.title
+    assert taken(opened.local_port)
+    room.answers(FakeConnection())
+    room.change(state=State.RUNNING, public_ip="192.0.2.9")
+    again = await room.until(TunnelPhase.UP)
+    assert again.local_port == opened.local_port
+    assert room.connections.asked[-1].public_ip == "192.0.2.9"
 
 
-async def test_one_that_failed_is_opened_anew_on_its_port() -> None:
-    first, second = FakeConnection(set()), FakeConnection(set())
-    room = Room(first, Refused("bert-gpu is stopped."), second)
-    port = await room.open()
+async def test_a_terminated_machine_gives_the_port_back(room: Room) -> None:
+    first = FakeConnection()
+    room.answers(first)
+    opened = await room.open()
+    room.change(state=State.TERMINATED)
+    first.cut()
+    with pytest.raises(Refused, match="terminated"):
+        await room.tunnels.wait(opened.key)
+    assert room.tunnels.states[0].phase is TunnelPhase.FAILED
+    assert not taken(opened.local_port)
+
+
+async def test_what_is_refused_is_not_tried_again_until_asked(room: Room) -> None:
+    first = FakeConnection()
+    room.answers(first, Refused("The host key changed."), FakeConnection())
+    opened = await room.open()
+    first.cut()
+    with pytest.raises(Refused, match="host key"):
+        await room.tunnels.wait(opened.key)
+    assert len(room.connections.asked) == 2
+    reader, writer = await asyncio.open_connection("127.0.0.1", opened.local_port)
+    writer.write(b"GET / HTTP/1.1\r\n\r\n")
+    async with asyncio.timeout(5):
+        assert b"The host key changed." in await reader.read()
+    writer.close()
+    await room.tunnels.retry(opened.key)
+    await room.until(TunnelPhase.UP)
+
+
+async def test_one_that_failed_is_opened_anew_on_its_port(room: Room) -> None:
+    first = FakeConnection()
+    room.answers(first, Refused("no"), FakeConnection())
+    opened = await room.open()
     first.cut()
     await room.until(TunnelPhase.FAILED)
-    assert await room.open() == port
+    assert (await room.open()).local_port == opened.local_port
     assert [t.phase for t in room.tunnels.states] == [TunnelPhase.UP]
-    assert len(second.forwards) == 1
-    await room.tunnels.close()
 
 
-async def test_closing_ends_whoever_waits() -> None:
-    room = Room(FakeConnection(set()))
-    port = await room.open()
-    waiting = asyncio.create_task(room.tunnels.wait(port))
+async def test_one_that_is_restored_takes_its_port_first(room: Room) -> None:
+    spec = TunnelSpec(Direction.LOCAL, room.port, "localhost", 6006)
+    state = await room.tunnels.restore(GPU, spec)
+    assert (state.phase, state.label) == (TunnelPhase.CONNECTING, "TensorBoard on bert-gpu")
+    assert taken(room.port)
+
+
+async def test_closing_ends_whoever_waits(room: Room) -> None:
+    room.answers(FakeConnection())
+    opened = await room.open()
+    waiting = asyncio.create_task(room.tunnels.wait(opened.key))
     await asyncio.sleep(0)
-    await room.tunnels.close()
+    await room.tunnels.close_one(opened.key)
     await waiting
     assert room.tunnels.states == ()
+    assert not taken(opened.local_port)
+
+
+async def test_while_watched_round_trips_are_measured(room: Room) -> None:
+    room.answers(FakeConnection())
+    await room.open()
+    with room.tunnels.watched():
+        async with asyncio.timeout(10):
+            while room.tunnels.states[0].latency is None:
+                await asyncio.sleep(0.01)
+    assert room.tunnels.states[0].latency == 0.08
+
+
+async def test_a_line_that_went_dead_is_dropped(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloudtui.core.pulse.EVERY", 0.01)
+    monkeypatch.setattr("cloudtui.core.pulse.STALLED_AFTER", 0.02)
+    monkeypatch.setattr("cloudtui.core.pulse.DEAD_AFTER", 0.05)
+    room.answers(FakeConnection(silent=True))
+    await room.open()
+    with room.tunnels.watched():
+        await room.until(TunnelPhase.STALLED)
+        state = await room.until(TunnelPhase.RECONNECTING)
+    assert state.cuts == 1

@@ -23,9 +23,7 @@ from cloudtui.core.events import (
     Noted,
     SessionsChanged,
     SessionsState,
-    TunnelPhase,
     TunnelsChanged,
-    TunnelState,
 )
 from cloudtui.core.links import Reached
 from cloudtui.core.sessions import READ_ONLY
@@ -41,6 +39,7 @@ from cloudtui.model.preview import Pane, Preview
 from cloudtui.model.progress import Phase, Step
 from cloudtui.model.remote import Ask, Prompts
 from cloudtui.model.session import Ending, Program, Session, SessionList
+from cloudtui.model.tunnel import TunnelPhase, TunnelState
 from cloudtui.model.web_console import instance_page
 from cloudtui.ui.app import CloudtuiApp
 from tests.ui.fake_details import FakeDetails, FakePrices, FakeTags
@@ -328,8 +327,8 @@ class FakeTunnels:
         self.states = states
         self._events.emit(TunnelsChanged(states))
 
-    async def close_one(self, local_port: int) -> None:
-        self.show(*(t for t in self.states if t.local_port != local_port))
+    async def close_one(self, key: str) -> None:
+        self.show(*(t for t in self.states if t.key != key))
 
 
 class FakeLinks:

@@ -7,10 +7,11 @@ import pytest
 from textual import events
 from textual.widgets import Input
 
-from cloudtui.core.events import InventoryState, TunnelPhase, TunnelState
+from cloudtui.core.events import InventoryState
 from cloudtui.model.errors import CloudtuiError, CredentialsProblem, Unreachable
 from cloudtui.model.finding import Identity
 from cloudtui.model.place import Place
+from cloudtui.model.tunnel import TunnelPhase, TunnelState
 from cloudtui.ui.screens.dialogs import Choose
 from cloudtui.ui.screens.machines import MachinesScreen, regions_words
 from cloudtui.ui.screens.sessions import SessionsScreen

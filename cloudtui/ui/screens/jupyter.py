@@ -8,11 +8,12 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from cloudtui.core.events import Event, Severity, TunnelPhase, TunnelsChanged, TunnelState
+from cloudtui.core.events import Event, Severity, TunnelsChanged
 from cloudtui.core.jupyter import INSTALLING
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance
 from cloudtui.model.notebook import OpenJupyter
+from cloudtui.model.tunnel import TunnelPhase, TunnelState
 from cloudtui.ui.actions import Action, Where
 from cloudtui.ui.screens.area import Area, bindings
 from cloudtui.ui.widgets.face import TURN_SECONDS, TURNS
@@ -216,7 +217,7 @@ class JupyterScreen(Area):
         if tunnel is None:
             self.cloudtui.say("The tunnel is closed already.", Severity.WARNING)
             return
-        await self.workbench.tunnels.close_one(tunnel.local_port)
+        await self.workbench.tunnels.close_one(tunnel.key)
         self.cloudtui.say(
             f"Closed the tunnel localhost:{tunnel.local_port}. Jupyter on "
             f"{self._instance.spoken} goes on."

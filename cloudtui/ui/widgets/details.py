@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from rich.cells import set_cell_size
 from textual.content import Content
 
-from cloudtui.core.events import TunnelState
 from cloudtui.model.details import (
     Checks,
     Image,
@@ -22,6 +21,7 @@ from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance
 from cloudtui.model.price import Price, Source, dollars, pays
 from cloudtui.model.security_group import Group, Rule, exposed
+from cloudtui.model.tunnel import TunnelState
 from cloudtui.model.words import plural, stamp
 
 if TYPE_CHECKING:
