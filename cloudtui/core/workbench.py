@@ -16,6 +16,7 @@ from cloudtui.core.details import Details
 from cloudtui.core.events import Event, Events, Listener, Note, Noted, Severity
 from cloudtui.core.inventory import Inventory
 from cloudtui.core.jupyter import Jupyter
+from cloudtui.core.keys import Keys
 from cloudtui.core.lifecycle import Lifecycle
 from cloudtui.core.links import Links
 from cloudtui.core.logins import Logins
@@ -44,7 +45,7 @@ NEEDS_HOST = frozenset(
 """Rules of actions that need a machine that can be reached."""
 LIFECYCLE = {f"lifecycle.{verb.value}": verb for verb in Verb}
 """Rules of actions that change a machine's state."""
-CHANGES = frozenset({"sessions.new", "sessions.change", "tags", *LIFECYCLE})
+CHANGES = frozenset({"sessions.new", "sessions.change", "tags", "keys.change", *LIFECYCLE})
 """Rules of actions that change something, and that read-only refuses."""
 
 
@@ -52,7 +53,7 @@ class Workbench:
     """`async with Workbench(...)` wraps either front.
 
     Inside: `inventory`, `connections`, `sessions`, `all_sessions`, `tunnels`, `links`, `jupyter`,
-    `prices`, `details`, `lifecycle`, `logins`; `listen` for events.
+    `keys`, `prices`, `details`, `lifecycle`, `logins`; `listen` for events.
     Leaving closes tunnels, terminals and connections; nothing on the hosts is ended.
     """
 
@@ -63,6 +64,7 @@ class Workbench:
     tunnels: Tunnels
     links: Links
     jupyter: Jupyter
+    keys: Keys
     prices: Prices
     details: Details
     tags: Tags
@@ -113,6 +115,7 @@ class Workbench:
         )
         self.prices = Prices(self.inventory, self._events)
         self.details = Details(self.inventory, self._events)
+        self.keys = Keys(self.settings, self.inventory, read_only=self.read_only)
         self.tags = Tags(self.inventory, read_only=self.read_only)
         self.lifecycle = Lifecycle(
             self.inventory,
