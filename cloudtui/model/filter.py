@@ -11,12 +11,12 @@ import difflib
 import fnmatch
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cloudtui.model.instance import Instance, State
 
 _READ: Mapping[str, Callable[[Instance], Sequence[str]]] = {
-    "state": lambda i: (i.state.value,),
+    "state": lambda i: (i.state,),
     "type": lambda i: (i.type,),
     "region": lambda i: (i.region,),
     "zone": lambda i: (i.zone,),
@@ -35,13 +35,33 @@ _READ: Mapping[str, Callable[[Instance], Sequence[str]]] = {
     "volume": lambda i: i.volume_ids,
     "arch": lambda i: (i.architecture,),
     "platform": lambda i: (i.platform or "linux",),
-    "launched": lambda i: (i.launched.strftime("%Y-%m-%d") if i.launched else "",),
+    "launched": lambda i: (i.launched.isoformat()[:10] if i.launched else "",),
 }
 WORDS = tuple(_READ)
 """The keys that a word of the filter may have."""
 
 _KEY = re.compile(r"([A-Za-z][A-Za-z_-]*):")
 _GLOB = re.compile(r"[*?[]")
+
+
+class _Patterns:
+    """Texts that begin with or look like one of some patterns; the patterns are casefolded."""
+
+    __slots__ = ("_begins", "_looks")
+
+    def __init__(self, patterns: Sequence[str], literal: bool) -> None:
+        globs = [] if literal else [p for p in patterns if _GLOB.search(p)]
+        self._begins = tuple(p for p in patterns if p not in globs)
+        self._looks = re.compile("|".join(fnmatch.translate(p) for p in globs)) if globs else None
+
+    def among(self, texts: Iterable[str]) -> bool:
+        """Whether one of these is such a text; case never matters."""
+        begins, looks = self._begins, self._looks
+        for text in texts:
+            folded = text.casefold()
+            if folded.startswith(begins) or (looks and looks.match(folded)):
+                return True
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +76,23 @@ class Term:
     negated: bool = False
     literal: bool = False
     """It was quoted: `*` and `,` are letters."""
+    _wanted: _Patterns = field(init=False, repr=False, compare=False)
+    _name: _Patterns = field(init=False, repr=False, compare=False)
+    """Of a tag."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_wanted", _Patterns(self.values, self.literal))
+        object.__setattr__(self, "_name", _Patterns((self.text,), self.literal))
 
     def holds(self, instance: Instance, text: str) -> bool:
         """Whether the word holds for a machine whose `searched` text is `text`."""
         if not self.key:
             return (self.text in text) != self.negated
-        if self.key == "tag":
-            found = any(
-                self._like(name.casefold(), self.text)
-                and any(self._like(value.casefold(), v) for v in self.values)
-                for name, value in instance.tags.items()
-            )
-        else:
-            fields = [field.casefold() for field in _READ[self.key](instance)]
-            found = any(self._like(field, value) for field in fields for value in self.values)
-        return found != self.negated
+        if self.key != "tag":
+            return self._wanted.among(_READ[self.key](instance)) != self.negated
+        tags = instance.tags.items()
+        values = [value for name, value in tags if self._name.among((name,))]
+        return self._wanted.among(values) != self.negated
 
     def implies(self, other: Term) -> bool:
         """Whether every machine that this word lets through passes the other, as far as is sure."""
@@ -85,11 +107,6 @@ class Term:
         ours, theirs = self.values[0], other.values[0]
         globs = _GLOB.search(ours + theirs)
         return not globs and ours.startswith(theirs)
-
-    def _like(self, text: str, pattern: str) -> bool:
-        if not self.literal and _GLOB.search(pattern):
-            return fnmatch.fnmatchcase(text, pattern)
-        return text.startswith(pattern)
 
 
 class Filter:
@@ -113,9 +130,10 @@ class Filter:
         """Whether every word holds; `text` is the machine's `searched` text where it is at hand."""
         if text is None:
             text = searched(instance)
-        return all(word in text for word in self.plain) and all(
-            term.holds(instance, text) for term in self._tests
-        )
+        for word in self.plain:
+            if word not in text:
+                return False
+        return all(term.holds(instance, text) for term in self._tests) if self._tests else True
 
     def nearness(self, instance: Instance, text: str | None = None) -> int | None:
         """How near a machine is whose name has the letters of the plain words in their order.
@@ -185,7 +203,7 @@ def searched(instance: Instance) -> str:
         instance.id,
         instance.type,
         instance.zone or instance.region,
-        instance.state.value,
+        instance.state,
         instance.public_ip,
         instance.private_ip,
         instance.key_name,

@@ -21,7 +21,12 @@ class ListArea(Area):
             background: $panel;
             &:focus { border: none; background-tint: transparent; }
         }
-        & > #trouble { height: auto; max-height: 3; padding: 0 1; color: $warning; }
+        & > #trouble, & > #told {
+            height: auto;
+            max-height: 3;
+            padding: 0 1;
+            color: $warning;
+        }
     }
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import partial
 
@@ -21,7 +22,7 @@ from cloudtui.core.events import (
 )
 from cloudtui.files import view
 from cloudtui.model.errors import CloudtuiError, CredentialsProblem
-from cloudtui.model.filter import matches
+from cloudtui.model.filter import Filter
 from cloudtui.model.instance import Instance
 from cloudtui.model.words import plural, since
 from cloudtui.ui.actions import Where
@@ -39,6 +40,9 @@ REST_SECONDS = 0.25
 """How long the cursor rests on a row before EC2 is asked about it."""
 DETAILS_FROM = 28
 """Terminal rows from which the details are shown unless they are switched off."""
+
+NEAR_NAMES = 6
+"""How many near names are said."""
 
 NO_ACCOUNT_STEPS = (
     ("cloudtui demo", "try everything on pretend machines, without an account"),
@@ -68,6 +72,7 @@ class MachinesScreen(ListArea, MachineChanges):
         yield Header(self.WHERE)
         yield Input(placeholder="words such as bert, state:running, type:g5*, tag:team=nlp")
         yield Static(id="trouble", markup=False)
+        yield Static(id="told", markup=False)
         yield MachinesTable()
         yield Face(id="face")
         yield VerticalScroll(Static(id="about"), id="details", can_focus=False)
@@ -94,8 +99,7 @@ class MachinesScreen(ListArea, MachineChanges):
 
     @property
     def instance(self) -> Instance | None:
-        key = self.table.key
-        return next((i for i in self._state.instances if i.id == key), None)
+        return self.table.instance
 
     @property
     def chosen(self) -> tuple[Instance, ...]:
@@ -114,37 +118,53 @@ class MachinesScreen(ListArea, MachineChanges):
                     self.cloudtui.fail(error, toast=False)
             self.paint()
         elif isinstance(event, PricesChanged):
-            self.paint()
+            self.table.prices_changed()
+            self._paint_details()
         elif isinstance(event, TunnelsChanged | DetailsChanged):
             self._paint_details()
 
     def paint(self) -> None:
-        state, query = self._state, self.query_text
-        rows = [i for i in state.instances if matches(i, query)]
-        filling = state.loading and state.updated is None
+        state = self._state
         self.table.show_instances(
-            rows,
+            state.instances,
             state.dimmed,
             self.workbench.prices.price,
-            filling=filling,
+            self.query_text,
+            filling=state.loading and state.updated is None,
             profiles=len(state.profiles) > 1,
         )
         self.table.keep_marks(i.id for i in state.instances)
-        face = self.query_one(Face)
-        face.display, self.table.display = not rows, bool(rows)
+        self._paint_list()
+        self._paint_trouble()
+        self._paint_details()
+
+    def _paint_list(self) -> None:
+        """The rows, or a face where there are none; of many, once they were looked through."""
+        if self.table.busy:
+            return
+        face, rows = self.query_one(Face), bool(self.table.row_count)
+        face.display, self.table.display = not rows, rows
         if rows and self.focused is None:
             self.table.focus()
         if not rows:
-            self._paint_face(face, state, query)
-        self._paint_trouble()
-        self._paint_details()
+            self._paint_face(face, self._state, self.query_text)
+        self._paint_filter()
+
+    def _paint_filter(self) -> None:
+        """What the filter's words did not mean, and that what is shown is only near."""
+        line, wanted = self.query_one("#told", Static), Filter(self.query_text)
+        words = [wanted.problem] if wanted.problem else []
+        if self.table.near:
+            words.append(near_words(self.query_text, self.table.names_shown))
+        line.display = bool(words)
+        line.update("\n".join(words))
 
     def _paint_face(self, face: Face, state: InventoryState, query: str) -> None:
         where = regions_words(state)
         if state.instances:
             count = plural(len(state.instances), "machine")
             face.say(
-                "No machine matches the filter.",
+                f"No machine matches {query}.",
                 f"{count} without it.",
                 [("Esc", "clear the filter"), ("?", "the filter's words")],
             )
@@ -212,7 +232,7 @@ class MachinesScreen(ListArea, MachineChanges):
         await self.workbench.details.load(instance)
 
     def _tick(self) -> None:
-        self.table.tick(self._state.instances)
+        self.table.tick()
         if self._state.errors:
             self._paint_trouble()
 
@@ -221,6 +241,7 @@ class MachinesScreen(ListArea, MachineChanges):
 
     @on(KeyedTable.Moved)
     def _moved(self) -> None:
+        self._paint_list()
         self._paint_details()
         self.refresh_footer()
 
@@ -311,6 +332,13 @@ class MachinesScreen(ListArea, MachineChanges):
             return
         self.app.copy_to_clipboard(text)
         self.cloudtui.say(f"Copied {text}")
+
+
+def near_words(query: str, names: Iterable[str]) -> str:
+    """That nothing matches, and the names of those shown instead."""
+    few = list(dict.fromkeys(names))
+    more = " …" if len(few) > NEAR_NAMES else ""
+    return f"No machine matches {query}; near: {', '.join(few[:NEAR_NAMES])}{more}"
 
 
 def regions_words(state: InventoryState) -> str:

@@ -72,7 +72,7 @@ class KeyedTable(TableView):
         """
         for heading in self.headings:
             widths = (row.cells[heading.key].cell_len for row in rows)
-            self._widths[heading.key] = max(widths, default=0)
+            self._widths[heading.key] = min(max(widths, default=0), self.WIDEST)
         self.put(self._ordered(rows), filling=filling)
 
     def select(self, key: str) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
+
+from rich.cells import cell_len
 
 from cloudtui.model.instance import Instance, State
 from cloudtui.model.price import Price, pays
@@ -115,6 +118,29 @@ def words(instance: Instance, column: str, now: datetime, price: PriceOf) -> tup
             return ("spot", "spot") if instance.spot else (" ", QUIET)
         case _:
             return instance.tags.get(_tag(column), ""), ""
+
+
+_ALIKE: Mapping[str, Callable[[Instance], object]] = {
+    "state": attrgetter("state"),
+    "profile": attrgetter("profile"),
+    "id": lambda i: len(i.id),
+    "type": attrgetter("type"),
+    "region": attrgetter("region"),
+    "zone": attrgetter("zone", "region"),
+    "up": lambda i: (i.state, i.launched and i.launched.date()),
+    "price": attrgetter("type", "region", "zone", "lifecycle", "state", "platform_details"),
+    "launched": lambda i: i.launched is None,
+    "key": attrgetter("key_name"),
+    "spot": attrgetter("lifecycle"),
+}
+"""What machines have in common of which a column says equally much."""
+
+
+def widest(column: str, instances: Iterable[Instance], now: datetime, price: PriceOf) -> int:
+    """Cells of the longest text that a column has for these machines."""
+    if alike := _ALIKE.get(column):
+        instances = {alike(instance): instance for instance in instances}.values()
+    return max((cell_len(words(i, column, now, price)[0]) for i in instances), default=0)
 
 
 def _price_words(instance: Instance, price: PriceOf) -> tuple[str, str]:

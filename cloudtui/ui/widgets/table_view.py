@@ -75,6 +75,9 @@ class TableView(ScrollView, can_focus=True, inherit_bindings=False):
         "table--mark",
     }
 
+    WIDEST: ClassVar[int] = 48
+    """Cells of a column at most; longer texts end in an ellipsis."""
+
     class Moved(Message):
         """The row under the cursor is another one, or the rows changed."""
 
@@ -126,9 +129,9 @@ class TableView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def widen(self, column: str, width: int) -> bool:
         """Give a column as many cells as its text needs; whether it had fewer."""
-        if width <= self._widths.get(column, 0):
+        if width <= self._widths.get(column, 0) or self._widths.get(column) == self.WIDEST:
             return False
-        self._widths[column] = width
+        self._widths[column] = min(width, self.WIDEST)
         return True
 
     def fit(self) -> None:
