@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from cloudtui import __version__
-from cloudtui.cli import keys_arguments
+from cloudtui.cli import hosts_arguments, keys_arguments
 
 EPILOG = """\
 NAME is a Name tag, an instance id, or a unique beginning of either.
@@ -127,6 +127,9 @@ def parser() -> argparse.ArgumentParser:
     )
     jupyter.add_argument("--folder", default="", metavar="DIR", help="where a new server starts")
     jupyter.add_argument("--no-browser", action="store_true", help="only print the address")
+
+    hosts_help = "List, add, edit, remove and mend the entries of the ssh config."
+    hosts_arguments.add_words(verb("hosts", hosts_help), common)
 
     keys_help = "List, create, import, delete, mend and convert key pairs and private keys."
     keys_arguments.add_words(verb("keys", keys_help, json=True), common)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import IO
 
-from cloudtui.cli import keys, lifecycle, listing, login, output
+from cloudtui.cli import hosts, keys, lifecycle, listing, login, output
 from cloudtui.cli.arguments import LIFECYCLE
 from cloudtui.cli.prompts import TerminalPrompts
 from cloudtui.core.all_sessions import HostSessions
@@ -334,6 +334,7 @@ VERBS: dict[str, Callable[[argparse.Namespace], Awaitable[int]]] = {
     "sessions": sessions,
     "attach": attach,
     "jupyter": jupyter,
+    "hosts": partial(hosts.perform, opened),
     "keys": partial(keys.perform, opened),
     "doctor": doctor,
 }

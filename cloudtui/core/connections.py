@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,8 @@ from cloudtui.files import keys, ssh_config
 from cloudtui.files.paths import ssh_dir
 from cloudtui.files.settings import Settings
 from cloudtui.model.errors import CloudtuiError, CredentialsProblem, Refused, Unreachable
-from cloudtui.model.instance import Instance, next_step, why_not_connect
+from cloudtui.model.host_drift import is_address
+from cloudtui.model.instance import Instance, State, next_step, why_not_connect
 from cloudtui.model.remote import Prompts, Route, login_user
 
 if TYPE_CHECKING:
@@ -27,6 +30,8 @@ class Connections:
         self._inventory = inventory
         self._prompts = prompts
         self._open: dict[str, Connection] = {}
+        self._addresses: dict[str, frozenset[str]] = {}
+        """What the machine of an open connection was reached at when it was opened."""
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def get(self, instance: Instance) -> Connection:
@@ -42,23 +47,58 @@ class Connections:
             raise Refused(reason, hint=next_step(instance))
         async with self._locks.setdefault(instance.id, asyncio.Lock()):
             held = self._open.get(instance.id)
+            if held and self._moved(held, instance):
+                self._give_up(held, instance)
             if held and not held.closed:
                 return held
             if held:
                 await held.close()
             connection = await self._connect(instance)
             self._open[instance.id] = connection
+            self._addresses[instance.id] = addresses_of(instance)
             return connection
+
+    def follow(self, instances: Iterable[Instance]) -> None:
+        """Give up connections to addresses that machines have no more: an Elastic IP was moved.
+        Who uses them is told that they are lost, and connects again."""
+        if not self._open:
+            return
+        for instance in instances:
+            held = self._open.get(instance.id)
+            if held and not held.closed and self._moved(held, instance):
+                self._give_up(held, instance)
+
+    def _moved(self, held: Connection, instance: Instance) -> bool:
+        """Whether it leads to an address that was the running machine's and is another's now."""
+        host = held.route.host
+        return (
+            instance.state is State.RUNNING
+            and host in self._addresses.get(instance.id, frozenset())
+            and host not in addresses_of(instance)
+        )
+
+    def _give_up(self, held: Connection, instance: Instance) -> None:
+        held.give_up(f"{instance.label} is at {instance.address or 'no address'} now.")
 
     def peek(self, instance: Instance) -> Connection | None:
         """The connection held now, or None; never opens one."""
         held = self._open.get(instance.id)
         return held if held and not held.closed else None
 
-    async def route(self, instance: Instance) -> Route:
-        """Where SSH to the instance goes, without connecting."""
-        route, _ = await self._route(instance)
-        return route
+    async def route(self, instance: Instance, *, alias: str = "", address: str = "") -> Route:
+        """Where SSH to the instance goes, without connecting.
+
+        With `alias` as that entry of the ssh config says, and with `address` to that one where no
+        entry names the instance.
+        """
+        return await self._route(instance, await self.key_file(instance), alias, address)
+
+    async def key_file(self, instance: Instance) -> Path | None:
+        """The private key here of the key pair that the instance was launched with."""
+        if not instance.key_name:
+            return None
+        folders = self._settings.key_folders
+        return await asyncio.to_thread(keys.find_private_key, instance.key_name, folders)
 
     async def close(self) -> None:
         held, self._open = list(self._open.values()), {}
@@ -68,7 +108,8 @@ class Connections:
         await asyncio.to_thread(importlib.import_module, "cloudtui.ssh.connect")
         from cloudtui.ssh.connect import connect
 
-        route, key = await self._route(instance)
+        key = await self.key_file(instance)
+        route = await self._route(instance, key)
         try:
             return await connect(route, self._prompts)
         except CredentialsProblem as error:
@@ -77,31 +118,28 @@ class Connections:
             self._inventory.refresh()
             raise _explain_reach(error, instance, route) from error
 
-    async def _route(self, instance: Instance) -> tuple[Route, Path | None]:
+    async def _route(
+        self, instance: Instance, key: Path | None, alias: str = "", address: str = ""
+    ) -> Route:
         from cloudtui.ssh.resolve import resolve
 
         config = self._settings.ssh_config
-        file = config or ssh_dir() / "config"
-        entries = await asyncio.to_thread(ssh_config.read_entries, file)
-        names = [name for name in (instance.name, instance.id) if name]
-        addresses = [a for a in (instance.public_ip, instance.ipv6, instance.private_ip) if a]
-        alias, line = ssh_config.find_alias(names, addresses, entries) or (instance.address, "")
-        key = (
-            await asyncio.to_thread(
-                keys.find_private_key, instance.key_name, self._settings.key_folders
-            )
-            if instance.key_name
-            else None
-        )
+        address, line = address or instance.address, ""
+        if not alias:
+            file = config or ssh_dir() / "config"
+            entries = await asyncio.to_thread(ssh_config.read_entries, file)
+            names = [name for name in (instance.name, instance.id) if name]
+            addresses = [a for a in (instance.public_ip, instance.ipv6, instance.private_ip) if a]
+            alias, line = ssh_config.find_alias(names, addresses, entries) or (address, "")
         fallback = Route(
             alias=alias,
-            host=instance.address,
+            host=address,
             user=login_user(*await self._inventory.image(instance)),
             identity_files=(key,) if key else (),
             config_line=line,
             machine=instance.id,
         )
-        return await resolve(alias, fallback, config), key
+        return _up_to_date(await resolve(alias, fallback, config), instance)
 
     def _explain_login(
         self, error: CredentialsProblem, instance: Instance, route: Route, key: Path | None
@@ -118,17 +156,35 @@ class Connections:
         )
 
 
+def _up_to_date(route: Route, instance: Instance) -> Route:
+    """An entry known by the instance's id leads to where that is now, whatever HostName says."""
+    stale = (
+        route.host_key_alias == instance.id
+        and instance.address
+        and not route.proxy_command
+        and is_address(route.host)
+        and route.host not in addresses_of(instance)
+    )
+    return replace(route, host=instance.address) if stale else route
+
+
+def addresses_of(instance: Instance) -> frozenset[str]:
+    """Every address and name that EC2 gives it."""
+    own = (instance.public_ip, instance.ipv6, instance.private_ip, instance.public_dns)
+    return frozenset(filter(None, own))
+
+
 def _short(path: Path) -> str:
     home = Path.home()
     return "~" if path == home else str(path).replace(f"{home}/", "~/", 1)
 
 
 def _explain_reach(error: Unreachable, instance: Instance, route: Route) -> CloudtuiError:
-    own = {instance.public_ip, instance.ipv6, instance.private_ip, instance.public_dns}
+    own = addresses_of(instance)
     if route.config_line and route.host not in own and not route.jumps and not route.proxy_command:
         hint = (
             f"{route.config_line} says HostName {route.host}, but {instance.label} is at "
-            f"{instance.address} now. Change that line, or take it out."
+            f"{instance.address} now. Correct it with: cloudtui hosts sync {route.alias}"
         )
     elif not instance.public_ip and not instance.ipv6 and not route.jumps:
         hint = (

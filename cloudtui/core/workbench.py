@@ -14,6 +14,7 @@ from cloudtui.core.all_sessions import AllSessions
 from cloudtui.core.connections import Connections
 from cloudtui.core.details import Details
 from cloudtui.core.events import Event, Events, Listener, Note, Noted, Severity
+from cloudtui.core.hosts import Hosts
 from cloudtui.core.inventory import Inventory
 from cloudtui.core.jupyter import Jupyter
 from cloudtui.core.keys import Keys
@@ -53,7 +54,8 @@ class Workbench:
     """`async with Workbench(...)` wraps either front.
 
     Inside: `inventory`, `connections`, `sessions`, `all_sessions`, `tunnels`, `links`, `jupyter`,
-    `keys`, `prices`, `details`, `lifecycle`, `logins`; `listen` for events.
+    `keys`, `prices`, `details`, `lifecycle`, `hosts`, `logins`; `listen` for
+    events.
     Leaving closes tunnels, terminals and connections; nothing on the hosts is ended.
     """
 
@@ -69,6 +71,7 @@ class Workbench:
     details: Details
     tags: Tags
     lifecycle: Lifecycle
+    hosts: Hosts
     logins: Logins
 
     def __init__(
@@ -117,6 +120,13 @@ class Workbench:
         self.details = Details(self.inventory, self._events)
         self.keys = Keys(self.settings, self.inventory, read_only=self.read_only)
         self.tags = Tags(self.inventory, read_only=self.read_only)
+        self.hosts = Hosts(
+            self.settings,
+            self.inventory,
+            self.connections,
+            self._events,
+            read_only=self.read_only,
+        )
         self.lifecycle = Lifecycle(
             self.inventory,
             self.connections,
@@ -124,7 +134,7 @@ class Workbench:
             self.tunnels,
             read_only=self.read_only,
         )
-        for room in (self.inventory, self.connections, self.tunnels, self.prices):
+        for room in (self.inventory, self.connections, self.tunnels, self.prices, self.hosts):
             self._stack.push_async_callback(room.close)
         return self
 
@@ -187,7 +197,8 @@ class Workbench:
         key = next((file for file in route.identity_files if instance.key_name in file.name), None)
         port = ["-p", str(route.port)] if route.port != 22 else []
         identity = ["-i", str(key)] if key else []
-        return shlex.join(["ssh", *identity, *port, f"{route.user}@{route.host}"])
+        known = ["-o", f"HostKeyAlias={instance.id}"]
+        return shlex.join(["ssh", *known, *identity, *port, f"{route.user}@{route.host}"])
 
     def _keep_note(self, event: Event) -> None:
         if isinstance(event, Noted):

@@ -12,6 +12,7 @@ from typing import Any
 from cloudtui.files import paths, view
 from cloudtui.files.yaml_file import Value, read_yaml
 from cloudtui.model.errors import UsageError
+from cloudtui.model.host_drift import HEAL_HOSTS
 
 
 def _default_key_folders() -> tuple[Path, ...]:
@@ -50,6 +51,10 @@ class Settings:
     )
     """Pages that answer with the asker's address, in the order asked, when a port is opened to you
     alone. The second also tells IPv6."""
+    heal_hosts: str = "ours"
+    """When an instance has a new address, write it into its entries of the ssh config: `ours` into
+    those in config.d/cloudtui.conf, `always` into the user's own too, `ask` after a question,
+    `never` not at all. Entries known by the instance's id follow what cloudtui itself changes."""
     read_only: bool = False
     """Refuse everything that changes something on AWS or a host."""
     keys: Mapping[str, str] = field(default_factory=dict)
@@ -133,6 +138,13 @@ def _yes_or_no(value: Value) -> bool:
         raise _Wrong from None
 
 
+def _heal_hosts(value: Value) -> str:
+    word = _word(value).strip().lower()
+    if word not in HEAL_HOSTS:
+        raise _Wrong
+    return word
+
+
 def _table(value: Value) -> dict[str, str]:
     if value.content is None:
         return {}
@@ -155,6 +167,7 @@ _READ: dict[str, tuple[Callable[[Value], Any], str]] = {
     "local_port": (_port, "a port from 1 to 65535"),
     "open_browser": (_yes_or_no, "true or false"),
     "address_urls": (_urls, "a list of addresses that begin with http:// or https://"),
+    "heal_hosts": (_heal_hosts, "ours, always, ask or never"),
     "read_only": (_yes_or_no, "true or false"),
     "keys": (_table, "a table of action: keys"),
 }

@@ -121,7 +121,7 @@ def shadows(entries: Sequence[HostEntry]) -> dict[str, str]:
             if alias not in seen and entry.matches(alias):
                 seen.add(alias)
                 first = next((p for p in patterns if p.matches(alias)), None)
-                if first and alias not in first.aliases:
+                if first:
                     found[alias] = first.where
         if len(entry.aliases) < len(entry.patterns):
             patterns.append(entry)
