@@ -47,6 +47,8 @@ def _tell_plan(plan: Plan, tell: Callable[[str], None]) -> None:
         tell(f"{where} will be {plan.verb.participle}{is_now}.")
         for caution in target.cautions:
             tell(f"  {'!' if caution.loss else '-'} {caution.text}")
+    if plan.cost:
+        tell(plan.cost)
     for target in plan.left_out:
         tell(target.reason)
         if target.cure:

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cloudtui.core.connections import Connections
 from cloudtui.core.inventory import Inventory
+from cloudtui.core.prices import Prices
+from cloudtui.core.reboots import Reboots
 from cloudtui.core.sessions import READ_ONLY, Sessions
 from cloudtui.core.tunnels import Tunnels
 from cloudtui.model.errors import CloudtuiError, CredentialsProblem, Refused
 from cloudtui.model.instance import Instance
-from cloudtui.model.lifecycle import UNKNOWN, Facts, Plan, Standing, Target, Ties, Verb, make
+from cloudtui.model.lifecycle import (
+    UNKNOWN,
+    Facts,
+    Plan,
+    Standing,
+    Target,
+    Ties,
+    Verb,
+    begins_to_cost,
+    make,
+)
 from cloudtui.model.place import Place
-from cloudtui.model.progress import Phase, Step, advanced
+from cloudtui.model.price import sum_up
+from cloudtui.model.progress import Phase, Step, advanced, rebooted
 
 if TYPE_CHECKING:
     from cloudtui.aws.clients import Amazon
@@ -43,6 +56,7 @@ class Lifecycle:
         connections: Connections,
         sessions: Sessions,
         tunnels: Tunnels,
+        prices: Prices,
         *,
         read_only: bool,
         sleep: Sleep = asyncio.sleep,
@@ -51,6 +65,7 @@ class Lifecycle:
         self._connections = connections
         self._sessions = sessions
         self._tunnels = tunnels
+        self._prices = prices
         self._read_only = read_only
         self._sleep = sleep
 
@@ -76,7 +91,22 @@ class Lifecycle:
         targets = tuple(
             make(verb, i, facts.get(i.id, UNKNOWN), self._ties(i), force=force) for i in confirmed
         )
-        return Plan(verb, targets, force, problems)
+        if verb is not Verb.START:
+            return Plan(verb, targets, force, problems)
+        await self._prices.read_kept(i.region for i in open_to)
+        targets = tuple(self._priced(target) for target in targets)
+        return Plan(verb, targets, force, problems, self._together(open_to))
+
+    def _priced(self, target: Target) -> Target:
+        if target.standing is not Standing.POSSIBLE:
+            return target
+        price = self._prices.price(target.instance)
+        cost = begins_to_cost(price, "" if price else self._prices.why_unknown(target.instance))
+        return replace(target, cautions=(*target.cautions, cost))
+
+    def _together(self, machines: Sequence[Instance]) -> str:
+        bill = sum_up(map(self._prices.price, machines))
+        return f"Together they cost {bill.words}." if len(machines) > 1 else ""
 
     async def dry_run(self, plan: Plan) -> tuple[Trial, ...]:
         """Ask EC2 whether it would allow the plan; EC2 looks at permissions and changes nothing.
@@ -99,19 +129,43 @@ class Lifecycle:
             Refused: read-only mode.
         """
         self._may_change()
-        begun = asyncio.get_running_loop().time()
-        outcomes = await self._ask(plan, dry_run=False)
-        going: dict[str, Step] = {}
-        for target in plan.targets:
-            step = _begun(plan, target, outcomes)
-            if not step.ended:
-                going[step.before.id] = step
-            yield step
-        self._inventory.follow(going)
-        if not wait:
-            return
-        async for step in self._follow(plan.verb, going, begun):
-            yield step
+        reboots = Reboots(self._connections)
+        try:
+            seen: Collection[str] = ()
+            if plan.verb is Verb.REBOOT and wait:
+                seen = await reboots.begin(target.instance for target in plan.possible)
+            begun = asyncio.get_running_loop().time()
+            outcomes = await self._ask(plan, dry_run=False)
+            going: dict[str, Step] = {}
+            for target in plan.targets:
+                step = _begun(plan, target, outcomes, seen)
+                if not step.ended:
+                    going[step.before.id] = step
+                yield step
+            if not wait:
+                self._inventory.follow(going)
+            elif plan.verb is Verb.REBOOT:
+                async for step in self._follow_reboots(reboots, going, begun):
+                    yield step
+            else:
+                with self._inventory.in_hand(tuple(going)):
+                    async for step in self._follow(plan.verb, going, begun):
+                        yield step
+        finally:
+            await reboots.close()
+
+    async def _follow_reboots(
+        self, reboots: Reboots, going: dict[str, Step], begun: float
+    ) -> AsyncIterator[Step]:
+        while going:
+            await self._sleep(LOOK_FIRST)
+            seen = await reboots.look(going)
+            elapsed = asyncio.get_running_loop().time() - begun
+            for key, answers in seen.items():
+                step = going[key] = rebooted(going[key], answers, elapsed)
+                if step.ended:
+                    del going[key]
+                yield step
 
     async def _follow(
         self, verb: Verb, going: dict[str, Step], begun: float
@@ -125,12 +179,10 @@ class Lifecycle:
             elapsed = loop.time() - begun
             for some, found in zip(places.values(), looks, strict=True):
                 for instance in some:
-                    old = going[instance.id]
-                    step = self._next(verb, old, found, elapsed)
+                    step = self._next(verb, going[instance.id], found, elapsed)
                     going[instance.id] = step
                     if step.ended:
                         del going[instance.id]
-                        self._inventory.follow([instance.id])
                     yield step
 
     def _next(
@@ -157,11 +209,8 @@ class Lifecycle:
     async def _look(
         self, place: Place, some: Sequence[Instance]
     ) -> dict[str, Instance] | CloudtuiError:
-        from cloudtui.aws import lifecycle
-
         try:
-            amazon = await self._inventory.amazon_for(some[0])
-            return await lifecycle.look(amazon, place.region, [i.id for i in some])
+            return await self._inventory.look(place, [i.id for i in some])
         except CloudtuiError as error:
             return error
 
@@ -202,8 +251,14 @@ class Lifecycle:
             raise Refused(READ_ONLY, hint="Leave out --read-only to change machines.")
 
 
-def _begun(plan: Plan, target: Target, outcomes: dict[str, CloudtuiError | None]) -> Step:
-    """The first step of a machine: what EC2, or the plan, says to it."""
+def _begun(
+    plan: Plan,
+    target: Target,
+    outcomes: dict[str, CloudtuiError | None],
+    seen: Collection[str],
+) -> Step:
+    """The first step of a machine: what EC2, or the plan, says to it; `seen` are those whose
+    reboot can be followed."""
     instance, verb = target.instance, plan.verb
     match target.standing:
         case Standing.DONE:
@@ -215,7 +270,7 @@ def _begun(plan: Plan, target: Target, outcomes: dict[str, CloudtuiError | None]
     error = outcomes[instance.id]
     if error is not None:
         return Step(verb, instance, instance, Phase.FAILED, error=error)
-    done = verb is Verb.REBOOT
+    done = verb is Verb.REBOOT and instance.id not in seen
     return Step(verb, instance, instance, Phase.DONE if done else Phase.ASKED)
 
 

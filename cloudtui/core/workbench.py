@@ -132,6 +132,7 @@ class Workbench:
             self.connections,
             self.sessions,
             self.tunnels,
+            self.prices,
             read_only=self.read_only,
         )
         for room in (self.inventory, self.connections, self.tunnels, self.prices, self.hosts):

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from cloudtui.model.errors import CloudtuiError, Refused
 from cloudtui.model.instance import Instance, State
+from cloudtui.model.price import Price, Source
 from cloudtui.model.words import listed, plural
 
 GROUP_TAG = "aws:autoscaling:groupName"
@@ -331,6 +332,15 @@ def _about_unknowns(verb: Verb, instance: Instance, facts: Facts) -> Iterable[Ca
         yield Caution("Which of its volumes go with it is not known.", loss=True)
 
 
+def begins_to_cost(price: Price | None, why: str) -> Caution:
+    """What a start begins to cost; `why` says why the price is not known."""
+    if price is None:
+        return Caution(f"What it costs an hour is not known: {why}.")
+    if price.source is Source.SPOT:
+        return Caution(f"It costs about ${price.words} an hour while it runs, as Spot is now.")
+    return Caution(f"It costs ${price.words} an hour while it runs (as of {price.as_of}).")
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """One machine of a plan."""
@@ -359,6 +369,8 @@ class Plan:
     force: bool = False
     problems: tuple[CloudtuiError, ...] = ()
     """What could not be looked up."""
+    cost: str = ""
+    """What several machines begin to cost together, as a sentence."""
 
     @property
     def possible(self) -> tuple[Target, ...]:

@@ -34,6 +34,8 @@ class Step:
     elapsed: float = 0.0
     """Seconds since it was asked for."""
     error: CloudtuiError | None = field(default=None, compare=False)
+    answers: bool | None = None
+    """Whether SSH answers since it was seen to go down; None before, and where nobody looks."""
 
     @property
     def ended(self) -> bool:
@@ -53,6 +55,8 @@ class Step:
                 return (
                     self.error.title if self.error else f"{label} was not {self.verb.participle}."
                 )
+            case Phase.LEFT if self.verb is Verb.REBOOT:
+                return f"{label} was rebooted, and SSH does not answer after {took}."
             case Phase.LEFT:
                 return (
                     f"{label} is still {self.now.state.value} after {took}. EC2 goes on; "
@@ -60,6 +64,8 @@ class Step:
                 )
             case Phase.DONE if self.already:
                 return f"{label} is {self.now.state.value} already."
+            case Phase.DONE if self.verb is Verb.REBOOT and self.answers:
+                return f"{label} has rebooted: SSH answers again after {took}."
             case Phase.DONE if self.verb is Verb.REBOOT:
                 return f"{label} reboots. EC2 shows it as running meanwhile."
             case Phase.DONE if self.verb is Verb.START:
@@ -69,6 +75,9 @@ class Step:
                 return f"{label} is {self.verb.goal.value} after {took}."
             case Phase.ASKED:
                 return f"EC2 was asked to {self.verb.value} {label}."
+            case Phase.CHANGING if self.verb is Verb.REBOOT:
+                way = "is going down" if self.answers is None else "is coming up"
+                return f"{label} {way}, {took}."
             case Phase.CHANGING:
                 return f"{label} is {self.now.state.value}, {took}."
 
@@ -96,6 +105,18 @@ def advanced(step: Step, now: Instance | None, elapsed: float) -> Step:
     if verb in (Verb.STOP, Verb.HIBERNATE) and now.state is State.RUNNING and seen:
         return _failed(step, now, elapsed, "runs again: someone else started it")
     return replace(step, elapsed=elapsed)
+
+
+GOING_DOWN_SECONDS = 120.0
+"""How long a machine that reboots is waited for to go down: its services may take their time."""
+
+
+def rebooted(step: Step, answers: bool | None, elapsed: float) -> Step:
+    """The step of a reboot after a look at SSH: `answers` is None while it was not down yet."""
+    step = replace(step, answers=answers, elapsed=elapsed, phase=Phase.CHANGING)
+    if answers or (answers is None and elapsed > GOING_DOWN_SECONDS):
+        return replace(step, phase=Phase.DONE)
+    return step if elapsed <= step.verb.patience else replace(step, phase=Phase.LEFT)
 
 
 def _waits_for_address(step: Step, now: Instance) -> bool:

@@ -19,7 +19,7 @@ from cloudtui.model.errors import CloudtuiError, CredentialsProblem, NotFound, R
 from cloudtui.model.instance import Instance, State
 from cloudtui.model.lifecycle import Standing, Verb
 from cloudtui.model.progress import Phase, Step
-from tests.lab import Person
+from tests.lab import Lab, Person
 from tests.moto_child import StubEndpoint
 
 GPU = Instance("i-0f3c", "us-east-1", State.RUNNING, "bert-gpu", "g5.xlarge", "us-east-1a")
@@ -132,6 +132,47 @@ async def test_a_dry_run_changes_nothing(account: Account) -> None:
             assert trial.error is None
         state = await bench.inventory.load()
     assert state.instances[0].state is State.RUNNING
+
+
+async def test_a_reboot_is_followed_until_ssh_answers_again(lab: Lab) -> None:
+    async with lab.bench() as bench:
+        machine = await bench.inventory.find("bert-gpu")
+        steps = bench.lifecycle.perform(await bench.lifecycle.plan(Verb.REBOOT, [machine]))
+        assert (await anext(steps)).phase is Phase.ASKED
+        lab.sshd.stop()
+        try:
+            async for step in steps:
+                if step.answers is False:
+                    break
+            assert step.phase is Phase.CHANGING
+        finally:
+            lab.sshd.start()
+        async for step in steps:
+            last = step
+    assert (last.phase, last.answers) == (Phase.DONE, True)
+
+
+async def test_a_reboot_that_cannot_be_seen_is_done_when_ec2_took_it(lab: Lab) -> None:
+    lab.name_in_config("bert-gpu", "ProxyJump elsewhere")
+    async with lab.bench() as bench:
+        machine = await bench.inventory.find("bert-gpu")
+        plan = await bench.lifecycle.plan(Verb.REBOOT, [machine])
+        steps = [step async for step in bench.lifecycle.perform(plan)]
+    assert [step.phase for step in steps] == [Phase.DONE]
+    assert "EC2 shows it as running" in steps[0].sentence
+
+
+async def test_a_start_says_what_it_begins_to_cost(account: Account) -> None:
+    names = ("bert-gpu", "jupyter-lab")
+    account.ec2.stop_instances(InstanceIds=[account.launch(name) for name in names])
+    async with opened() as bench:
+        machines = bench.inventory.state.instances
+        plan = await bench.lifecycle.plan(Verb.START, machines)
+        one = await bench.lifecycle.plan(Verb.START, machines[:1])
+    for target in plan.targets:
+        told = [caution.text for caution in target.cautions]
+        assert any(text.startswith("It costs $0.010 an hour while it runs") for text in told), told
+    assert (plan.cost, one.cost) == ("Together they cost $0.021/h.", "")
 
 
 async def test_read_only_refuses_all_of_it(account: Account) -> None:

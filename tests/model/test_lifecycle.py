@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from hypothesis import given
@@ -20,13 +21,15 @@ from cloudtui.model.lifecycle import (
     Ties,
     Verb,
     Volume,
+    begins_to_cost,
     cautions,
     cure,
     make,
     standing,
     why_not,
 )
-from cloudtui.model.progress import Phase, Step, advanced
+from cloudtui.model.price import Price, Source
+from cloudtui.model.progress import GOING_DOWN_SECONDS, Phase, Step, advanced, rebooted
 from cloudtui.model.words import listed
 
 GPU = Instance("i-0f3c", "us-east-1", State.RUNNING, "bert-gpu", public_ip="54.1.2.3")
@@ -248,3 +251,37 @@ def test_long_lists_end_in_a_number() -> None:
     assert listed(["a"]) == "a"
     assert listed(["a", "b", "c"]) == "a, b and c"
     assert listed(list("abcdefgh")) == "a, b, c, d, e and 3 more"
+
+
+@pytest.mark.parametrize(
+    ("price", "words"),
+    [
+        (Price(1.212, date(2026, 7, 20)), "costs $1.21 an hour while it runs (as of 2026-07-20)"),
+        (Price(0.3, date(2026, 7, 20), Source.SPOT), "about $0.30 an hour"),
+        (None, "not known: no table has g9.huge"),
+    ],
+)
+def test_a_start_says_what_it_begins_to_cost(price: Price | None, words: str) -> None:
+    assert words in begins_to_cost(price, "no table has g9.huge").text
+
+
+def test_a_reboot_is_done_when_ssh_was_gone_and_answers_again() -> None:
+    step = Step(Verb.REBOOT, GPU, GPU, Phase.ASKED)
+    step = rebooted(step, None, 3.0)
+    assert step.sentence == "bert-gpu (i-0f3c) is going down, 3 s."
+    step = rebooted(step, False, 9.0)
+    assert (step.phase, step.sentence) == (Phase.CHANGING, "bert-gpu (i-0f3c) is coming up, 9 s.")
+    late = rebooted(step, False, Verb.REBOOT.patience + 1)
+    assert late.phase is Phase.LEFT
+    assert "SSH does not answer after" in late.sentence
+    step = rebooted(step, True, 31.0)
+    assert step.phase is Phase.DONE
+    assert step.sentence == "bert-gpu (i-0f3c) has rebooted: SSH answers again after 31 s."
+
+
+def test_a_machine_that_never_goes_down_is_waited_for_a_while_only() -> None:
+    step = Step(Verb.REBOOT, GPU, GPU, Phase.ASKED)
+    assert rebooted(step, None, GOING_DOWN_SECONDS).phase is Phase.CHANGING
+    done = rebooted(step, None, GOING_DOWN_SECONDS + 1)
+    assert done.phase is Phase.DONE
+    assert "EC2 shows it as running" in done.sentence

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ from cloudtui.ui.actions import key_words
 from cloudtui.ui.actions_machines import VERBS
 from cloudtui.ui.screens.area import Area
 from cloudtui.ui.screens.dialogs import Dialog
+from cloudtui.ui.widgets.wrapped import wrapped
 
 if TYPE_CHECKING:
     from cloudtui.core.lifecycle import Lifecycle
@@ -156,42 +156,32 @@ def described(plan: Plan, width: int = 68) -> Content:
     lines: list[Content] = []
     for target in plan.possible:
         lines += _about(plan.verb, target, width)
+    if plan.cost:
+        lines.append(wrapped("", plan.cost, width))
     for target in plan.left_out:
-        lines.append(_wrapped("× ", target.reason, width))
+        lines.append(wrapped("× ", target.reason, width))
         if target.cure:
-            lines.append(_wrapped("  ", target.cure, width, "$foreground-muted"))
+            lines.append(wrapped("  ", target.cure, width, "$foreground-muted"))
     for problem in plan.problems:
-        lines.append(_wrapped("? ", problem.title, width, "$foreground-muted"))
+        lines.append(wrapped("? ", problem.title, width, "$foreground-muted"))
     return Content("\n").join(lines)
 
 
 def _about(verb: Verb, target: Target, width: int) -> list[Content]:
     i = target.instance
     arrow = "" if verb is Verb.REBOOT else f" → {verb.goal.value}"
-    head = _wrapped(f"{i.state.glyph} ", i.label, width, "bold")
+    head = wrapped(f"{i.state.glyph} ", i.label, width, "bold")
     about = f"{i.type}  {i.zone or i.region}  {i.state.value}{arrow}"
     return [
         head,
-        _wrapped("  ", about, width, "$foreground-muted"),
+        wrapped("  ", about, width, "$foreground-muted"),
         *(
-            _wrapped("  ! ", caution.text, width, "$warning")
+            wrapped("  ! ", caution.text, width, "$warning")
             if caution.loss
-            else _wrapped("  - ", caution.text, width, "$foreground-muted")
+            else wrapped("  - ", caution.text, width, "$foreground-muted")
             for caution in target.cautions
         ),
     ]
-
-
-def _wrapped(mark: str, text: str, width: int, style: str = "") -> Content:
-    """A paragraph whose later lines stand under its first word."""
-    lines = textwrap.wrap(
-        text,
-        max(20, width),
-        initial_indent=mark,
-        subsequent_indent=" " * len(mark),
-        break_on_hyphens=False,
-    )
-    return Content.styled("\n".join(lines), style) if style else Content("\n".join(lines))
 
 
 class MachineChanges(Area):
