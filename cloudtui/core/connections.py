@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cloudtui.core.inventory import Inventory
+from cloudtui.core.known_machines import Machines
 from cloudtui.files import keys, ssh_config
 from cloudtui.files.paths import ssh_dir
 from cloudtui.files.settings import Settings
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 class Connections:
     """Opens connections on demand and keeps each until it is lost or `close`."""
 
-    def __init__(self, settings: Settings, inventory: Inventory, prompts: Prompts) -> None:
+    def __init__(self, settings: Settings, inventory: Machines, prompts: Prompts) -> None:
         self._settings = settings
         self._inventory = inventory
         self._prompts = prompts
@@ -139,7 +138,10 @@ class Connections:
             config_line=line,
             machine=instance.id,
         )
-        return _up_to_date(await resolve(alias, fallback, config), instance)
+        route = await resolve(alias, fallback, config)
+        if _stale(route, instance):
+            route = await resolve(alias, fallback, config, host=instance.address)
+        return route
 
     def _explain_login(
         self, error: CredentialsProblem, instance: Instance, route: Route, key: Path | None
@@ -156,16 +158,14 @@ class Connections:
         )
 
 
-def _up_to_date(route: Route, instance: Instance) -> Route:
-    """An entry known by the instance's id leads to where that is now, whatever HostName says."""
-    stale = (
+def _stale(route: Route, instance: Instance) -> bool:
+    """Whether an entry known by the instance's id leads to an address that it has no more."""
+    return (
         route.host_key_alias == instance.id
-        and instance.address
-        and not route.proxy_command
+        and bool(instance.address)
         and is_address(route.host)
         and route.host not in addresses_of(instance)
     )
-    return replace(route, host=instance.address) if stale else route
 
 
 def addresses_of(instance: Instance) -> frozenset[str]:

@@ -25,12 +25,15 @@ Options = Mapping[str, Sequence[str]]
 """`ssh -G` as keyword -> values in order; keywords in lower case."""
 
 
-async def resolve(alias: str, fallback: Route, config: Path | None = None) -> Route:
+async def resolve(
+    alias: str, fallback: Route, config: Path | None = None, *, host: str = ""
+) -> Route:
     """The route to `alias`: the ssh config's word first, then `fallback`'s, then OpenSSH's default.
 
-    `config` is the user's file, `~/.ssh/config` by $HOME when None; it need not exist. Without
-    an `ssh` program the fallback is used as it is. `Match exec` commands in the config are run
-    by ssh, so this is for connecting, not for each keystroke.
+    `host` goes before every HostName of the config. `config` is the user's file, `~/.ssh/config`
+    by $HOME when None; it need not exist. Without an `ssh` program the fallback is used as it is.
+    `Match exec` commands in the config are run by ssh, so this is for connecting, not for each
+    keystroke.
 
     Raises:
         UsageError: ssh refuses the config or the name; its own words are the detail.
@@ -39,7 +42,7 @@ async def resolve(alias: str, fallback: Route, config: Path | None = None) -> Ro
     """
     user_config = config or Path.home() / ".ssh" / "config"
     try:
-        options = await _ask_ssh([alias], user_config, fallback)
+        options = await _ask_ssh([alias], user_config, fallback, host)
     except FileNotFoundError:
         return _with_defaults(fallback)
     route = _route(alias, options)
@@ -111,9 +114,11 @@ class _Hop:
         return f"{self.host}:{self.port}" if self.port else self.host
 
 
-async def _ask_ssh(arguments: list[str], config: Path, fallback: Route | None) -> Options:
+async def _ask_ssh(
+    arguments: list[str], config: Path, fallback: Route | None, above: str = ""
+) -> Options:
     """Runs `ssh -G`; FileNotFoundError when there is no ssh."""
-    path = await asyncio.to_thread(_write_config, config, fallback)
+    path = await asyncio.to_thread(_write_config, config, fallback, above)
     try:
         *flags, host = arguments
         process = await asyncio.create_subprocess_exec(
@@ -151,10 +156,11 @@ async def _ask_ssh(arguments: list[str], config: Path, fallback: Route | None) -
     return options
 
 
-def _write_config(config: Path, fallback: Route | None) -> Path:
+def _write_config(config: Path, fallback: Route | None, host: str) -> Path:
     """A private config that reads the user's, the system's, then fills gaps; first value wins."""
     known = f"{Path.home()}/.ssh/known_hosts"
     lines = [
+        *([f"HostName {_quoted(host)}"] if host else []),
         f"Include {_quoted(config.absolute())}",
         f"Include {_quoted(SYSTEM_CONFIG)}",
         "Match all",

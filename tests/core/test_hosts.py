@@ -1,0 +1,364 @@
+"""Entries of the ssh config follow the machines: moto's addresses, a real sshd, OpenSSH's ssh."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cloudtui.core.events import Event, Noted
+from cloudtui.core.workbench import Workbench
+from cloudtui.files.settings import Settings
+from cloudtui.model.errors import HostKeyChanged, NotFound, Refused, UsageError
+from cloudtui.model.host_drift import HostRow, Kind, row_of
+from cloudtui.model.instance import Instance
+from tests.lab import Lab, Person
+from tests.sshd import make_key, public_words
+
+RELAY = """
+import selectors, socket, sys
+from pathlib import Path
+known = dict(line.split() for line in Path({file!r}).read_text().splitlines())
+if sys.argv[1] not in known:
+    sys.exit(f"no route to {{sys.argv[1]}}")
+there = socket.create_connection(("127.0.0.1", int(known[sys.argv[1]])))
+ways = selectors.DefaultSelector()
+ways.register(0, selectors.EVENT_READ)
+ways.register(there, selectors.EVENT_READ)
+import os
+while True:
+    for way, _ in ways.select():
+        data = os.read(way.fd, 65536)
+        if not data:
+            sys.exit()
+        if way.fd:
+            os.write(1, data)
+        else:
+            there.sendall(data)
+"""
+
+
+class Net:
+    """The internet in small: which address of moto's leads to which port of this machine."""
+
+    def __init__(self, lab: Lab, folder: Path) -> None:
+        self.lab, self._file, self.config = lab, folder / "net", lab.home / ".ssh/config"
+        self.known_hosts = lab.home / ".ssh/known_hosts"
+        relay = folder / "relay.py"
+        relay.write_text(RELAY.format(file=str(self._file)))
+        self._file.touch()
+        self.known_hosts.unlink()
+        self.config.write_text(
+            f"Host *\n  ProxyCommand {sys.executable} {relay} %h\n"
+            f"  UserKnownHostsFile {self.known_hosts}\n"
+        )
+        self.settle()
+
+    @property
+    def home_file(self) -> Path:
+        """Where cloudtui keeps which region an instance was in."""
+        return self.lab.home / ".local/state/cloudtui/hosts.json"
+
+    def settle(self) -> None:
+        """Every running machine is the one real sshd, at the address it has now."""
+        lines = [
+            f"{i['PublicIpAddress']} {self.lab.sshd.port}\n"
+            for r in self.lab.ec2.describe_instances()["Reservations"]
+            for i in r["Instances"]
+            if i["State"]["Name"] == "running" and i.get("PublicIpAddress")
+        ]
+        self._file.write_text("".join(lines))
+
+    def ssh(self, *words: str) -> tuple[int, str]:
+        """Plain ssh that may ask nothing; its exit status and everything it said."""
+        done = subprocess.run(
+            ["ssh", "-F", self.config, "-o", "BatchMode=yes", *words],
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    def new_address(self, instance_id: str) -> str:
+        """Give the machine another address, as a stop and a start do."""
+        self.lab.ec2.stop_instances(InstanceIds=[instance_id])
+        self.lab.ec2.start_instances(InstanceIds=[instance_id])
+        self.settle()
+        return self.address(instance_id)
+
+    def address(self, instance_id: str) -> str:
+        told = self.lab.ec2.describe_instances(InstanceIds=[instance_id])
+        return str(told["Reservations"][0]["Instances"][0]["PublicIpAddress"])
+
+
+@pytest.fixture
+def net(lab: Lab, tmp_path: Path) -> Net:
+    return Net(lab, tmp_path)
+
+
+@asynccontextmanager
+async def working(
+    net: Net, person: Person | None = None, *, heal: str = "ours", **more: bool
+) -> AsyncIterator[Workbench]:
+    settings = Settings(heal_hosts=heal, key_folders=(net.lab.sshd.key.parent,))
+    async with net.lab.bench(person, settings, **more) as bench:
+        yield bench
+
+
+async def add(bench: Workbench, net: Net, name: str = "bert-gpu", **more: object) -> Instance:
+    instance = await bench.inventory.find(name)
+    sshd = net.lab.sshd
+    planned = await bench.hosts.plan_add(
+        instance,
+        user=sshd.user,
+        key=sshd.key,
+        **more,  # type: ignore[arg-type]
+    )
+    await bench.hosts.save(planned)
+    return instance
+
+
+async def told(bench: Workbench, words: str) -> None:
+    """Wait until something is said that has these words in it."""
+    heard = asyncio.Event()
+
+    def hear(event: Event) -> None:
+        if isinstance(event, Noted) and words in event.note.text:
+            heard.set()
+
+    end = bench.listen(hear)
+    try:
+        if not any(words in note.text for note in bench.notes):
+            await heard.wait()
+    finally:
+        end()
+
+
+async def row(bench: Workbench, alias: str = "bert-gpu") -> HostRow:
+    await bench.inventory.load()
+    return row_of(alias, (await bench.hosts.look()).rows)
+
+
+QUIET = (0, "")
+
+
+async def test_after_an_add_plain_ssh_asks_nothing_and_goes_on_so_after_a_stop(net: Net) -> None:
+    person = Person()
+    async with working(net, person) as bench:
+        await bench.hosts.meet(await add(bench, net))
+        assert net.ssh("bert-gpu", "true") == QUIET
+        bench.inventory.start()
+        bench.hosts.start()
+        new = net.new_address(net.lab.gpu)
+        assert net.ssh("bert-gpu", "true") != QUIET
+        bench.inventory.refresh()
+        await told(bench, "has the address")
+        assert net.ssh("bert-gpu", "true") == QUIET
+        assert len(person.keys) == 1
+        found = await row(bench)
+        assert (found.entry.get("HostName"), found.drifts) == (new, ())
+
+
+async def test_a_host_key_known_by_the_address_is_known_by_the_entry(net: Net) -> None:
+    net.known_hosts.write_text(
+        f"{net.address(net.lab.gpu)} {public_words(net.lab.sshd.host_key)}\n"
+    )
+    person = Person()
+    async with working(net, person) as bench:
+        await add(bench, net)
+    assert net.ssh("-o", "StrictHostKeyChecking=yes", "bert-gpu", "true") == QUIET
+    assert not person.keys
+
+
+async def test_a_reused_address_is_no_alarm(net: Net, tmp_path: Path) -> None:
+    other = public_words(make_key(tmp_path / "other"))
+    net.known_hosts.write_text(f"i-0abc0000000000001,{net.address(net.lab.gpu)} {other}\n")
+    person = Person()
+    async with working(net, person) as bench:
+        await bench.hosts.meet(await add(bench, net))
+    assert len(person.keys) == 1
+    assert net.ssh("bert-gpu", "true") == QUIET
+
+
+async def test_another_machine_under_the_entry_is_an_alarm(net: Net, tmp_path: Path) -> None:
+    net.known_hosts.write_text(f"{net.lab.gpu} {public_words(make_key(tmp_path / 'other'))}\n")
+    async with working(net) as bench:
+        instance = await add(bench, net)
+        with pytest.raises(HostKeyChanged):
+            await bench.hosts.meet(instance)
+    assert "REMOTE HOST IDENTIFICATION HAS CHANGED" in net.ssh("bert-gpu", "true")[1]
+
+
+MINE = """\
+# my machines
+Host bert-gpu
+  HostName 203.0.113.9   # old
+  User {user}
+  Port 2222
+  IdentityFile {key}
+
+"""
+
+
+class TestOwnEntry:
+    @pytest.fixture(autouse=True)
+    def mine(self, net: Net) -> None:
+        text = MINE.format(user=net.lab.sshd.user, key=net.lab.sshd.key)
+        net.config.write_text(text + net.config.read_text())
+
+    async def test_it_is_edited_in_place_and_taken_back(self, net: Net) -> None:
+        before = net.config.read_text()
+        async with working(net) as bench:
+            planned = await bench.hosts.plan_add(await bench.inventory.find("bert-gpu"))
+            assert planned.in_place
+            address = net.address(net.lab.gpu)
+            assert f"+  HostName {address}   # old" in planned.change.diff
+            await bench.hosts.save(planned)
+            after = net.config.read_text()
+            assert after.count("\n") == before.count("\n") + 1
+            assert f"HostKeyAlias {net.lab.gpu}" in after
+            assert "Port 2222" in after
+            assert not (await row(bench)).entry.ours
+            await bench.hosts.save(await bench.hosts.plan_undo())
+        assert net.config.read_text() == before
+
+    async def test_it_is_offered_and_not_healed(self, net: Net) -> None:
+        before = net.config.read_text()
+        async with working(net) as bench:
+            bench.inventory.start()
+            bench.hosts.start()
+            await told(bench, "the ssh entry bert-gpu says 203.0.113.9")
+            found = await row(bench)
+            assert found.address == net.address(net.lab.gpu)
+            assert net.config.read_text() == before
+            planned = await bench.hosts.plan_sync(found)
+            assert planned
+            await bench.hosts.save(planned)
+            assert (await row(bench)).drifts == ()
+
+    async def test_it_is_healed_by_the_setting(self, net: Net) -> None:
+        async with working(net, heal="always") as bench:
+            bench.inventory.start()
+            bench.hosts.start()
+            await told(bench, "has the address")
+            assert (await row(bench)).entry.instance_id == net.lab.gpu
+
+
+async def test_what_cloudtui_changed_itself_is_healed_though_the_setting_asks(net: Net) -> None:
+    async with working(net, heal="ask") as bench:
+        instance = await add(bench, net)
+        new = net.new_address(net.lab.gpu)
+        await bench.hosts.heal()
+        assert (await row(bench)).address == new
+        now = bench.inventory.by_id(instance.id)
+        assert now
+        await bench.hosts.heal([now])
+        assert (await row(bench)).drifts == ()
+
+
+@pytest.mark.parametrize(("heal", "read_only"), [("never", False), ("ours", True)])
+async def test_nothing_is_healed(net: Net, heal: str, read_only: bool) -> None:
+    async with working(net) as bench:
+        await add(bench, net)
+    new = net.new_address(net.lab.gpu)
+    async with working(net, heal=heal, read_only=read_only) as bench:
+        found = await row(bench)
+        assert found.instance
+        await bench.hosts.heal([found.instance])
+        assert (await row(bench)).address == new
+        await bench.hosts.meet(found.instance)  # the id leads to where the machine is now
+        if read_only:
+            with pytest.raises(Refused, match="read-only"):
+                await bench.hosts.plan_heal(found)
+            with pytest.raises(Refused, match="read-only"):
+                await bench.hosts.plan_remove("bert-gpu")
+
+
+async def test_a_terminated_instance_is_marked_told_and_offered_for_removal(net: Net) -> None:
+    async with working(net) as bench:
+        await add(bench, net)
+        bench.inventory.start()
+        bench.hosts.start()
+        net.lab.ec2.terminate_instances(InstanceIds=[net.lab.gpu])
+        bench.inventory.refresh()
+        await told(bench, "can be removed")
+        found = await row(bench)
+        assert found.has(Kind.GONE)
+        planned = await bench.hosts.plan_sync(found)
+        assert planned
+        await bench.hosts.save(planned)
+        with pytest.raises(NotFound):
+            await row(bench)
+
+
+async def test_an_instance_that_is_not_listed_is_gone_only_where_it_was(net: Net) -> None:
+    async with working(net) as bench:
+        await add(bench, net)
+        await row(bench)
+    async with working(net) as bench:
+        bench.inventory.show_regions(["eu-west-1"])
+        assert [d.kind for d in (await row(bench)).drifts] == [Kind.UNSEEN]
+    alias = net.home_file
+    alias.write_text(alias.read_text().replace(net.lab.gpu, "i-0abc0000000000001"))
+    own = net.config.parent / "config.d/cloudtui.conf"
+    own.write_text(own.read_text().replace(net.lab.gpu, "i-0abc0000000000001"))
+    async with working(net) as bench:
+        found = await row(bench)
+        assert found.has(Kind.GONE)
+        assert "us-east-1" in found.drifts[0].words
+
+
+async def test_without_a_public_address_it_is_said_what_to_do(net: Net) -> None:
+    async with working(net) as bench:
+        instance = await bench.inventory.find("bert-gpu")
+        hidden = replace(instance, public_ip="", public_dns="")
+        with pytest.raises(Refused, match="no public address") as caught:
+            await bench.hosts.plan_add(hidden)
+        assert "Elastic IP" in caught.value.hint
+        planned = await bench.hosts.plan_add(hidden, jump="ann@bastion")
+        wanted = dict(planned.change.wanted)
+        assert wanted["HostName"] == instance.private_ip
+        assert wanted["ProxyJump"] == "ann@bastion"
+        planned = await bench.hosts.plan_add(instance, private=True)
+        assert dict(planned.change.wanted)["HostName"] == instance.private_ip
+
+
+async def test_an_alias_of_another_living_instance_is_refused_and_not_taken(net: Net) -> None:
+    net.lab.launch("etl-box")
+    async with working(net) as bench:
+        await add(bench, net, alias="box")
+        other = await bench.inventory.find("etl-box")
+        with pytest.raises(Refused, match=r"box is that of bert-gpu"):
+            await bench.hosts.plan_add(other, alias="box")
+        with pytest.raises(UsageError, match="scp"):
+            await bench.hosts.plan_add(other, alias="a:b")
+        again = await bench.hosts.plan_add(await bench.inventory.find("bert-gpu"))
+        assert again.alias == "box"
+        assert again.change.empty
+
+
+async def test_values_are_edited_and_taken_away(net: Net) -> None:
+    async with working(net) as bench:
+        await add(bench, net)
+        planned = await bench.hosts.plan_edit("bert-gpu", {"ForwardAgent": "yes", "User": None})
+        await bench.hosts.save(planned)
+        entry = (await row(bench)).entry
+        assert (entry.get("forwardagent"), entry.get("user")) == ("yes", "")
+        with pytest.raises(NotFound, match="no entry 'nosuch'"):
+            await bench.hosts.plan_edit("nosuch", {"User": "x"})
+
+
+async def test_a_missing_key_is_said(net: Net) -> None:
+    async with working(net) as bench:
+        await add(bench, net)
+        net.lab.sshd.key.unlink()
+        net.lab.sshd.key.with_name(f"{net.lab.sshd.key.name}.pub").unlink()
+        found = await row(bench)
+        assert [d.kind for d in found.drifts] == [Kind.KEY]
+        assert str(net.lab.sshd.key) in found.drifts[0].words
