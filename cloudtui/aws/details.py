@@ -133,15 +133,19 @@ async def protection(amazon: Amazon, instance: Instance) -> Protection:
     )
 
 
-async def console_output(amazon: Amazon, instance: Instance) -> ConsoleOutput:
-    """The serial console's last 64 KiB; as they are now on machines that can tell (Nitro)."""
+async def console_output(
+    amazon: Amazon, instance: Instance, *, latest: bool = True
+) -> ConsoleOutput:
+    """The serial console's last 64 KiB; as they are now on machines that can tell (Nitro).
+
+    Without `latest` EC2's own copy, taken some time after the last start.
+    """
     with translated("read the console output", instance.region, amazon.profile):
         client = await _ec2(amazon, instance.region)
-        latest = True
         try:
-            answer = await client.get_console_output(InstanceId=instance.id, Latest=True)
+            answer = await client.get_console_output(InstanceId=instance.id, Latest=latest)
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") != "UnsupportedOperation":
+            if error.response.get("Error", {}).get("Code") != "UnsupportedOperation" or not latest:
                 raise
             latest = False
             answer = await client.get_console_output(InstanceId=instance.id)

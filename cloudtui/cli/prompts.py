@@ -34,6 +34,8 @@ class TerminalPrompts:
         where = key.host if key.port == 22 else f"{key.host} port {key.port}"
         narrate(f"First contact with {where}. Its {key.algorithm} host key has the fingerprint")
         narrate(f"  {key.fingerprint}")
+        if key.note:
+            narrate(key.note)
         return await self._ask("Trust it and remember it? Type yes or no: ")
 
     async def passphrase(self, key_file: Path, again: bool) -> str | None:

@@ -14,6 +14,7 @@ from cloudtui.core.all_sessions import AllSessions
 from cloudtui.core.connections import Connections
 from cloudtui.core.details import Details
 from cloudtui.core.events import Event, Events, Listener, Note, Noted, Severity
+from cloudtui.core.first_contact import FirstContact
 from cloudtui.core.hosts import Hosts
 from cloudtui.core.inventory import Inventory
 from cloudtui.core.jupyter import Jupyter
@@ -105,7 +106,9 @@ class Workbench:
             refresh_seconds=self.settings.refresh_seconds,
         )
         self.logins = Logins(self.inventory)
-        self.connections = Connections(self.settings, self.inventory, self._prompts)
+        self.connections = Connections(
+            self.settings, self.inventory, FirstContact(self.inventory, self._prompts)
+        )
         self.sessions = Sessions(self.connections, self._events, read_only=self.read_only)
         self.all_sessions = AllSessions(self.inventory, self.connections, self.sessions)
         self.tunnels = Tunnels(self.inventory, self.connections, self._events)

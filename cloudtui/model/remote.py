@@ -58,6 +58,12 @@ class HostKey:
     algorithm: str
     fingerprint: str
     """`SHA256:...` as ssh-keygen -l prints it."""
+    public_key: str = ""
+    """The key itself in base64."""
+    machine: str = ""
+    """The id of the instance; empty for a host that is none."""
+    note: str = ""
+    """Why EC2 could not tell whether it is the right one; a sentence."""
 
 
 class Prompts(Protocol):

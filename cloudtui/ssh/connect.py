@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -222,7 +223,14 @@ async def _settle(route: Route, key: asyncssh.SSHKey, prompts: Prompts) -> bool:
     unasked, and `no` alone tolerates a changed key.
     """
     standing = await asyncio.to_thread(hostkeys.known, route, key)
-    shown = HostKey(route.host, route.port, key.get_algorithm(), key.get_fingerprint("sha256"))
+    shown = HostKey(
+        route.host,
+        route.port,
+        key.get_algorithm(),
+        key.get_fingerprint("sha256"),
+        base64.b64encode(key.public_data).decode(),
+        route.machine,
+    )
     strict = route.strict_host_keys
     if standing == "revoked":
         raise _revoked(route)

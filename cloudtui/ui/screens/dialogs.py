@@ -111,6 +111,7 @@ def first_contact(key: HostKey) -> Ask:
             "to known_hosts; a different key is refused from then on.",
             "$foreground-muted",
         ),
+        (f"\n\n{key.note}" if key.note else "", "$warning"),
     )
     return Ask(f"First contact with {key.host}", body, "Trust this key", "y")
 
