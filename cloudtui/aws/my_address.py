@@ -17,6 +17,7 @@ SECONDS = 5.0
 """For one page and one kind of address."""
 LONGEST = 256
 """Bytes of an answer that may still be an address."""
+_VERSIONS: dict[int, int] = {socket.AF_INET: 4, socket.AF_INET6: 6}
 _HINT = (
     "Give the address yourself with --from ADDRESS, or name another page under address_urls in "
     "settings.yaml."
@@ -55,6 +56,8 @@ async def _first(urls: Sequence[str], family: int) -> str | CloudtuiError:
 
 async def _asked(url: str, family: int) -> str:
     host = urlsplit(url).netloc or url
+    if _version(urlsplit(url).hostname or "") not in (0, _VERSIONS[family]):
+        raise _unknown(f"{host} is no IPv{_VERSIONS[family]} address", "")
     try:
         async with (
             aiohttp.ClientSession(
@@ -74,6 +77,14 @@ async def _asked(url: str, family: int) -> str:
     except ValueError as error:
         detail = str(error) if "HTTP" in str(error) else "A network's login page may be in between."
         raise _unknown(f"what {host} answered is no address", detail) from error
+
+
+def _version(host: str) -> int:
+    """4 or 6 for an address, 0 for a name."""
+    try:
+        return ipaddress.ip_address(host).version
+    except ValueError:
+        return 0
 
 
 def _unknown(why: str, detail: str) -> Unreachable:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from cloudtui import __version__
-from cloudtui.cli import hosts_arguments, keys_arguments
+from cloudtui.cli import hosts_arguments, ip_arguments, keys_arguments
 
 EPILOG = """\
 NAME is a Name tag, an instance id, or a unique beginning of either.
@@ -133,6 +133,9 @@ def parser() -> argparse.ArgumentParser:
 
     keys_help = "List, create, import, delete, mend and convert key pairs and private keys."
     keys_arguments.add_words(verb("keys", keys_help, json=True), common)
+
+    ip_help = "List, allocate, associate, disassociate and release Elastic IPs."
+    ip_arguments.add_words(verb("ip", ip_help, json=True), common)
 
     verb("doctor", "Check programs, credentials, region, ssh config and keys.", json=True)
     return root

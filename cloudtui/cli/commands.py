@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import IO
 
-from cloudtui.cli import hosts, keys, lifecycle, listing, login, output
+from cloudtui.cli import hosts, ip, keys, lifecycle, listing, login, output
 from cloudtui.cli.arguments import LIFECYCLE
 from cloudtui.cli.prompts import TerminalPrompts
 from cloudtui.core.all_sessions import HostSessions
@@ -336,6 +336,7 @@ VERBS: dict[str, Callable[[argparse.Namespace], Awaitable[int]]] = {
     "jupyter": jupyter,
     "hosts": partial(hosts.perform, opened),
     "keys": partial(keys.perform, opened),
+    "ip": partial(ip.perform, opened),
     "doctor": doctor,
 }
 

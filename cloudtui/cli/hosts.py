@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from cloudtui.cli import output
+from cloudtui.cli import access, output
 from cloudtui.cli.keys import short
 from cloudtui.cli.prompts import TerminalPrompts
 from cloudtui.core.hosts import Planned
@@ -275,4 +275,5 @@ VERBS: dict[str, Callable[[Workbench, argparse.Namespace], Awaitable[int]]] = {
     "sync": _sync,
     "diff": _diff,
     "undo": _undo,
+    **access.VERBS,
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from cloudtui.cli import access_arguments
+
 
 def add_words(hosts: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
     """Give `cloudtui hosts` its own verbs; without one it is `ls`."""
@@ -53,6 +55,8 @@ def add_words(hosts: argparse.ArgumentParser, common: argparse.ArgumentParser) -
     diff = verb("diff", "Show what sync would change; change nothing.", json)
     for each in (sync, diff):
         each.add_argument("aliases", nargs="*", default=[], metavar="ALIAS", help="default: all")
+
+    access_arguments.add_words(verb, json)
 
     verb("undo", "Take the last change of the ssh config back; it is shown first.")
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cloudtui.cli.output import narrate
 from cloudtui.core.tasks import aside
+from cloudtui.model.errors import Refused
 from cloudtui.model.remote import HostKey
 
 TERMINAL = Path("/dev/tty")
@@ -72,6 +73,25 @@ class TerminalPrompts:
         if answer is None:
             narrate("There is no terminal to answer on, so the answer is no.")
         return (answer or "").strip().lower() in ("yes", "y")
+
+
+async def agree(question: str, undone: str, again: str, *, yes: bool) -> None:
+    """Ask before a change; the answer is no by itself, and --yes is a yes. `undone` says that
+    nothing happened, without its full stop; `again` is the command line to confirm beforehand.
+
+    Raises:
+        Refused: the answer was no, or there was none.
+    """
+    if yes:
+        return
+    given = await TerminalPrompts().answers("", ((f"{question} [y/N] ", True),))
+    if given is None:
+        raise Refused(
+            f"{undone}: it has to be confirmed, and there is no terminal to answer on.",
+            hint=f"Confirm it beforehand: {again} --yes",
+        )
+    if given[0].strip().lower() not in ("y", "yes"):
+        raise Refused(f"{undone}.")
 
 
 def _line(question: str) -> str | None:

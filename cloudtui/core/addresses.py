@@ -88,7 +88,7 @@ class Addresses:
             QuotaReached: with how many there are, and what to do.
             CloudtuiError: EC2 refuses, or was not reached.
         """
-        self._may_change()
+        self.may_change()
         from cloudtui.aws import addresses as calls
 
         amazon = await self._inventory.amazon(place.profile)
@@ -120,7 +120,7 @@ class Addresses:
             NotFound: the address or the machine is gone.
             CloudtuiError: AWS was not reached or refused.
         """
-        self._may_change()
+        self.may_change()
         from cloudtui.aws import security_groups
 
         instance = await self._inventory.confirmed(instance)
@@ -144,7 +144,7 @@ class Addresses:
             Refused: read-only mode.
             CloudtuiError: EC2 refuses, or was not reached.
         """
-        self._may_change()
+        self.may_change()
         from cloudtui.aws import addresses as calls
 
         amazon = await self._inventory.amazon(plan.address.profile)
@@ -158,7 +158,7 @@ class Addresses:
         Raises:
             Refused, NotFound, CloudtuiError: as `plan_associate`.
         """
-        self._may_change()
+        self.may_change()
         fresh, _ = await self._fresh(address)
         return plans.disassociation(fresh, self._instances)
 
@@ -169,7 +169,7 @@ class Addresses:
             Refused: read-only mode.
             CloudtuiError: EC2 refuses, or was not reached.
         """
-        self._may_change()
+        self.may_change()
         from cloudtui.aws import addresses as calls
 
         await calls.disassociate(await self._inventory.amazon(plan.address.profile), plan.address)
@@ -182,7 +182,7 @@ class Addresses:
             Refused: read-only mode; something has it.
             NotFound, CloudtuiError: as `plan_associate`.
         """
-        self._may_change()
+        self.may_change()
         fresh, _ = await self._fresh(address)
         return plans.release(fresh, self._instances)
 
@@ -193,7 +193,7 @@ class Addresses:
             Refused: read-only mode; something has it.
             CloudtuiError: EC2 refuses, or was not reached.
         """
-        self._may_change()
+        self.may_change()
         from cloudtui.aws import addresses as calls
 
         again = await self.plan_release(plan.address)
@@ -262,6 +262,11 @@ class Addresses:
             self.state = state
             self._events.emit(AddressesChanged(state))
 
-    def _may_change(self) -> None:
+    def may_change(self) -> None:
+        """Nothing, or the refusal of read-only mode.
+
+        Raises:
+            Refused
+        """
         if self._read_only:
             raise Refused(READ_ONLY, hint="Leave out --read-only to change Elastic IPs.")

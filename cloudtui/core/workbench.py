@@ -10,10 +10,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from cloudtui.core import browser
+from cloudtui.core.addresses import Addresses
 from cloudtui.core.all_sessions import AllSessions
 from cloudtui.core.connections import Connections
 from cloudtui.core.details import Details
-from cloudtui.core.events import Event, Events, Listener, Note, Noted, Severity
+from cloudtui.core.events import Event, Events, InventoryChanged, Listener, Note, Noted, Severity
 from cloudtui.core.first_contact import FirstContact
 from cloudtui.core.hosts import Hosts
 from cloudtui.core.inventory import Inventory
@@ -23,6 +24,7 @@ from cloudtui.core.lifecycle import Lifecycle
 from cloudtui.core.links import Links
 from cloudtui.core.logins import Logins
 from cloudtui.core.prices import Prices
+from cloudtui.core.security_groups import SecurityGroups
 from cloudtui.core.sessions import READ_ONLY, Sessions
 from cloudtui.core.tags import Tags
 from cloudtui.core.tasks import cancel
@@ -47,7 +49,9 @@ NEEDS_HOST = frozenset(
 """Rules of actions that need a machine that can be reached."""
 LIFECYCLE = {f"lifecycle.{verb.value}": verb for verb in Verb}
 """Rules of actions that change a machine's state."""
-CHANGES = frozenset({"sessions.new", "sessions.change", "tags", "keys.change", *LIFECYCLE})
+CHANGES = frozenset(
+    {"sessions.new", "sessions.change", "tags", "keys.change", "groups.change", *LIFECYCLE}
+)
 """Rules of actions that change something, and that read-only refuses."""
 
 
@@ -55,8 +59,8 @@ class Workbench:
     """`async with Workbench(...)` wraps either front.
 
     Inside: `inventory`, `connections`, `sessions`, `all_sessions`, `tunnels`, `links`, `jupyter`,
-    `keys`, `prices`, `details`, `lifecycle`, `hosts`, `logins`; `listen` for
-    events.
+    `keys`, `prices`, `details`, `security_groups`, `addresses`, `lifecycle`, `hosts`,
+    `logins`; `listen` for events.
     Leaving closes tunnels, terminals and connections; nothing on the hosts is ended.
     """
 
@@ -71,6 +75,8 @@ class Workbench:
     prices: Prices
     details: Details
     tags: Tags
+    security_groups: SecurityGroups
+    addresses: Addresses
     lifecycle: Lifecycle
     hosts: Hosts
     logins: Logins
@@ -123,6 +129,16 @@ class Workbench:
         self.details = Details(self.inventory, self._events)
         self.keys = Keys(self.settings, self.inventory, read_only=self.read_only)
         self.tags = Tags(self.inventory, read_only=self.read_only)
+        self.security_groups = SecurityGroups(
+            self.inventory,
+            self.connections,
+            self.details,
+            self.settings,
+            read_only=self.read_only,
+        )
+        self.addresses = Addresses(
+            self.inventory, self.prices, self._events, read_only=self.read_only
+        )
         self.hosts = Hosts(
             self.settings,
             self.inventory,
@@ -138,6 +154,7 @@ class Workbench:
             self.prices,
             read_only=self.read_only,
         )
+        self._events.listen(self._follow)
         for room in (self.inventory, self.connections, self.tunnels, self.prices, self.hosts):
             self._stack.push_async_callback(room.close)
         return self
@@ -203,6 +220,10 @@ class Workbench:
         identity = ["-i", str(key)] if key else []
         known = ["-o", f"HostKeyAlias={instance.id}"]
         return shlex.join(["ssh", *known, *identity, *port, f"{route.user}@{route.host}"])
+
+    def _follow(self, event: Event) -> None:
+        if isinstance(event, InventoryChanged):
+            self.connections.follow(event.state.instances)
 
     def _keep_note(self, event: Event) -> None:
         if isinstance(event, Noted):

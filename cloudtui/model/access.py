@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -192,8 +193,7 @@ def _cautions(plan: Opening) -> Iterable[str]:
     for group, rule in open_to_all:
         yield (
             f"{plan.what} is open to the whole world by a rule of {group.label}: "
-            f"{rule.what} from {rule.source}. Close it with: cloudtui hosts close "
-            f"{instance.spoken} --from {rule.source}"
+            f"{rule.what} from {rule.source}. Close it with: {close_command(instance, rule)}"
         )
     if not instance.public_ip and not instance.ipv6:
         yield (
@@ -210,6 +210,15 @@ def _cautions(plan: Opening) -> Iterable[str]:
             f"It has {len(access.interfaces)} network interfaces; the group is on "
             f"{listed(have)} and not on one with a public address."
         )
+
+
+def close_command(instance: Instance, rule: Rule) -> str:
+    """What takes the rule, and as few others as can be, away."""
+    command = f"cloudtui hosts close {shlex.quote(instance.spoken)} --from {rule.source}"
+    if rule.protocol != "tcp" or rule.first < 1:
+        return command
+    ports = str(rule.first) if rule.first == rule.last else f"{rule.first}-{rule.last}"
+    return f"{command} --port {ports}"
 
 
 def _shared(access: Access, group: Group) -> Iterable[str]:
