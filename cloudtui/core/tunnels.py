@@ -21,7 +21,7 @@ from cloudtui.core.events import (
     Severity,
     TunnelsChanged,
 )
-from cloudtui.core.inventory import Inventory
+from cloudtui.core.known_machines import Machines
 from cloudtui.core.pulse import Pulse
 from cloudtui.core.tasks import cancel, keep
 from cloudtui.core.wakeups import Wakeups
@@ -82,14 +82,14 @@ class Tunnels:
 
     def __init__(
         self,
-        inventory: Inventory,
+        machines: Machines,
         connections: Connections,
         events: Events,
         *,
         pauses: tuple[float, float] = (RETRY_FIRST, RETRY_MOST),
     ) -> None:
         self._first, self._most = pauses
-        self._inventory = inventory
+        self._machines = machines
         self._connections = connections
         self._events = events
         self._kept: dict[str, _Kept] = {}
@@ -318,7 +318,7 @@ class Tunnels:
         """Connect, at once and then with growing pauses; wait while the machine does not run."""
         while True:
             kept.woken.clear()
-            instance = kept.instance = self._inventory.by_id(kept.instance.id) or kept.instance
+            instance = kept.instance = self._machines.by_id(kept.instance.id) or kept.instance
             seen = (instance.state, instance.address)
             if kept.seen not in (None, seen):
                 kept.changed = time.monotonic()
@@ -359,7 +359,7 @@ class Tunnels:
         if not isinstance(event, InventoryChanged):
             return
         for kept in self._kept.values():
-            now = self._inventory.by_id(kept.instance.id)
+            now = self._machines.by_id(kept.instance.id)
             if now and not kept.connection and (now.state, now.address) != kept.seen:
                 kept.delay = 0.0
                 kept.woken.set()

@@ -12,7 +12,7 @@ import pytest
 
 from cloudtui.core.connections import Connections
 from cloudtui.core.events import Event, Events, InventoryChanged, InventoryState, Noted
-from cloudtui.core.inventory import Inventory
+from cloudtui.core.known_machines import Machines
 from cloudtui.core.tunnels import PORTS_TRIED, Tunnels
 from cloudtui.model.errors import CloudtuiError, PortTaken, Refused, Unreachable
 from cloudtui.model.instance import Instance, State
@@ -90,7 +90,7 @@ class Room:
         self.connections = FakeConnections()
         self.port = free_port()
         self.tunnels = Tunnels(
-            cast(Inventory, self.inventory),
+            cast(Machines, self.inventory),
             cast(Connections, self.connections),
             self._events,
             pauses=(0.001, 0.004),
