@@ -7,6 +7,7 @@ what was wanted must be what ssh does.
 from __future__ import annotations
 
 import asyncio
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from cloudtui.files.ssh_tree import (
 )
 from cloudtui.model.errors import NotFound, Refused, UsageError
 from cloudtui.model.host_entry import (
+    ChangedOnDisk,
     ConfigChange,
     FileChange,
     HostEntry,
@@ -37,6 +39,8 @@ from cloudtui.model.host_entry import (
 from cloudtui.model.remote import Route
 from cloudtui.ssh.oracle import Answer, Oracle, effective, has_ssh, no_ssh, write_asked
 from cloudtui.ssh.resolve import resolve
+
+_TRIES = 50
 
 
 class SshEntries:
@@ -95,6 +99,22 @@ class SshEntries:
             return
         await self.check(change)
         await asyncio.to_thread(ssh_save.save, self.config_file, change)
+
+    async def settle(self, alias: str, values: Mapping[str, str | None]) -> ConfigChange:
+        """`put` and `save`, again when another program saved in between; empty when all was so.
+
+        Raises:
+            CloudtuiError: as `put` and `save`; ChangedOnDisk only when it goes on and on.
+        """
+        for last in range(_TRIES - 1, -1, -1):
+            change = await self.put(alias, values)
+            try:
+                await self.save(change)
+                break
+            except ChangedOnDisk:
+                if not last:
+                    raise
+        return change
 
     async def check(self, change: ConfigChange) -> None:
         """Ask OpenSSH about the change without saving it; raises what `save` does before."""
@@ -214,9 +234,15 @@ class _Trial:
             oracle.ask(None, alias, lines),
             oracle.differing(self.asked_before, self.asked_after, self.others),
         )
+        if "jumphost loop" in alone.words + found.words:
+            raise Refused(
+                f"The jump hosts of {alias} lead in a circle: {alias} → {alias}.",
+                hint="Take another jump host, or ProxyJump none.",
+            )
         if not alone.good:
             raise UsageError(
-                "ssh does not take these values: nothing was saved.", self._words(alone)
+                "ssh does not take these values: nothing was saved.",
+                re.sub(r"(?m)^command-line:? line 0: ", "", alone.words),
             )
         if not new.good:
             raise self._refused_by_ssh(old, new)

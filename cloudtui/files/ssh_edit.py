@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cloudtui.files import paths
 from cloudtui.files.ssh_document import (
+    COMMANDS,
     Block,
     Document,
     Line,
@@ -213,12 +214,13 @@ class _Edits:
             if found is None:
                 number = 0
             path, block = self.mine[number]
+            if found and _same(found[1], value):
+                continue
             if not _alone(block, self.name):
-                if found is None or found[1].value != value:
-                    overrides.setdefault(number, []).append((keyword, value))
+                overrides.setdefault(number, []).append((keyword, value))
             elif found is None:
                 self._append(path, block, keyword, value)
-            elif found[1].value != value and words(found[1].value) != words(value):
+            else:
                 index, line = found
                 self._replace(path, index, [_body(line.with_value(value))])
         for number in sorted(split | overrides.keys()):
@@ -318,6 +320,13 @@ class _Edits:
             if data != self.tree.documents[path].data:
                 plan[path] = data
         return plan
+
+
+def _same(line: Line, value: bytes) -> bool:
+    """Whether a line says this value already, however it is quoted."""
+    if line.keyword in COMMANDS:
+        return line.value == value
+    return words(line.value) == words(value)
 
 
 def _body(line: Line) -> bytes:

@@ -59,7 +59,7 @@ def save(main: Path, change: ConfigChange) -> None:
     with _refusals(main):
         folder = backup_dir()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _lock(folder / "lock"):
+        with locked(folder / "lock"):
             _unchanged(main, change)
             _write(main, change, folder)
 
@@ -175,7 +175,8 @@ def _write(main: Path, change: ConfigChange, folder: Path) -> None:
             shutil.rmtree(kept, ignore_errors=True)
         raise
     for parent in {target.parent for _, target in done}:
-        _sync(parent)
+        with contextlib.suppress(OSError):
+            _sync(parent)
     if change.undoes:
         shutil.rmtree(folder / change.undoes, ignore_errors=True)
     for old in _backups(folder)[:-KEPT]:
@@ -278,7 +279,7 @@ def _sync(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """One save at a time, of all cloudtui processes of the user."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

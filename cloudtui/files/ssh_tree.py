@@ -270,27 +270,34 @@ class _Reader:
             path = paths.expanded(decoded(word))
             if not path.is_absolute():
                 path = paths.ssh_dir() / path
-            pattern = str(path)
+            # glob(3) takes a backslash as an escape, Python a bracket.
+            pattern = re.sub(
+                r"\\(.)", lambda found: glob.escape(found[1]), str(path).removesuffix("\\")
+            )
             try:
                 found = set(glob.glob(pattern))  # noqa: PTH207 - Path.glob takes no absolute pattern
+                for real, data in self._planned.items():
+                    if data is None:
+                        found = {name for name in found if Path(os.path.realpath(name)) != real}
+                    else:
+                        found |= _as_named(real, pattern)
             except (OSError, ValueError, re.error):
                 continue
-            for real, data in self._planned.items():
-                if data is None:
-                    found = {name for name in found if Path(os.path.realpath(name)) != real}
-                elif name := _as_named(real, pattern):
-                    found.add(name)
             yield from map(Path, sorted(found, key=encoded))
 
 
-def _as_named(real: Path, pattern: str) -> str:
-    """The name under which a glob would find a planned file that is not there yet, or empty."""
+def _as_named(real: Path, pattern: str) -> set[str]:
+    """The names under which a glob would find a planned file that is not there yet."""
+    plain = re.sub(r"\[([*?[])\]", r"\1", pattern)
+    if not glob.has_magic(re.sub(r"\[[*?[]\]", "", pattern)):
+        return {plain} if os.path.realpath(plain) == str(real) else set()
     folder, _, last = pattern.rpartition("/")
-    if os.path.realpath(folder) != str(real.parent) or glob.has_magic(folder):
-        return ""
-    if real.name.startswith(".") and not last.startswith("."):
-        return ""
-    return f"{folder}/{real.name}" if fnmatch.fnmatchcase(real.name, last) else ""
+    if not fnmatch.fnmatchcase(real.name, last) or (
+        real.name.startswith(".") and not last.startswith(".")
+    ):
+        return set()
+    folders = glob.glob(folder) if glob.has_magic(folder) else [folder]  # noqa: PTH207
+    return {f"{one}/{real.name}" for one in folders if os.path.realpath(one) == str(real.parent)}
 
 
 def _too_deep(chain: tuple[Path, ...]) -> str:
