@@ -95,7 +95,7 @@ def _row(row: HostRow) -> dict[str, object]:
 
 async def _add(bench: Workbench, words: argparse.Namespace) -> int:
     instance = await bench.inventory.find(words.name)
-    planned = await bench.hosts.plan_add(
+    draft = await bench.hosts.draft(
         instance,
         alias=words.alias,
         user=words.user or "",
@@ -104,6 +104,7 @@ async def _add(bench: Workbench, words: argparse.Namespace) -> int:
         jump=words.jump or "",
         private=words.private,
     )
+    planned = await bench.hosts.plan(draft)
     if planned.change.empty:
         output.narrate(f"{planned.alias} is in the ssh config as it should be.")
     else:

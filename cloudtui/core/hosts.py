@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from cloudtui.core.connections import Connections
 from cloudtui.core.events import (
-    Event,
     Events,
     HostsChanged,
     HostsState,
-    InventoryChanged,
     InventoryState,
-    Note,
-    Noted,
-    Severity,
 )
+from cloudtui.core.host_healing import Healing
 from cloudtui.core.inventory import Inventory
 from cloudtui.core.sessions import READ_ONLY
 from cloudtui.core.ssh_entries import SshEntries
-from cloudtui.core.tasks import cancel, keep
 from cloudtui.files import host_homes, identity_files, ssh_config
 from cloudtui.files.paths import ssh_dir
 from cloudtui.files.settings import Settings
-from cloudtui.model.errors import CloudtuiError, Refused, UsageError
+from cloudtui.model.errors import Refused, UsageError
 from cloudtui.model.host_drift import (
     ENDED,
     Home,
@@ -37,18 +32,14 @@ from cloudtui.model.host_drift import (
     address_for,
     alias_for,
     alias_problem,
-    heals_by_itself,
     row_of,
     survey,
     wanted_values,
 )
-from cloudtui.model.host_entry import ChangedOnDisk, ConfigChange, HostEntry
+from cloudtui.model.host_entry import ConfigChange, HostEntry
 from cloudtui.model.instance import Instance
 from cloudtui.model.place import Place
 from cloudtui.model.remote import Route
-
-GAP = 0.3
-"""At least so many seconds lie between two looks at the ssh config because machines changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +58,18 @@ class Planned:
         return self.before is not None and not self.before.ours
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An entry of an instance as it would be written, before it is planned."""
+
+    alias: str
+    values: Mapping[str, str | None]
+    instance: Instance
+    before: HostEntry | None = None
+
+
 class Hosts:
-    """Keeps `state` as long as `start` was called; the command line asks for it with `look`."""
+    """`state` is as of the last `look`; the console's `healing` looks whenever machines change."""
 
     def __init__(
         self,
@@ -86,22 +87,10 @@ class Hosts:
         self._read_only = read_only
         self.entries = SshEntries(settings.ssh_config or ssh_dir() / "config")
         self.state = HostsState()
-        self._made_here: set[str] = set()
-        self._told: set[tuple[str, str]] = set()
-        self._seen: object = None
-        self._wake = asyncio.Event()
-        self._keeper: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Follow the machines from now on: heal what may be healed, tell of the rest."""
-        if self._keeper is None:
-            self._end = self._events.listen(self._hear)
-            self._keeper = keep(self._keep(), "hosts")
+        self.healing = Healing(self, inventory, events, settings.heal_hosts, read_only=read_only)
 
     async def close(self) -> None:
-        if self._keeper:
-            self._end()
-            await cancel(self._keeper)
+        await self.healing.close()
 
     async def load(self) -> HostsState:
         """List the machines once and look at the entries."""
@@ -113,7 +102,7 @@ class Hosts:
         """The entries as they are now, each beside its instance."""
         entries = await self.entries.entries()
         state = self._inventory.state
-        rows = await asyncio.to_thread(self._survey, entries, state)
+        rows = await asyncio.to_thread(self.survey, entries, state)
         state_now = HostsState(rows, looked=True)
         if state_now != self.state:
             self.state = state_now
@@ -122,7 +111,7 @@ class Hosts:
 
     # Plans
 
-    async def plan_add(
+    async def draft(
         self,
         instance: Instance,
         *,
@@ -132,32 +121,24 @@ class Hosts:
         port: int = 0,
         jump: str = "",
         private: bool = False,
-    ) -> Planned:
+    ) -> Draft:
         """The entry of an instance: a new one, or the one it has brought up to date.
 
         Of an entry that is there only what is missing or wrong changes, and what is named here.
 
         Raises:
-            Refused: read-only mode, no address, the alias is another living instance's, or the
-                config cannot be read.
-            UsageError: the alias or a value cannot be written in an ssh config.
+            Refused: no address, or the alias is another living instance's.
+            UsageError: the alias cannot be written in an ssh config.
         """
-        self._may_change()
         rows = (await self.look()).rows
         alias = alias or alias_for(instance, rows)
         if problem := alias_problem(alias):
             raise UsageError(problem, hint="Name another with --alias.")
         row = next((r for r in rows if r.entry.alias == alias), None)
-        other = row.instance if row else None
-        if other and other.id != instance.id and other.state not in ENDED:
-            raise Refused(
-                f"The entry {alias} is that of {other.label}.",
-                row.entry.where if row else "",
-                f"Give {instance.label} another name, or remove the entry first: "
-                f"cloudtui hosts rm {alias}",
-            )
+        if row:
+            _may_be(row, instance)
         has = row.entry if row else None
-        address = self._address(instance, row, private, jump)
+        address = _address(instance, row, private, jump)
         route = await self._connections.route(instance, address=address)
         found = key or await self._connections.key_file(instance)
         values = wanted_values(
@@ -171,18 +152,25 @@ class Hosts:
         if has:
             given = {"User": user, "IdentityFile": key, "Port": port, "ProxyJump": jump}
             values = await self._missing(has, values, {k for k, v in given.items() if v})
-        return Planned(alias, await self.entries.put(alias, values), instance, has)
+        return Draft(alias, values, instance, has)
 
-    def _address(self, instance: Instance, row: HostRow | None, private: bool, jump: str) -> str:
-        """An entry of the instance goes on with the kind of address it has, unless told."""
-        has = row.entry if row and row.instance and row.instance.id == instance.id else None
-        if has and row and not private:
-            if row.address:
-                return row.address
-            if has.get("HostName") and not row.has(Kind.NO_ADDRESS):
-                return has.get("HostName")
-        jumps = jump or (has.get("ProxyJump") if has else "")
-        return address_for(instance, private=private, jump="" if jumps == "none" else jumps)
+    async def plan(self, draft: Draft) -> Planned:
+        """What the draft changes in the ssh config.
+
+        Raises:
+            Refused: read-only mode, the alias is another living instance's, or the config cannot
+                be read.
+            UsageError: the alias or a value cannot be written in an ssh config.
+        """
+        self._may_change()
+        alias, instance = draft.alias, draft.instance
+        if problem := alias_problem(alias):
+            raise UsageError(problem)
+        row = next((r for r in (await self.look()).rows if r.entry.alias == alias), None)
+        if row:
+            _may_be(row, instance)
+        change = await self.entries.put(alias, draft.values)
+        return Planned(alias, change, instance, row.entry if row else None)
 
     async def _missing(
         self, has: HostEntry, values: Mapping[str, str | None], given: set[str]
@@ -212,7 +200,7 @@ class Hosts:
 
         Raises:
             NotFound: there is no such entry.
-            UsageError, Refused: as `plan_add`.
+            UsageError, Refused: as `plan`.
         """
         self._may_change()
         row = row_of(alias, (await self.look()).rows)
@@ -296,90 +284,10 @@ class Hosts:
         """
         await self._connections.get(instance)
 
-    async def heal(self, fresh: Iterable[Instance] = ()) -> None:
-        """Bring entries in step after a change that cloudtui itself made to these machines."""
-        fresh = tuple(fresh)
-        self._made_here.update(instance.id for instance in fresh)
-        known = {instance.id: instance for instance in fresh}
-        entries = await self.entries.entries()
-        state = self._inventory.state
-        instances = tuple(known.pop(i.id, i) for i in state.instances)
-        state = replace(state, instances=(*instances, *known.values()))
-        rows = await asyncio.to_thread(self._survey, entries, state)
-        await self._heal([r for r in rows if r.instance and r.instance.id in self._made_here])
-
-    # Following the machines
-
-    def _hear(self, event: Event) -> None:
-        if isinstance(event, InventoryChanged):
-            self._wake.set()
-
-    async def _keep(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            state = self._inventory.state
-            seen = _facts(state)
-            if seen != self._seen:
-                self._seen = seen
-                rows = (await self.look()).rows
-                await self._heal(rows)
-                self._tell_gone(rows)
-            await asyncio.sleep(GAP)
-
-    async def _heal(self, rows: Sequence[HostRow]) -> None:
-        setting = self._settings.heal_hosts
-        for row in rows:
-            if not row.address or row.instance is None:
-                continue
-            made_here = row.instance.id in self._made_here | self._inventory.followed
-            if not self._read_only and heals_by_itself(row, setting, made_here=made_here):
-                await self._heal_row(row)
-            elif setting != "never":
-                self._say_once(
-                    row,
-                    f"{row.instance.label} is at {row.address} now; the ssh entry "
-                    f"{row.entry.alias} says {row.entry.get('HostName') or 'nothing'}.",
-                    f"{row.entry.where}. Correct it: 5, then y; or "
-                    f"cloudtui hosts sync {row.entry.alias}",
-                )
-
-    async def _heal_row(self, row: HostRow) -> None:
-        if (row.entry.alias, row.address) in self._told:
-            return
-        was = row.entry.get("HostName") or "nothing"
-        try:
-            try:
-                await self.save(await self.plan_heal(row))
-            except ChangedOnDisk:  # by somebody else in this moment
-                await self.save(await self.plan_heal(row))
-        except CloudtuiError as error:
-            detail = "\n".join(part for part in (error.title, error.detail, error.hint) if part)
-            self._say_once(
-                row, f"The ssh entry {row.entry.alias} still has the address {was}.", detail
-            )
-        else:
-            text = f"The ssh entry {row.entry.alias} has the address {row.address} now, not {was}."
-            self._events.emit(Noted(Note(text, detail=str(row.entry.file))))
-
-    def _tell_gone(self, rows: Sequence[HostRow]) -> None:
-        for row in rows:
-            if row.has(Kind.GONE) and row.instance:
-                self._say_once(
-                    row,
-                    f"{row.instance.label} is {row.instance.state.value}; its ssh entry "
-                    f"{row.entry.alias} can be removed.",
-                    f"5, then y; or cloudtui hosts sync {row.entry.alias}",
-                )
-
-    def _say_once(self, row: HostRow, text: str, detail: str) -> None:
-        if (row.entry.alias, row.address) not in self._told:
-            self._told.add((row.entry.alias, row.address))
-            self._events.emit(Noted(Note(text, Severity.WARNING, detail)))
-
     # What is known
 
-    def _survey(self, entries: Sequence[HostEntry], state: InventoryState) -> tuple[HostRow, ...]:
+    def survey(self, entries: Sequence[HostEntry], state: InventoryState) -> tuple[HostRow, ...]:
+        """Each entry beside its instance; reads files, so for a thread."""
         values = (v for e in entries for name, v in e.values if name.lower() == "identityfile")
         world = World(
             instances=[i for i in state.instances if not state.dimmed(i)],
@@ -409,6 +317,30 @@ class Hosts:
             raise Refused(READ_ONLY, hint="Leave out --read-only to change the ssh config.")
 
 
+def _may_be(row: HostRow, instance: Instance) -> None:
+    """Raises Refused when the entry is that of another living instance."""
+    other, alias = row.instance, row.entry.alias
+    if other and other.id != instance.id and other.state not in ENDED:
+        raise Refused(
+            f"The entry {alias} is that of {other.label}.",
+            row.entry.where,
+            f"Give {instance.label} another name, or remove the entry first: "
+            f"cloudtui hosts rm {alias}",
+        )
+
+
+def _address(instance: Instance, row: HostRow | None, private: bool, jump: str) -> str:
+    """An entry of the instance goes on with the kind of address it has, unless told."""
+    has = row.entry if row and row.instance and row.instance.id == instance.id else None
+    if has and row and not private:
+        if row.address:
+            return row.address
+        if has.get("HostName") and not row.has(Kind.NO_ADDRESS):
+            return has.get("HostName")
+    jumps = jump or (has.get("ProxyJump") if has else "")
+    return address_for(instance, private=private, jump="" if jumps == "none" else jumps)
+
+
 def _listed(state: InventoryState) -> frozenset[Home]:
     """The accounts and regions whose rows are complete and of this run."""
     old = state.unconfirmed | {place for place, _ in state.errors}
@@ -417,13 +349,3 @@ def _listed(state: InventoryState) -> frozenset[Home]:
         for place in state.listed
         if not old & {place, Place(place.profile)} and (who := state.identities.get(place.profile))
     )
-
-
-def _facts(state: InventoryState) -> object:
-    """What entries depend on; equal while nothing of it changed."""
-    machines = tuple(
-        (i.id, i.name, i.state, i.public_ip, i.ipv6, i.private_ip)
-        for i in state.instances
-        if not state.dimmed(i)
-    )
-    return machines, _listed(state)

@@ -9,10 +9,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cloudtui.core.events import Event, Noted
+from cloudtui.core.hosts import Planned
 from cloudtui.core.workbench import Workbench
 from cloudtui.files.settings import Settings
 from cloudtui.model.errors import HostKeyChanged, NotFound, Refused, UsageError
@@ -111,15 +113,14 @@ async def working(
         yield bench
 
 
-async def add(bench: Workbench, net: Net, name: str = "bert-gpu", **more: object) -> Instance:
+async def plan_add(bench: Workbench, instance: Instance, **more: Any) -> Planned:
+    return await bench.hosts.plan(await bench.hosts.draft(instance, **more))
+
+
+async def add(bench: Workbench, net: Net, name: str = "bert-gpu", **more: Any) -> Instance:
     instance = await bench.inventory.find(name)
     sshd = net.lab.sshd
-    planned = await bench.hosts.plan_add(
-        instance,
-        user=sshd.user,
-        key=sshd.key,
-        **more,  # type: ignore[arg-type]
-    )
+    planned = await plan_add(bench, instance, user=sshd.user, key=sshd.key, **more)
     await bench.hosts.save(planned)
     return instance
 
@@ -154,7 +155,7 @@ async def test_after_an_add_plain_ssh_asks_nothing_and_goes_on_so_after_a_stop(n
         await bench.hosts.meet(await add(bench, net))
         assert net.ssh("bert-gpu", "true") == QUIET
         bench.inventory.start()
-        bench.hosts.start()
+        bench.hosts.healing.start()
         new = net.new_address(net.lab.gpu)
         assert net.ssh("bert-gpu", "true") != QUIET
         bench.inventory.refresh()
@@ -215,7 +216,7 @@ class TestOwnEntry:
     async def test_it_is_edited_in_place_and_taken_back(self, net: Net) -> None:
         before = net.config.read_text()
         async with working(net) as bench:
-            planned = await bench.hosts.plan_add(await bench.inventory.find("bert-gpu"))
+            planned = await plan_add(bench, await bench.inventory.find("bert-gpu"))
             assert planned.in_place
             address = net.address(net.lab.gpu)
             assert f"+  HostName {address}   # old" in planned.change.diff
@@ -228,11 +229,24 @@ class TestOwnEntry:
             await bench.hosts.save(await bench.hosts.plan_undo())
         assert net.config.read_text() == before
 
+    async def test_what_it_says_is_not_said_again(self, net: Net) -> None:
+        net.lab.launch("etl-box", KeyName=net.lab.sshd.key.name)
+        net.config.write_text(net.config.read_text().replace("bert-gpu", "etl-box"))
+        async with working(net) as bench:
+            box = await bench.inventory.find("etl-box")
+            assert await bench.connections.key_file(box)
+            planned = await plan_add(bench, box)
+            names = {name for name, _ in planned.change.wanted}
+            assert names == {"HostName", "HostKeyAlias"}
+            net.config.write_text("Host etl-box\n  User ann\n")
+            names = {name for name, _ in (await plan_add(bench, box)).change.wanted}
+            assert names == {"HostName", "HostKeyAlias", "IdentityFile"}
+
     async def test_it_is_offered_and_not_healed(self, net: Net) -> None:
         before = net.config.read_text()
         async with working(net) as bench:
             bench.inventory.start()
-            bench.hosts.start()
+            bench.hosts.healing.start()
             await told(bench, "the ssh entry bert-gpu says 203.0.113.9")
             found = await row(bench)
             assert found.address == net.address(net.lab.gpu)
@@ -245,7 +259,7 @@ class TestOwnEntry:
     async def test_it_is_healed_by_the_setting(self, net: Net) -> None:
         async with working(net, heal="always") as bench:
             bench.inventory.start()
-            bench.hosts.start()
+            bench.hosts.healing.start()
             await told(bench, "has the address")
             assert (await row(bench)).entry.instance_id == net.lab.gpu
 
@@ -254,11 +268,11 @@ async def test_what_cloudtui_changed_itself_is_healed_though_the_setting_asks(ne
     async with working(net, heal="ask") as bench:
         instance = await add(bench, net)
         new = net.new_address(net.lab.gpu)
-        await bench.hosts.heal()
+        await bench.hosts.healing.heal(())
         assert (await row(bench)).address == new
         now = bench.inventory.by_id(instance.id)
         assert now
-        await bench.hosts.heal([now])
+        await bench.hosts.healing.heal([now])
         assert (await row(bench)).drifts == ()
 
 
@@ -270,8 +284,9 @@ async def test_nothing_is_healed(net: Net, heal: str, read_only: bool) -> None:
     async with working(net, heal=heal, read_only=read_only) as bench:
         found = await row(bench)
         assert found.instance
-        await bench.hosts.heal([found.instance])
+        await bench.hosts.healing.heal([found.instance])
         assert (await row(bench)).address == new
+        assert bench.notes == []
         await bench.hosts.meet(found.instance)  # the id leads to where the machine is now
         if read_only:
             with pytest.raises(Refused, match="read-only"):
@@ -284,7 +299,7 @@ async def test_a_terminated_instance_is_marked_told_and_offered_for_removal(net:
     async with working(net) as bench:
         await add(bench, net)
         bench.inventory.start()
-        bench.hosts.start()
+        bench.hosts.healing.start()
         net.lab.ec2.terminate_instances(InstanceIds=[net.lab.gpu])
         bench.inventory.refresh()
         await told(bench, "can be removed")
@@ -319,13 +334,13 @@ async def test_without_a_public_address_it_is_said_what_to_do(net: Net) -> None:
         instance = await bench.inventory.find("bert-gpu")
         hidden = replace(instance, public_ip="", public_dns="")
         with pytest.raises(Refused, match="no public address") as caught:
-            await bench.hosts.plan_add(hidden)
+            await plan_add(bench, hidden)
         assert "Elastic IP" in caught.value.hint
-        planned = await bench.hosts.plan_add(hidden, jump="ann@bastion")
+        planned = await plan_add(bench, hidden, jump="ann@bastion")
         wanted = dict(planned.change.wanted)
         assert wanted["HostName"] == instance.private_ip
         assert wanted["ProxyJump"] == "ann@bastion"
-        planned = await bench.hosts.plan_add(instance, private=True)
+        planned = await plan_add(bench, instance, private=True)
         assert dict(planned.change.wanted)["HostName"] == instance.private_ip
 
 
@@ -335,10 +350,10 @@ async def test_an_alias_of_another_living_instance_is_refused_and_not_taken(net:
         await add(bench, net, alias="box")
         other = await bench.inventory.find("etl-box")
         with pytest.raises(Refused, match=r"box is that of bert-gpu"):
-            await bench.hosts.plan_add(other, alias="box")
+            await plan_add(bench, other, alias="box")
         with pytest.raises(UsageError, match="scp"):
-            await bench.hosts.plan_add(other, alias="a:b")
-        again = await bench.hosts.plan_add(await bench.inventory.find("bert-gpu"))
+            await plan_add(bench, other, alias="a:b")
+        again = await plan_add(bench, await bench.inventory.find("bert-gpu"))
         assert again.alias == "box"
         assert again.change.empty
 
