@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import events
 from textual.app import App, InvalidThemeError, SuspendNotSupported
 from textual.binding import Binding, BindingType
+from textual.driver import Driver
 from textual.message import Message
 from textual.screen import Screen
 from textual.worker import WorkerFailed
@@ -117,6 +118,15 @@ class CloudtuiApp(MachineViews, PlaceViews, App[int], inherit_bindings=False):
         return dict(themes.VARIABLES)
 
     def get_default_screen(self) -> Screen[None]:
+    def get_driver_class(self) -> type[Driver]:
+        """The platform's, with exact keys where that is a terminal of Unix."""
+        found = super().get_driver_class()
+        if found.__name__ != "LinuxDriver":
+            return found
+        from cloudtui.ui.terminal import TerminalDriver
+
+        return TerminalDriver
+
         return MachinesScreen()
 
     def on_mount(self) -> None:

@@ -35,6 +35,8 @@ _NAMED = {
     "print_screen": "PRINT_SCREEN",
     "scroll_lock": "SCROLL_LOCK",
     "kp_begin": "NUMPAD_BEGIN",
+    "kp_pageup": "NUMPAD_PAGE_UP",
+    "kp_pagedown": "NUMPAD_PAGE_DOWN",
     "`": "BACKQUOTE",
     "\\": "BACKSLASH",
     "[": "BRACKET_LEFT",
@@ -51,7 +53,18 @@ _NAMED |= {str(digit): f"DIGIT_{digit}" for digit in range(10)}
 _NAMED |= {letter.lower(): letter for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 _NAMED |= {f"f{number}": f"F{number}" for number in range(1, 26)}
 
+_NAMED |= {f"kp_{digit}": f"NUMPAD_{digit}" for digit in range(10)}
+_NAMED |= {
+    f"kp_{name}": f"NUMPAD_{name.upper()}"
+    for name in (
+        *("decimal", "divide", "multiply", "subtract", "add", "enter", "equal", "separator"),
+        *("left", "right", "up", "down", "home", "end", "insert", "delete"),
+    )
+}
+
 _ENHANCED = re.compile(rb"\x1b\[(?:27;\d+;\d+~|\d+;\d+u)")
+_F3 = re.compile(rb"\x1b\[13;(\d+)~")
+"""F3 as kitty writes it, not to look like a report of the cursor; xterm does not mind."""
 _SAME_AS_CTRL = {"i": b"\t", "m": b"\r", "[": b"\x1b", "@": b"\0", "?": b"\x7f"}
 
 _BUTTONS = {
@@ -96,6 +109,8 @@ class InputEncoder:
         if key.text and not (kitty or key.ctrl or key.alt or key.super):
             return key.text.encode()
         found = self._encode_key(key)
+        if not kitty and key.name == "f3" and (held := _F3.fullmatch(found)):
+            return b"\x1b[1;%sR" % held[1]
         if kitty or not _ENHANCED.fullmatch(found) or self._modifies_other_keys():
             return found
         return self._plain_key(key)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.cells import cell_len
 from textual import events
-from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
-from textual._xterm_parser import XTermParser
+from textual.message import Message
 
-from cloudtui.ui.widgets.pane_keys import ALT_KEYS, normal_name, shown_name, terminal_key
+from cloudtui.ui.keyboard import KeyParser
+from cloudtui.ui.widgets.pane_keys import key_name, normal_name, pressed, shown_name, terminal_key
 from cloudtui.vt.engine import Engine, Key, load
 
 BYTES = [
@@ -19,7 +21,7 @@ BYTES = [
     b"\x7f",
     *(bytes([code]) for code in range(0x20, 0x7F)),
     *("é中ß€".encode()[at : at + size] for at, size in ((0, 2), (2, 3), (5, 2), (7, 3))),
-    *(b"\x1b" + bytes([code]) for code in range(0x20, 0x7F) if chr(code) not in "[O"),
+    *(b"\x1b" + bytes([code]) for code in range(0x20, 0x7F)),
     *(b"\x1b" + bytes([code]) for code in range(0x01, 0x1B)),
     b"\x1b\x7f",
     *(b"\x1b[" + letter for letter in (b"A", b"B", b"C", b"D", b"H", b"F")),
@@ -28,9 +30,14 @@ BYTES = [
     *(b"\x1b[%d;%d~" % (number, mod) for number in (2, 3, 5, 6) for mod in range(2, 9)),
     *(b"\x1bO" + letter for letter in (b"P", b"Q", b"R", b"S")),
     *(b"\x1b[%d~" % number for number in (15, 17, 18, 19, 20, 21, 23, 24)),
-    *(b"\x1b[1;%d%c" % (mod, letter) for mod in (2, 3, 5) for letter in b"PQS"),
-    *(b"\x1b[%d;5~" % number for number in (15, 17, 18, 19, 20, 21, 23, 24)),
+    *(b"\x1b[1;%d%c" % (mod, letter) for mod in range(2, 9) for letter in b"PQRS"),
+    *(b"\x1b[%d;%d~" % (n, mod) for n in (15, 17, 18, 19, 20, 21, 23, 24) for mod in range(2, 9)),
+    *(b"\x1b[%d~" % number for number in (25, 26, 28, 29, 31, 32, 33, 34)),
     b"\x1b[Z",
+    b"\x1b",
+    b"\x1b\xc3\xa9",
+    b"\x1b\x1b[A",
+    b"\x1bOP\x1b[1;2Ra",
 ]
 
 KITTY = [
@@ -53,6 +60,17 @@ KITTY = [
     (b"\x1b[32;5u", b"\x00"),
     (b"\x1b[1;5A", b"\x1b[1;5A"),
     (b"\x1b[57441u", b""),
+    (b"\x1b[97:65;2;65u", b"A"),
+    (b"\x1b[1089::99;5u", b"\x03"),
+    (b"\x1b[1089::99;3u", b"\x1bc"),
+    (b"\x1b[97;1:3u", b""),
+    (b"\x1b[97;1:2;97u", b"a"),
+    (b"\x1b[0;;20013:25991u", "中文".encode()),
+    (b"\x1b[57400;;49u", b"1"),
+    (b"\x1b[57417u", b"\x1b[D"),
+    (b"\x1b[13;2~", b"\x1b[1;2R"),
+    (b"\x1b[27;5;105~", b"\t"),
+    (b"\x1b[97;3;229u", "å".encode()),
 ]
 
 
@@ -63,49 +81,75 @@ def engine() -> Iterator[Engine]:
     made.close()
 
 
-@pytest.fixture
-def alt_keys() -> Iterator[None]:
-    ALT_KEYS.use()
-    yield
-    ALT_KEYS.restore()
+def read(sent: bytes) -> list[Message]:
+    """What the parser makes of it once nothing more comes."""
+    parser = KeyParser()
+    found = list(parser.feed(sent.decode()))
+    while parser.patience is not None:
+        found += parser.tick()
+    return found
 
 
-def through(engine: Engine, pressed: bytes) -> bytes:
+def through(engine: Engine, sent: bytes) -> bytes:
     found = b""
-    for message in XTermParser().feed(pressed.decode()):
+    for message in read(sent):
         assert isinstance(message, events.Key)
-        key = terminal_key(message.key, message.character)
+        key = pressed(message)
         found += b"" if key is None else engine.encode_key(key)
     return found
 
 
-@pytest.mark.usefixtures("alt_keys")
-@pytest.mark.parametrize("pressed", BYTES, ids=repr)
-def test_bytes_of_a_keyboard_come_out_the_same(engine: Engine, pressed: bytes) -> None:
-    assert through(engine, pressed) == pressed
+@pytest.mark.parametrize("sent", BYTES, ids=repr)
+def test_bytes_of_a_keyboard_come_out_the_same(engine: Engine, sent: bytes) -> None:
+    assert through(engine, sent) == sent
 
 
-@pytest.mark.usefixtures("alt_keys")
-@pytest.mark.parametrize(("pressed", "expected"), KITTY, ids=repr)
-def test_kitty_keys_reach_a_plain_program(engine: Engine, pressed: bytes, expected: bytes) -> None:
-    assert through(engine, pressed) == expected
+@pytest.mark.parametrize(("sent", "expected"), KITTY, ids=repr)
+def test_kitty_keys_reach_a_plain_program(engine: Engine, sent: bytes, expected: bytes) -> None:
+    assert through(engine, sent) == expected
 
 
-@pytest.mark.usefixtures("alt_keys")
-def test_kitty_keys_reach_a_kitty_program(engine: Engine) -> None:
-    engine.feed(b"\x1b[>1u")
-    for pressed in (b"\x1b[105;5u", b"\x1b[13;2u", b"\x1b[46;3u", b"\x1b[27u"):
-        assert through(engine, pressed) == pressed
+@pytest.mark.parametrize(
+    ("asked", "sent"),
+    [
+        (1, [b"\x1b[105;5u", b"\x1b[13;2u", b"\x1b[46;3u", b"\x1b[27u", b"\x1b[57414u"]),
+        (5, [b"\x1b[97:65;4u", b"\x1b[46;6u"]),
+        (8, [b"\x1b[97u", b"\x1b[46;2u", b"\x1b[32u", b"\x1b[13u", b"\x1b[57376u"]),
+        (29, [b"\x1b[97:65;2;65u", b"\x1b[46:62;2;62u", b"\x1b[57400;;49u", b"\x1b[9;2u"]),
+    ],
+)
+def test_kitty_keys_reach_a_program_that_asked(
+    engine: Engine, asked: int, sent: list[bytes]
+) -> None:
+    engine.feed(b"\x1b[>%du" % asked)
+    assert [through(engine, each) for each in sent] == sent
 
 
-def test_the_table_is_as_it_was_after_a_pane() -> None:
-    before = dict(ANSI_SEQUENCES_KEYS)
-    ALT_KEYS.use()
-    ALT_KEYS.use()
-    assert before != ANSI_SEQUENCES_KEYS
-    ALT_KEYS.restore()
-    ALT_KEYS.restore()
-    assert before == ANSI_SEQUENCES_KEYS
+def test_the_console_has_textual_s_names() -> None:
+    names = [
+        m.key for m in read(b"\x1bb\x1b[1;2R\x1b[97:65;2;65u\x08") if isinstance(m, events.Key)
+    ]
+    assert names == ["ctrl+left", "shift+f3", "A", "backspace"]
+
+
+def test_a_leader_with_alt_is_known() -> None:
+    for sent, name in ((b"\x1bb", "alt+b"), (b"\x1b[46;3u", "alt+full_stop"), (b"\x1b", "escape")):
+        (event,) = read(sent)
+        assert isinstance(event, events.Key)
+        assert key_name(event) == name
+
+
+@given(st.binary(max_size=40))
+def test_no_bytes_stop_the_reading(sent: bytes) -> None:
+    text = sent.decode("latin-1")
+    parser = KeyParser()
+    for message in parser.feed("\x1b[" + text):
+        assert isinstance(message, Message)
+
+
+@given(st.from_regex(r"\x1b\[[0-9:;]{0,20}[u~A-S]", fullmatch=True))
+def test_no_sequence_of_a_terminal_stops_the_reading(sent: str) -> None:
+    read(sent.encode())
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from cloudtui.ui.screens.workspace_hearing import Hearing
 from cloudtui.ui.screens.workspace_tabs import TabBar
 from cloudtui.ui.widgets import pane_messages as said
 from cloudtui.ui.widgets.frame import Footer
-from cloudtui.ui.widgets.pane_keys import normal_name
+from cloudtui.ui.widgets.pane_keys import key_name, normal_name
 from cloudtui.ui.widgets.splits import Splits
 from cloudtui.ui.widgets.splits_frame import PaneFrame
 from cloudtui.ui.widgets.splits_target import Target
@@ -196,7 +196,7 @@ class WorkspaceScreen(Hearing):
             event.stop()
             event.prevent_default()
             self._do_leader(event.key)
-        elif event.key == normal_name(self.workbench.settings.leader):
+        elif key_name(event) == normal_name(self.workbench.settings.leader):
             self._leading = True
             event.stop()
         elif self.frame and (

@@ -19,7 +19,7 @@ from cloudtui.ui.widgets.pane_channel import Opener, PaneChannel, PaneEnd
 from cloudtui.ui.widgets.pane_clock import PaintClock
 from cloudtui.ui.widgets.pane_feed import Feeder
 from cloudtui.ui.widgets.pane_hands import PaneHands
-from cloudtui.ui.widgets.pane_keys import ALT_KEYS, normal_name, terminal_key
+from cloudtui.ui.widgets.pane_keys import key_name, normal_name, pressed
 from cloudtui.ui.widgets.pane_modes import LinkList, PasteQuestion
 from cloudtui.ui.widgets.pane_reading import Reading
 from cloudtui.ui.widgets.pane_words import leader_line, scrollback_line
@@ -108,7 +108,6 @@ class Pane(PaneHands, can_focus=True):
         self._take_room()
 
     async def on_unmount(self) -> None:
-        ALT_KEYS.restore()
         self._leaving = True
         self._feeder.stop()
         self._clock.stop()
@@ -271,8 +270,6 @@ class Pane(PaneHands, can_focus=True):
             self._patience.stop()
         if state in ("open", "ended", "frozen"):
             self._words = None
-        if state not in ("open", "frozen"):
-            ALT_KEYS.restore()
         self.refresh()
 
     def _say_connecting(self) -> None:
@@ -392,7 +389,7 @@ class Pane(PaneHands, can_focus=True):
         )
 
     async def on_key(self, event: events.Key) -> None:
-        if self._mode is not None or self._leading or event.key == self.leader:
+        if self._mode is not None or self._leading or key_name(event) == self.leader:
             event.stop()
             event.prevent_default()
             await self._own_key(event)
@@ -422,7 +419,7 @@ class Pane(PaneHands, can_focus=True):
 
     async def _after_leader(self, event: events.Key) -> None:
         engine = self._engine
-        if event.key == self.leader:
+        if key_name(event) == self.leader:
             self._send_key(event)
         elif event.key == "d":
             await self.leave()
@@ -440,13 +437,13 @@ class Pane(PaneHands, can_focus=True):
             self.post_message(self.LeaderKey(self, event.key))
 
     def _send_key(self, event: events.Key) -> None:
-        key = terminal_key(event.key, event.character)
+        key = pressed(event)
         if key is not None and self.state == "open":
             self._give(key)
 
     def type_ahead(self, event: events.Key) -> None:
         """A key typed before the pane has the focus; it reaches the program when it is open."""
-        key = terminal_key(event.key, event.character)
+        key = pressed(event)
         if self.state == "open":
             self._send_key(event)
         elif key is not None and self._engine is not None:
@@ -460,12 +457,9 @@ class Pane(PaneHands, can_focus=True):
         self.paste(event.text)
 
     def on_focus(self) -> None:
-        if self.state in ("opening", "open", "frozen"):
-            ALT_KEYS.use()
         self._tell_focus(True)
 
     def on_blur(self) -> None:
-        ALT_KEYS.restore()
         self._leading = False
         self._tell_focus(False)
 
