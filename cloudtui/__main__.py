@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cloudtui.cli.arguments import parser
+from cloudtui.cli.arguments import parsed
 
 if TYPE_CHECKING:
     import argparse
@@ -21,7 +21,7 @@ EXIT_INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The `cloudtui` program; returns its exit code."""
-    words = parser().parse_args(argv)
+    words = parsed(argv)
     sys.excepthook = report_crash
     from cloudtui.cli import output
     from cloudtui.model.errors import CloudtuiError

@@ -17,7 +17,20 @@ from botocore.loaders import Loader
 from cloudtui.aws.quiet import ModelLoader
 from cloudtui.model.cache import Cache
 
-SERVICES = frozenset({"ec2", "iam", "pricing", "s3", "sagemaker", "ssm", "sso", "sso-oidc", "sts"})
+SERVICES = frozenset(
+    {
+        "ec2",
+        "ec2-instance-connect",
+        "iam",
+        "pricing",
+        "s3",
+        "sagemaker",
+        "ssm",
+        "sso",
+        "sso-oidc",
+        "sts",
+    }
+)
 """The services that cloudtui makes clients of."""
 
 OPERATIONS = frozenset(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Sequence
 
 from cloudtui import __version__
 from cloudtui.cli import hosts_arguments, ip_arguments, keys_arguments
@@ -95,6 +97,7 @@ def parser() -> argparse.ArgumentParser:
 
     ssh = verb("ssh", "Open a shell on an instance, or run a command there.")
     ssh.add_argument("name", metavar="NAME")
+    _instance_connect(ssh)
     ssh.add_argument(
         "command",
         nargs="*",
@@ -112,6 +115,7 @@ def parser() -> argparse.ArgumentParser:
     attach.add_argument(
         "name", metavar="NAME[:SESSION]", help="without SESSION the only one there is"
     )
+    _instance_connect(attach)
     attach.add_argument("--new", metavar="SESSION", help="make this session first")
     attach.add_argument(
         "--in",
@@ -139,6 +143,28 @@ def parser() -> argparse.ArgumentParser:
 
     verb("doctor", "Check programs, credentials, region, ssh config and keys.", json=True)
     return root
+
+
+def parsed(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The words of a command line; what comes after `--` is the verb's COMMAND, wherever the
+    options before it stand."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    at = given.index("--") if "--" in given else len(given)
+    words = parser().parse_args(given[:at])
+    if at == len(given):
+        return words
+    if not hasattr(words, "command"):
+        return parser().parse_args(given)
+    words.command = [*words.command, *given[at + 1 :]]
+    return words
+
+
+def _instance_connect(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--instance-connect",
+        action="store_true",
+        help="log in with a one-time key that EC2 Instance Connect sends, as when the key is lost",
+    )
 
 
 def _common() -> argparse.ArgumentParser:

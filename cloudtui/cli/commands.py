@@ -60,6 +60,8 @@ async def ssh(words: argparse.Namespace) -> int:
     """A shell in this terminal, or one command with its streams and exit status passed on."""
     async with opened(words) as bench:
         instance = await bench.inventory.find(words.name)
+        if words.instance_connect:
+            bench.connections.use_instance_connect(instance)
         if words.command or not sys.stdin.isatty():
             return await _run(bench, instance, " ".join(words.command))
         from cloudtui.core.full_screen import take_over
@@ -220,6 +222,8 @@ async def attach(words: argparse.Namespace) -> int:
 
     async with opened(words) as bench:
         instance, name = await _named(bench, words.name)
+        if words.instance_connect:
+            bench.connections.use_instance_connect(instance)
         if words.new:
             session = await _made(bench, instance, words)
         else:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from cloudtui.core.known_machines import Machines
@@ -32,6 +34,7 @@ class Connections:
         self._addresses: dict[str, frozenset[str]] = {}
         """What the machine of an open connection was reached at when it was opened."""
         self._locks: dict[str, asyncio.Lock] = {}
+        self._instance_connect: set[str] = set()
 
     async def get(self, instance: Instance) -> Connection:
         """The shared connection to the instance, opened now if there is none.
@@ -56,6 +59,10 @@ class Connections:
             self._open[instance.id] = connection
             self._addresses[instance.id] = addresses_of(instance)
             return connection
+
+    def use_instance_connect(self, instance: Instance) -> None:
+        """Log in to it with a one-time key from now on, sent by EC2 Instance Connect each time."""
+        self._instance_connect.add(instance.id)
 
     def follow(self, instances: Iterable[Instance]) -> None:
         """Give up connections to addresses that machines have no more: an Elastic IP was moved.
@@ -110,12 +117,20 @@ class Connections:
         key = await self.key_file(instance)
         route = await self._route(instance, key)
         try:
+            if instance.id in self._instance_connect:
+                return await connect(route, self._prompts, partial(self._send_key, instance))
             return await connect(route, self._prompts)
         except CredentialsProblem as error:
             raise self._explain_login(error, instance, route, key) from error
         except Unreachable as error:
             self._inventory.refresh()
             raise _explain_reach(error, instance, route) from error
+
+    async def _send_key(self, instance: Instance, user: str, public_key: str) -> None:
+        from cloudtui.aws.key_pairs import send_public_key
+
+        amazon = await self._inventory.amazon_for(instance)
+        await send_public_key(amazon, instance, user, public_key)
 
     async def _route(
         self, instance: Instance, key: Path | None, alias: str = "", address: str = ""
@@ -146,15 +161,21 @@ class Connections:
     def _explain_login(
         self, error: CredentialsProblem, instance: Instance, route: Route, key: Path | None
     ) -> CloudtuiError:
-        if key or not instance.key_name or route.config_line:
+        once = (
+            f"Without its key: cloudtui ssh {quote(instance.spoken)} --instance-connect, or E in "
+            "the console."
+        )
+        if instance.id in self._instance_connect:
             return error
+        if key or not instance.key_name or route.config_line:
+            return type(error)(error.title, error.detail, f"{error.hint} {once}".strip())
         looked = ", ".join(_short(folder) for folder in self._settings.key_folders)
         return CredentialsProblem(
             f"{instance.label} was launched with the key pair {instance.key_name}, "
             f"and no private key of that name was found.",
             f"Looked for {instance.key_name}.pem in {looked}. {error.title}",
             f"Put {instance.key_name}.pem into ~/.ssh with mode 0400, or name the key with "
-            f"IdentityFile in ~/.ssh/config.",
+            f"IdentityFile in ~/.ssh/config. {once}",
         )
 
 

@@ -106,5 +106,9 @@ def login_user(image_name: str, image_description: str = "") -> str:
     return "ec2-user"
 
 
+SendKey = Callable[[str, str], Awaitable[None]]
+"""Tells the machine that a login user may come with this public key, `TYPE BASE64`, for a short
+while."""
+
 Ask = Callable[[str], Awaitable[bool]]
 """A yes-or-no question to the user; the sentence names what will be done and where."""

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import asyncssh
 
-from cloudtui.model.errors import CredentialsProblem, Refused
-from cloudtui.model.remote import Prompts, Route
+from cloudtui.model.errors import CloudtuiError, CredentialsProblem, Refused
+from cloudtui.model.remote import Prompts, Route, SendKey
 
 TRIES = 3
 """Times a passphrase or a set of answers is asked for."""
@@ -30,6 +30,8 @@ class Offers:
     trouble: list[str] = field(default_factory=list)
     """Sentences about keys that were not usable in the end."""
     agent: asyncssh.SSHAgentClient | None = None
+    failure: CloudtuiError | None = None
+    """Why the machine was not told of a one-time key."""
 
     async def close(self) -> None:
         """Let go of the agent's socket."""
@@ -45,7 +47,27 @@ class Pair:
 
     label: str
     pair: asyncssh.SSHKeyPair | None
-    locked: Lock | None = None
+    locked: Lock | OneTime | None = None
+
+
+class OneTime:
+    """A key for one login: made when the server asks for keys, told to the machine, never saved."""
+
+    LABEL = "a one-time key of EC2 Instance Connect"
+
+    def __init__(self, user: str, send: SendKey, offers: Offers) -> None:
+        self._user, self._send, self._offers = user, send, offers
+
+    async def open(self) -> asyncssh.SSHKey | None:
+        """The private key, or None when the machine could not be told; then `failure` says why."""
+        key = await asyncio.to_thread(asyncssh.generate_private_key, "ssh-ed25519")
+        public = " ".join(key.export_public_key("openssh").decode().split()[:2])
+        try:
+            await self._send(self._user, public)
+        except CloudtuiError as error:
+            self._offers.failure = error
+            return None
+        return key
 
 
 class Lock:
@@ -97,14 +119,17 @@ class LockedPair(asyncssh.SSHKeyPair):
         return key.sign(data, self.sig_algorithm)
 
 
-async def gather(route: Route, prompts: Prompts) -> Offers:
+async def gather(route: Route, prompts: Prompts, send: SendKey | None = None) -> Offers:
     """The keys for a route, cheapest first: those of its files that the agent holds, its open
-    files, the agent's other keys, then files under a passphrase.
+    files, the agent's other keys, then files under a passphrase. With `send` a one-time key alone.
 
     Raises:
         Refused: there are key files, but every one of them can be read by other users.
     """
     offers = Offers()
+    if send:
+        offers.pairs = [Pair(OneTime.LABEL, None, OneTime(route.user, send, offers))]
+        return offers
     files = await asyncio.to_thread(_load_files, route, prompts, offers)
     wanted = {public for _, public in files if public}
     agent = await _agent_pairs(route, offers)
@@ -131,8 +156,18 @@ def open_key_file(path: Path, mode: int) -> Refused:
     )
 
 
-def denied(route: Route, offers: Offers) -> CredentialsProblem | Refused:
+def denied(route: Route, offers: Offers) -> CloudtuiError:
     """Why a server let nobody in, and what to look at."""
+    if offers.failure:
+        return offers.failure
+    if offers.tried == [OneTime.LABEL]:
+        return CredentialsProblem(
+            f"{route.host} port {route.port} does not let {route.user} in, not with "
+            f"{OneTime.LABEL} either.",
+            "EC2 took the key, but the machine's SSH server did not ask for it.",
+            "The machine needs the package ec2-instance-connect, which Amazon Linux and Ubuntu "
+            "have, and the login user has to exist; name it with User in ~/.ssh/config.",
+        )
     if offers.open_files:
         return open_key_file(*offers.open_files[0])
     tried = ", ".join(offers.tried) or "none"

@@ -19,7 +19,7 @@ from cloudtui.model.errors import (
     Timeout,
     Unreachable,
 )
-from cloudtui.model.remote import HostKey, Prompts, Route
+from cloudtui.model.remote import HostKey, Prompts, Route, SendKey
 from cloudtui.ssh import authentication, hostkeys
 from cloudtui.ssh.connection import Connection
 from cloudtui.ssh.proxy import Proxy
@@ -44,10 +44,11 @@ SECURITY_GROUP = (
 )
 
 
-async def connect(route: Route, prompts: Prompts) -> Connection:
+async def connect(route: Route, prompts: Prompts, send: SendKey | None = None) -> Connection:
     """A connection to the route's host, through its jump hosts, logged in.
 
-    An unknown host key is shown to `prompts` and remembered when trusted.
+    An unknown host key is shown to `prompts` and remembered when trusted. With `send` the last
+    host is logged in to with a one-time key, which `send` tells the machine, and no other.
 
     Raises:
         Unreachable, Timeout: no SSH server answers there.
@@ -60,7 +61,8 @@ async def connect(route: Route, prompts: Prompts) -> Connection:
     try:
         for hop in (*route.jumps, route):
             tunnel = opened[-1] if opened else None
-            opened.append(await _hop(hop, tunnel, prompts, connection))
+            once = send if hop is route else None
+            opened.append(await _hop(hop, tunnel, prompts, connection, once))
     except BaseException:
         connection.opened(opened)
         await connection.close()
@@ -160,7 +162,8 @@ class _Login(asyncssh.SSHClient):
             offer = self._left.pop(0)
             pair = offer.pair
             if pair is None and offer.locked:
-                key = await offer.locked.open()
+                with self._clock.stopped():
+                    key = await offer.locked.open()
                 pair = asyncssh.load_keypairs([key])[0] if key else None
             if pair is not None:
                 self.offers.tried.append(offer.label)
@@ -191,10 +194,11 @@ async def _hop(
     tunnel: asyncssh.SSHClientConnection | None,
     prompts: Prompts,
     connection: Connection,
+    send: SendKey | None,
 ) -> asyncssh.SSHClientConnection:
     """One logged-in host, through `tunnel` when there is one."""
     clock = _Clock()
-    offers = await authentication.gather(route, _Unhurried(prompts, clock))
+    offers = await authentication.gather(route, _Unhurried(prompts, clock), send)
     try:
         login = _Login(route, _Unhurried(prompts, clock), offers, clock, connection)
         conn = await _attempt(route, tunnel, login, clock, connection)
