@@ -187,6 +187,7 @@ _WORD = re.compile(
     rb"(?:\\['\"\\ ]|\\(?!['\"\\ ])|[^ \t\"'\\]|" + _DOUBLE + rb"|" + _SINGLE + rb")+"
 )
 _PIECE = re.compile(rb"\\(['\"\\ ])|" + _DOUBLE + rb"|" + _SINGLE + rb"|([^\"'])", re.S)
+_SPECIAL = re.compile(rb"[\"'\\#]")
 _FREED = re.compile(rb"\\(['\"\\])")
 
 
@@ -209,7 +210,7 @@ def spans(text: bytes, start: int) -> Iterator[tuple[int, int]]:
 @lru_cache(maxsize=50_000)
 def words(value: bytes) -> tuple[bytes, ...] | None:
     """The words of a value, free of quotes; None when a quote is never closed."""
-    if not any(c in value for c in b"\"'\\#"):
+    if not _SPECIAL.search(value):
         return tuple(word for word in value.replace(b"\t", b" ").split(b" ") if word)
     found = []
     for start, end in spans(value, 0):
