@@ -282,7 +282,7 @@ class _Trial:
             return Refused(title, self._words(new))
         return Refused(
             "ssh refuses the config as it is: nothing was saved.",
-            self._words(new),
+            old.words,
             f"Correct that line, then see what ssh says with: ssh -G {self.change.alias}",
         )
 

@@ -27,6 +27,7 @@ KEPT = 5
 """How many states are kept."""
 LOCK_SECONDS = 10.0
 """How long another cloudtui's save is waited for."""
+_TEMPORARY = ".cloudtui-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +206,7 @@ def _prepare(target: Path, data: bytes) -> str:
         before = target.stat()
     except FileNotFoundError:
         before = None
-    descriptor, name = tempfile.mkstemp(prefix=".cloudtui-", dir=target.parent)
+    descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=target.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
@@ -311,7 +312,9 @@ def _refusals(main: Path) -> Iterator[None]:
         yield
     except OSError as error:
         name = error.filename if isinstance(error.filename, str) else str(main)
-        reason = f"{name}: {error.strerror}" if name else str(error.strerror)
+        if Path(name).name.startswith(_TEMPORARY):
+            name = str(Path(name).parent)
+        reason = f"{name}: {error.strerror}"
         if error.errno in _FULL:
             raise Refused(
                 "The disk is full: nothing was saved, the ssh config is as it was.",

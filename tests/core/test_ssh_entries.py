@@ -222,7 +222,7 @@ async def test_a_config_that_ssh_refuses_is_told_in_its_own_words(cut_off: Path)
     files = {"config": b"Host web\n  User u\nHost db\n  Porto 22\n"}
     entries = _entries(cut_off, files)
     with pytest.raises(Refused) as caught:
-        await _save(entries, "web", User="w")
+        await _save(entries, "fresh", User="w")
     assert caught.value.title == "ssh refuses the config as it is: nothing was saved."
     assert f"{entries.config_file}: line 4: Bad configuration option: porto" in caught.value.detail
     assert contents(cut_off) == files
@@ -363,7 +363,7 @@ async def test_files_and_folders_that_cannot_be_written(cut_off: Path) -> None:
         told[name] = _in_child(_ONE, str(entries.config_file))
         path.chmod(was)
     assert told["folder"]["title"] == "The ssh config cannot be written: nothing was saved."
-    assert "Permission denied" in told["folder"]["detail"]
+    assert told["folder"]["detail"] == f"{folder}: Permission denied"
     assert told["folder"]["hint"] == f"See who may write there with: ls -ld {folder}"
     assert told["file"]["title"] == "The ssh config cannot be read as a whole."
     assert f"{folder / 'locked'} cannot be read: Permission denied." in told["file"]["detail"]
