@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from cloudtui import __version__
-from cloudtui.cli import hosts_arguments, ip_arguments, keys_arguments
+from cloudtui.cli import hosts_arguments, ip_arguments, keys_arguments, tunnel_arguments
 
 EPILOG = """\
 NAME is a Name tag, an instance id, or a unique beginning of either.
@@ -140,6 +140,9 @@ def parser() -> argparse.ArgumentParser:
 
     ip_help = "List, allocate, associate, disassociate and release Elastic IPs."
     ip_arguments.add_words(verb("ip", ip_help, json=True), common)
+
+    tunnel_help = "Forward ports of an instance to this computer, or the other way."
+    tunnel_arguments.add_words(verb("tunnel", tunnel_help, json=True))
 
     verb("doctor", "Check programs, credentials, region, ssh config and keys.", json=True)
     return root

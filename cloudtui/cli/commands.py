@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import IO
 
-from cloudtui.cli import hosts, ip, keys, lifecycle, listing, login, output
+from cloudtui.cli import hosts, ip, keys, lifecycle, listing, login, output, tunnel
 from cloudtui.cli.arguments import LIFECYCLE
 from cloudtui.cli.prompts import TerminalPrompts
 from cloudtui.core.all_sessions import HostSessions
@@ -36,7 +36,9 @@ from cloudtui.model.words import since
 
 
 @asynccontextmanager
-async def opened(words: argparse.Namespace) -> AsyncIterator[Workbench]:
+async def opened(
+    words: argparse.Namespace, *, keep_tunnels: bool = False
+) -> AsyncIterator[Workbench]:
     """The workbench of one command; its notes are narrated."""
     prompts = TerminalPrompts(yes=getattr(words, "yes", False))
     bench = Workbench(
@@ -45,6 +47,7 @@ async def opened(words: argparse.Namespace) -> AsyncIterator[Workbench]:
         profiles=getattr(words, "profiles", ()),
         regions=getattr(words, "regions", ()),
         read_only=getattr(words, "read_only", False),
+        keep_tunnels=keep_tunnels,
     )
     async with bench:
         bench.listen(_narrate_note)
@@ -341,6 +344,7 @@ VERBS: dict[str, Callable[[argparse.Namespace], Awaitable[int]]] = {
     "hosts": partial(hosts.perform, opened),
     "keys": partial(keys.perform, opened),
     "ip": partial(ip.perform, opened),
+    "tunnel": partial(tunnel.perform, opened),
     "doctor": doctor,
 }
 

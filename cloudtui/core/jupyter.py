@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cloudtui.core.connections import Connections
 from cloudtui.core.sessions import READ_ONLY
-from cloudtui.core.tunnels import Tunnels
+from cloudtui.core.tunnels import AnyTunnels
 from cloudtui.model.errors import NotFound, Refused, Unreachable
 from cloudtui.model.instance import Instance
 from cloudtui.model.notebook import JupyterServer, OpenJupyter, best
@@ -28,7 +28,7 @@ class Jupyter:
     """Opens a host's Jupyter on a local port."""
 
     def __init__(
-        self, connections: Connections, tunnels: Tunnels, *, local_port: int, read_only: bool
+        self, connections: Connections, tunnels: AnyTunnels, *, local_port: int, read_only: bool
     ) -> None:
         self._connections = connections
         self._tunnels = tunnels

@@ -59,6 +59,14 @@ class KeptTunnels:
         wanted = await asyncio.to_thread(wanted_tunnels.load)
         await self._met(start=bool(wanted))
 
+    async def meet(self) -> bool:
+        """Whether a keeper runs; `states` are its tunnels then.
+
+        Raises:
+            Refused: it is of another version.
+        """
+        return await self._met(start=False) is not None
+
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
         """While somebody looks at them: round trips are measured, a dead line is seen sooner."""
@@ -224,8 +232,9 @@ class KeptTunnels:
         task.add_done_callback(self._saying.discard)
 
 
-async def stop() -> bool:
-    """End the keeper, whatever its version; False when none runs.
+async def stop(*, forget: bool = False) -> bool:
+    """End the keeper, whatever its version; False when none runs. With `forget` its tunnels are
+    not wanted any more, otherwise the next one opens them again.
 
     Raises:
         CloudtuiError: it does not answer.
@@ -238,8 +247,12 @@ async def stop() -> bool:
             raise
         greeting = {}
     try:
+        if forget:
+            await asyncio.to_thread(wanted_tunnels.save, ())
         if greeting is None:
             return False
+        if forget:
+            await keeper.ask("close")
         await keeper.ask("stop")
         return True
     finally:

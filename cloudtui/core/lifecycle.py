@@ -12,7 +12,7 @@ from cloudtui.core.inventory import Inventory
 from cloudtui.core.prices import Prices
 from cloudtui.core.reboots import Reboots
 from cloudtui.core.sessions import READ_ONLY, Sessions
-from cloudtui.core.tunnels import Tunnels
+from cloudtui.core.tunnels import AnyTunnels
 from cloudtui.model.errors import CloudtuiError, CredentialsProblem, Refused
 from cloudtui.model.instance import Instance
 from cloudtui.model.lifecycle import (
@@ -55,7 +55,7 @@ class Lifecycle:
         inventory: Inventory,
         connections: Connections,
         sessions: Sessions,
-        tunnels: Tunnels,
+        tunnels: AnyTunnels,
         prices: Prices,
         *,
         read_only: bool,

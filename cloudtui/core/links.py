@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from cloudtui.core.connections import Connections
-from cloudtui.core.tunnels import Tunnels
+from cloudtui.core.tunnels import AnyTunnels
 from cloudtui.model.errors import NotFound, Refused
 from cloudtui.model.instance import Instance
 from cloudtui.model.tunnel import Direction, TunnelSpec
@@ -22,7 +22,7 @@ class Reached(NamedTuple):
 class Links:
     """Makes addresses that a pane shows work here."""
 
-    def __init__(self, connections: Connections, tunnels: Tunnels) -> None:
+    def __init__(self, connections: Connections, tunnels: AnyTunnels) -> None:
         self._connections, self._tunnels = connections, tunnels
 
     async def reach(self, instance: Instance | None, url: str) -> Reached:

@@ -7,6 +7,7 @@ import contextlib
 import random
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
@@ -51,6 +52,7 @@ class Way(Protocol):
     problem: CloudtuiError | None
     waits_for: CloudtuiError | None
     hold: float
+    on_problem: Callable[[], None]
 
     @property
     def open_connections(self) -> int: ...
@@ -75,6 +77,27 @@ class _Kept:
     """State and address of the machine at the last attempt."""
     changed: float = 0.0
     """When these changed last, by time.monotonic."""
+
+
+class AnyTunnels(Protocol):
+    """Tunnels, kept here or by the keeper."""
+
+    @property
+    def states(self) -> tuple[TunnelState, ...]: ...
+
+    def watched(self) -> AbstractContextManager[None]: ...
+
+    async def open(
+        self, instance: Instance, spec: TunnelSpec, *, label: str = "", search: bool = False
+    ) -> TunnelState: ...
+
+    async def retry(self, key: str) -> None: ...
+
+    async def wait(self, key: str) -> None: ...
+
+    async def close_one(self, key: str) -> None: ...
+
+    async def close(self) -> None: ...
 
 
 class Tunnels:
@@ -136,7 +159,7 @@ class Tunnels:
                 spec = replace(spec, listen_port=same.state.local_port) if search else spec
                 await self.close_one(same.state.key)
             connection = await self._connections.get(instance)
-            way, port = await self._way(spec, search)
+            way, port = await self._way(spec, instance.spoken, search)
             try:
                 await way.attach(connection)
             except BaseException:
@@ -156,7 +179,7 @@ class Tunnels:
         Raises:
             PortTaken, Refused: the local port cannot be had.
         """
-        way, port = await self._way(spec, False)
+        way, port = await self._way(spec, instance.spoken, False)
         kept = self._add(instance, spec, way, port, label)
         kept.keeper = keep(self._keep(kept), f"tunnel {kept.state.key}")
         self._changed()
@@ -218,7 +241,7 @@ class Tunnels:
                 return kept
         return None
 
-    async def _way(self, spec: TunnelSpec, search: bool) -> tuple[Way, int]:
+    async def _way(self, spec: TunnelSpec, machine: str, search: bool) -> tuple[Way, int]:
         """The local port is taken here, unless the host is the one that listens."""
         if spec.direction is Direction.REMOTE:
             from cloudtui.ssh.reverse import Reverse
@@ -233,6 +256,7 @@ class Tunnels:
             if search and port in mine:
                 continue
             forward = Forward(target, bind=spec.bind)
+            forward.machine = machine
             try:
                 await forward.listen(port)
             except PortTaken:
@@ -271,6 +295,7 @@ class Tunnels:
             machine=instance.spoken,
         )
         kept = self._kept[state.key] = _Kept(state, instance, way)
+        way.on_problem = self._changed
         self._wakeups.start()
         return kept
 

@@ -19,6 +19,7 @@ from cloudtui.core.first_contact import FirstContact
 from cloudtui.core.hosts import Hosts
 from cloudtui.core.inventory import Inventory
 from cloudtui.core.jupyter import Jupyter
+from cloudtui.core.kept_tunnels import KeptTunnels
 from cloudtui.core.keys import Keys
 from cloudtui.core.lifecycle import Lifecycle
 from cloudtui.core.links import Links
@@ -28,13 +29,14 @@ from cloudtui.core.security_groups import SecurityGroups
 from cloudtui.core.sessions import READ_ONLY, Sessions
 from cloudtui.core.tags import Tags
 from cloudtui.core.tasks import cancel
-from cloudtui.core.tunnels import Tunnels
+from cloudtui.core.tunnels import AnyTunnels, Tunnels
 from cloudtui.files.cache import FileCache
 from cloudtui.files.settings import Settings
 from cloudtui.model.errors import Refused
 from cloudtui.model.instance import Instance, next_step, why_not_connect
 from cloudtui.model.lifecycle import Verb
 from cloudtui.model.lifecycle import why_not as why_not_change
+from cloudtui.model.listening import LISTENING, ListeningPort, parse_listening
 from cloudtui.model.remote import Prompts
 from cloudtui.model.web_console import instance_page
 
@@ -68,7 +70,7 @@ class Workbench:
     connections: Connections
     sessions: Sessions
     all_sessions: AllSessions
-    tunnels: Tunnels
+    tunnels: AnyTunnels
     links: Links
     jupyter: Jupyter
     keys: Keys
@@ -89,11 +91,14 @@ class Workbench:
         profiles: Sequence[str] = (),
         regions: Sequence[str] = (),
         read_only: bool = False,
+        keep_tunnels: bool = False,
     ) -> None:
+        """With `keep_tunnels` tunnels are held by the keeper process, and outlive this."""
         self.settings = settings
         self.read_only = read_only or settings.read_only
         self.notes: list[Note] = []
         self._prompts = prompts
+        self._keep_tunnels = keep_tunnels
         self._profiles = tuple(profiles) or settings.profiles
         self._regions = tuple(regions) or settings.regions
         self._events = Events()
@@ -117,7 +122,11 @@ class Workbench:
         )
         self.sessions = Sessions(self.connections, self._events, read_only=self.read_only)
         self.all_sessions = AllSessions(self.inventory, self.connections, self.sessions)
-        self.tunnels = Tunnels(self.inventory, self.connections, self._events)
+        self.tunnels = (
+            KeptTunnels(self._events, self._prompts)
+            if self._keep_tunnels
+            else Tunnels(self.inventory, self.connections, self._events)
+        )
         self.links = Links(self.connections, self.tunnels)
         self.jupyter = Jupyter(
             self.connections,
@@ -176,6 +185,15 @@ class Workbench:
     def note(self, note: Note) -> None:
         """Say something to whoever listens, and keep it for the message log."""
         self._events.emit(Noted(note))
+
+    async def listening(self, instance: Instance) -> tuple[ListeningPort, ...]:
+        """The ports that programs of the instance listen on, those with a usual name first.
+
+        Raises:
+            CloudtuiError: no connection to it.
+        """
+        connection = await self.connections.get(instance)
+        return parse_listening((await connection.run(LISTENING)).stdout)
 
     def why_not(self, action: str, instance: Instance | None) -> str:
         """Why an action cannot be done to the instance now; empty when it can."""

@@ -51,3 +51,13 @@ def listed(words: Sequence[str], most: int = 6) -> str:
     if len(words) > most:
         words = (*words[: most - 1], f"{len(words) - most + 1} more")
     return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)
+
+
+def data_size(count: int) -> str:
+    """`0 B`, `812 B`, `1.4 KiB`, `23 MiB`: three figures at most."""
+    size = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 999.5 or unit == "GiB":
+            break
+        size /= 1024
+    return f"{size:.0f} {unit}" if unit == "B" or size >= 99.5 else f"{size:.3g} {unit}"

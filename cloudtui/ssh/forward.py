@@ -13,6 +13,7 @@ import contextlib
 import errno
 import socket
 import struct
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import asyncssh
@@ -51,6 +52,8 @@ class Forward:
     ) -> None:
         self.remote = remote
         self.bind = bind
+        self.machine = ""
+        """What the host is called in sentences; its address when empty."""
         self.hold = hold
         """Seconds that a local connection waits while there is no SSH connection."""
         self.local_port = 0
@@ -61,6 +64,8 @@ class Forward:
         """Why the last local connection could not be passed on; None after one that could."""
         self.waits_for: CloudtuiError | None = None
         """Why there is no SSH connection now, to be told to those that waited in vain."""
+        self.on_problem: Callable[[], None] = lambda: None
+        """Called when `problem` has changed."""
         self.connection = connection
         self._moved = asyncio.Event()
         self._servers: list[asyncio.Server] = []
@@ -141,6 +146,12 @@ class Forward:
         while self.connection is None or self.connection.closed:
             await self._moved.wait()
         return self.connection
+
+    def tell(self, problem: CloudtuiError | None) -> None:
+        """Why the last local connection could not be passed on, or that one could."""
+        before, self.problem = self.problem, problem
+        if (before and before.title) != (problem and problem.title):
+            self.on_problem()
 
     def add(self, pipe: _Local) -> None:
         self._pipes.add(pipe)
@@ -232,10 +243,12 @@ class _Local(asyncio.Protocol):
         try:
             self._transport.write(self._greeting.feed(data))
         except NotSocks as error:
-            self._forward.problem = Refused(
-                f"A program spoke to the SOCKS proxy localhost:{self._forward.local_port} in "
-                "another language.",
-                hint="Name it as a SOCKS5 proxy in that program's settings.",
+            self._forward.tell(
+                Refused(
+                    f"A program spoke to the SOCKS proxy localhost:{self._forward.local_port} in "
+                    "another language.",
+                    hint="Name it as a SOCKS5 proxy in that program's settings.",
+                )
             )
             self._transport.write(error.reply)
             self._transport.close()
@@ -248,7 +261,7 @@ class _Local(asyncio.Protocol):
 
     async def _open(self, target: tuple[str, int]) -> None:
         error = await self._connect(*target)
-        self._forward.problem = error
+        self._forward.tell(error)
         if error:
             await self._refuse(error)
             return
@@ -297,7 +310,8 @@ class _Local(asyncio.Protocol):
                 if connection.closed:
                     continue
                 reason = str(error) or "no answer"
-                where = connection.route.host if host in _ITSELF else f"{host} behind the host"
+                name = forward.machine or connection.route.host
+                where = name if host in _ITSELF else f"{host}, seen from {name},"
                 return Unreachable(
                     f"Port {port} on {where} does not answer.",
                     reason,

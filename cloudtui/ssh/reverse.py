@@ -37,6 +37,8 @@ class Reverse:
         """Why the last connection could not be passed on; None after one that could."""
         self.waits_for: CloudtuiError | None = None
         self.hold = 0.0
+        self.on_problem: Callable[[], None] = lambda: None
+        """Called when `problem` has changed."""
         self.connection: Connection | None = None
         self._listener: asyncssh.SSHListener | None = None
         self._open: set[asyncio.Task[None]] = set()
@@ -104,13 +106,20 @@ class Reverse:
             async with asyncio.timeout(OPEN_SECONDS):
                 from_here, to_here = await asyncio.open_connection(host, port)
         except (OSError, TimeoutError) as error:
-            self.problem = Unreachable(
-                f"Nothing answers on {host} port {port} here.",
-                str(error),
-                "Start the program that the host is to reach.",
+            before, self.problem = (
+                self.problem,
+                Unreachable(
+                    f"Nothing answers on {host} port {port} here.",
+                    str(error),
+                    "Start the program that the host is to reach.",
+                ),
             )
+            if before is None:
+                self.on_problem()
             return
-        self.problem = None
+        before, self.problem = self.problem, None
+        if before:
+            self.on_problem()
         sock = to_here.get_extra_info("socket")
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         clean = False

@@ -1,0 +1,232 @@
+"""tunnel NAME, tunnel ls, tunnel stop."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from cloudtui.cli import output
+from cloudtui.core import kept_tunnels
+from cloudtui.core.events import Event, TunnelsChanged
+from cloudtui.core.workbench import Workbench
+from cloudtui.files import wanted_tunnels
+from cloudtui.model.errors import NotFound, UsageError
+from cloudtui.model.instance import Instance
+from cloudtui.model.tunnel import (
+    Direction,
+    TunnelPhase,
+    TunnelSpec,
+    TunnelState,
+    parse_tunnel,
+    port_label,
+)
+from cloudtui.model.words import data_size, plural, since
+
+Opened = Callable[..., AbstractAsyncContextManager[Workbench]]
+
+
+async def perform(opened: Opened, words: argparse.Namespace) -> int:
+    """The exit code of `cloudtui tunnel`.
+
+    Raises:
+        CloudtuiError: it was not done, or a tunnel that was held has ended for good.
+    """
+    match words.name:
+        case "ls":
+            return await _ls(opened, words)
+        case "stop":
+            return await _stop(opened, words)
+    specs = _specs(words)
+    async with opened(words, keep_tunnels=words.background) as bench:
+        instance = await bench.inventory.find(words.name)
+        if not specs:
+            return await _listening(bench, instance, words)
+        states = await _open(bench, instance, specs)
+        if getattr(words, "json", False):
+            output.document({"tunnels": [_document(t) for t in states]})
+            sys.stdout.flush()
+        else:
+            for state in states:
+                output.line(_sentence(state))
+        if words.background:
+            keys = " ".join(t.key for t in states)
+            output.narrate(f"Open in the background. Close: cloudtui tunnel stop {keys}")
+            return 0
+        _tell_problems(bench)
+        output.narrate(
+            f"Holding {plural(len(states), 'tunnel')} to {instance.label}. Ctrl-C closes."
+        )
+        bench.inventory.start()
+        async with asyncio.TaskGroup() as group:
+            for state in states:
+                group.create_task(bench.tunnels.wait(state.key))
+    return 0
+
+
+def _specs(words: argparse.Namespace) -> list[TunnelSpec]:
+    specs = [parse_tunnel(text) for text in (*words.tunnels, *words.local)]
+    if words.local_port:
+        if len(specs) != 1:
+            raise UsageError(
+                "--local-port goes with exactly one TUNNEL.",
+                hint="With several, name each port: cloudtui tunnel NAME 9000:8888 9001:6006",
+            )
+        specs = [replace(specs[0], listen_port=words.local_port)]
+    specs += [parse_tunnel(text, Direction.REMOTE) for text in words.remote]
+    specs += [parse_tunnel(text, Direction.DYNAMIC) for text in words.dynamic]
+    for spec in specs:
+        if spec.exposed:
+            output.narrate(f"{spec} is open to other computers too, not to this one alone.")
+    return specs
+
+
+async def _open(
+    bench: Workbench, instance: Instance, specs: Sequence[TunnelSpec]
+) -> list[TunnelState]:
+    states: list[TunnelState] = []
+    connection = await bench.connections.get(instance)
+    for spec in specs:
+        state = await bench.tunnels.open(instance, spec)
+        states.append(state)
+        local = spec.direction is Direction.LOCAL
+        if local and not await connection.probe_port(spec.host, spec.port):
+            output.narrate(
+                f"Nothing listens on port {spec.port} of {instance.spoken} yet; the tunnel "
+                "waits for it."
+            )
+    return states
+
+
+async def _listening(bench: Workbench, instance: Instance, words: argparse.Namespace) -> int:
+    ports = await bench.listening(instance)
+    if getattr(words, "json", False):
+        found = [{"port": p.port, "name": p.name, "program": p.program} for p in ports]
+        output.document({"listening": found})
+    elif ports:
+        output.table(("PORT", "WHAT", "PROGRAM"), [(str(p.port), p.name, p.program) for p in ports])
+    else:
+        output.narrate(f"No program of {instance.label} listens on a port.")
+        return 0
+    usual = " ".join(str(p.port) for p in ports[:2])
+    if usual:
+        output.narrate(f"Forward them here: cloudtui tunnel {words.name} {usual}")
+    return 0
+
+
+async def _ls(opened: Opened, words: argparse.Namespace) -> int:
+    async with opened(words, keep_tunnels=True) as bench:
+        kept = bench.tunnels
+        assert isinstance(kept, kept_tunnels.KeptTunnels)
+        runs = await kept.meet()
+        states = kept.states
+    if getattr(words, "json", False):
+        output.document({"running": runs, "tunnels": [_document(t) for t in states]})
+    elif states:
+        output.table(
+            ("STOP WITH", "TUNNEL", "WHAT", "STATE", "SINCE", "OPEN", "IN", "OUT", "CUTS"),
+            [_columns(t) for t in states],
+        )
+        for state in states:
+            if problem := state.error or state.problem:
+                output.narrate(f"{state.key}: {problem}")
+    elif wanted := wanted_tunnels.load():
+        output.narrate(
+            f"{plural(len(wanted), 'tunnel')} of the last run will be opened again when the "
+            "console starts, or with: cloudtui tunnel NAME PORT --background"
+        )
+    else:
+        output.narrate("No tunnel in the background. Open one: cloudtui tunnel NAME 8888 -h")
+    return 0
+
+
+async def _stop(opened: Opened, words: argparse.Namespace) -> int:
+    if words.all:
+        if await kept_tunnels.stop(forget=True):
+            output.narrate("Every tunnel in the background is closed.")
+        else:
+            output.narrate("No tunnel is open in the background.")
+        return 0
+    if not words.tunnels:
+        raise UsageError(
+            "Which one?", hint="cloudtui tunnel stop 8888, or --all. See: cloudtui tunnel ls"
+        )
+    async with opened(words, keep_tunnels=True) as bench:
+        kept = bench.tunnels
+        assert isinstance(kept, kept_tunnels.KeptTunnels)
+        await kept.meet()
+        open_now = {t.key for t in kept.states}
+        for key in words.tunnels:
+            if key not in open_now:
+                raise NotFound(
+                    f"No tunnel {key} is open in the background.",
+                    f"Open are: {', '.join(sorted(open_now)) or 'none'}.",
+                    "See: cloudtui tunnel ls",
+                )
+        for key in words.tunnels:
+            await kept.close_one(key)
+            output.narrate(f"Closed {key}.")
+    return 0
+
+
+def _tell_problems(bench: Workbench) -> None:
+    """Say why a connection could not be passed on, once for each reason."""
+    told: dict[str, str] = {}
+
+    def heard(event: Event) -> None:
+        if isinstance(event, TunnelsChanged):
+            for state in event.tunnels:
+                title = state.problem.title if state.problem else ""
+                if state.phase is TunnelPhase.UP and title and told.get(state.key) != title:
+                    output.narrate(f"{state.where}: {state.problem}")
+                told[state.key] = title
+
+    bench.listen(heard)
+
+
+def _sentence(state: TunnelState) -> str:
+    quiet = state.direction is not Direction.LOCAL
+    name = "" if quiet else port_label(state.remote_port).partition(" ")[2]
+    return f"{state.where}{f'  {name}' if name else ''}"
+
+
+def _columns(state: TunnelState) -> tuple[str, ...]:
+    return (
+        state.key,
+        state.where,
+        state.label,
+        state.phase.value,
+        since(state.since, datetime.now(UTC)),
+        str(state.connections),
+        data_size(state.bytes_in),
+        data_size(state.bytes_out),
+        str(state.cuts),
+    )
+
+
+def _document(state: TunnelState) -> dict[str, Any]:
+    error = state.error or state.problem
+    return {
+        "key": state.key,
+        "direction": state.direction.value,
+        "local_port": state.local_port,
+        "remote_port": state.remote_port,
+        "host": state.host,
+        "bind": state.bind,
+        "instance": state.instance_id,
+        "machine": state.machine,
+        "label": state.label,
+        "state": state.phase.value,
+        "since": state.since.isoformat(),
+        "connections": state.connections,
+        "bytes_in": state.bytes_in,
+        "bytes_out": state.bytes_out,
+        "cuts": state.cuts,
+        "latency_ms": None if state.latency is None else round(state.latency * 1000, 1),
+        "error": str(error) if error else None,
+    }

@@ -1,0 +1,131 @@
+"""cloudtui tunnel, run as a user runs it, against moto and a real sshd."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cli.test_commands import PROGRAM, cloudtui
+from tests.lab import Lab
+from tests.sshd import free_port
+
+
+@pytest.fixture
+def upper() -> Iterator[int]:
+    """The port of a server that answers one line in capitals."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.sendall(connection.recv(100).upper())
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def asked(port: int, words: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(words)
+        return connection.recv(100)
+
+
+@pytest.fixture
+def keeper(lab: Lab) -> Iterator[Lab]:
+    yield lab
+    cloudtui("tunnel", "stop", "--all")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["bert-gpu", "a:b"], "is not a tunnel"),
+        (["bert-gpu", "1", "2", "--local-port", "9"], "exactly one TUNNEL"),
+        (["stop"], "Which one?"),
+        (["bert-gpu", "-D", "1080:x:1"], "is not a tunnel"),
+    ],
+)
+def test_wrong_words_are_usage(words: list[str], said: str) -> None:
+    told = cloudtui("tunnel", *words)
+    assert (told.returncode, told.stdout) == (2, "")
+    assert said in told.stderr
+
+
+def test_the_ports_of_the_host_are_offered(lab: Lab, upper: int) -> None:
+    told = cloudtui("tunnel", "bert-gpu", "--json")
+    assert told.returncode == 0
+    assert upper in [p["port"] for p in json.loads(told.stdout)["listening"]]
+    told = cloudtui("tunnel", "bert-gpu")
+    assert str(upper) in told.stdout
+    assert "cloudtui tunnel bert-gpu " in told.stderr
+
+
+def test_one_is_held_until_ctrl_c(lab: Lab, upper: int) -> None:
+    here, there = free_port(), free_port()
+    command = [
+        *PROGRAM,
+        "tunnel",
+        "bert-gpu",
+        f"{here}:127.0.0.1:{upper}",
+        "-R",
+        f"{there}:{upper}",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as held:
+        assert held.stdout
+        assert held.stdout.readline() == f"localhost:{here} → bert-gpu:{upper}\n"
+        assert held.stdout.readline() == f"bert-gpu:{there} → localhost:{upper}\n"
+        assert asked(here, b"here") == b"HERE"
+        assert asked(there, b"there") == b"THERE"
+        held.send_signal(signal.SIGINT)
+        assert held.wait(20) == 130
+    with pytest.raises(ConnectionRefusedError):
+        asked(here, b"x")
+
+
+def test_in_the_background(keeper: Lab, upper: int) -> None:
+    port = free_port()
+    spec = f"{port}:127.0.0.1:{upper}"
+    told = cloudtui("tunnel", "bert-gpu", spec, "--background", "--json")
+    assert told.returncode == 0, told.stderr
+    assert [t["state"] for t in json.loads(told.stdout)["tunnels"]] == ["up"]
+    assert asked(port, b"alone") == b"ALONE"
+    listed = json.loads(cloudtui("tunnel", "ls", "--json").stdout)
+    assert listed["running"]
+    assert [(t["key"], t["bytes_in"]) for t in listed["tunnels"]] == [(str(port), 5)]
+    assert f"{port} " in cloudtui("tunnel", "ls").stdout
+    assert cloudtui("tunnel", "stop", "99").returncode == 3
+    assert cloudtui("tunnel", "stop", str(port)).returncode == 0
+    with pytest.raises(ConnectionRefusedError):
+        asked(port, b"x")
+
+
+def test_nothing_in_the_background(lab: Lab) -> None:
+    told = cloudtui("tunnel", "ls", "--json")
+    assert json.loads(told.stdout) == {"running": False, "tunnels": []}
+    assert "No tunnel" in cloudtui("tunnel", "ls").stderr
+    assert cloudtui("tunnel", "stop", "--all").returncode == 0
+
+
+def test_a_taken_port_names_who_has_it(lab: Lab, upper: int) -> None:
+    told = cloudtui("tunnel", "bert-gpu", str(upper))
+    assert told.returncode == 1
+    assert f"Port {upper} on this computer is taken by " in told.stderr
+    assert f"{upper + 1}:{upper}" in told.stderr
+
+
+def test_no_textual_is_imported_by_the_keeper() -> None:
+    code = "import cloudtui.keeper.server, sys; print([m for m in sys.modules if 'textual' in m])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
