@@ -173,7 +173,7 @@ class SecurityGroups:
             sources: tuple[str, ...] = (cidr(source),)
         else:
             sources = _fitting(instance, await self.my_addresses())
-        plan = plans.opening(access, self.viewer(), sources, *ports, group)
+        plan = plans.opening(access, self.viewer(), sources, *ports, group, named=bool(source))
         jump = "" if source else await self._jump(instance)
         return replace(plan, cautions=(*plan.cautions, jump)) if jump else plan
 

@@ -131,9 +131,11 @@ def opening(
     first: int = SSH,
     last: int | None = None,
     group: str = "",
+    *,
+    named: bool = False,
 ) -> Opening:
-    """Let the sources (CIDRs) in; rules of the user's own for the same ports and for addresses
-    that are another's now are replaced.
+    """Let the sources (CIDRs) in: the user's own addresses, or `named` ones. Rules for the same
+    ports and for addresses that the user had before are replaced.
 
     Raises:
         UsageError: the machine has no group, or not the one named.
@@ -144,7 +146,7 @@ def opening(
         raise UsageError(f"{access.instance.label} has no security group to put a rule into.")
     add: list[Rule] = []
     already: list[tuple[Group, Rule]] = []
-    made = mark(viewer.who, viewer.today)
+    made = mark(viewer.who, viewer.today, named=named)
     for source in sources:
         letting = [
             (g, rule)
@@ -162,8 +164,8 @@ def opening(
         for g, rule in access.rules()
         if not rule.outbound
         and (rule.protocol, rule.first, rule.last) == ("tcp", first, last)
+        and not named
         and viewer.outdated(rule)
-        and rule.source not in sources
     )
     made_ready = Opening(access, chosen, first, last, tuple(add), old, tuple(already))
     return replace(made_ready, cautions=tuple(_cautions(made_ready)))

@@ -119,7 +119,7 @@ class Rule:
             name = names.get(self.source, "")
             return f"members of {name} ({self.source})" if name else f"members of {self.source}"
         if self.source.startswith("pl-"):
-            return f"the addresses in prefix list {self.source}"
+            return f"prefix list {self.source}"
         return f"anywhere ({self.source})" if self.world else self.source
 
     def sentence(self, known: Viewer, names: Mapping[str, str]) -> str:
@@ -159,7 +159,7 @@ def network_of(source: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | N
 
 # ------------------------------------------------------------------ who made a rule
 
-_MARK = re.compile(r"cloudtui: (?P<who>\S+@\S+) (?P<day>\d{4}-\d\d-\d\d)\Z")
+_MARK = re.compile(r"cloudtui: (?P<who>\S+@\S+) (?P<day>\d{4}-\d\d-\d\d)(?P<named> named)?\Z")
 _UNFIT = re.compile(r"[^a-zA-Z0-9._-]+")
 """Not allowed in a rule's description, or a separator here."""
 _WHO = 100
@@ -172,6 +172,8 @@ class Mark:
     who: str
     """`USER@HOST`."""
     day: date
+    named: bool = False
+    """For a source that was named; else for the address that the maker had."""
 
 
 def who(user: str, host: str) -> str:
@@ -181,9 +183,10 @@ def who(user: str, host: str) -> str:
     return "@".join(parts)
 
 
-def mark(maker: str, day: date) -> str:
-    """The description of a rule that cloudtui makes for `maker`."""
-    return f"cloudtui: {maker} {day:%Y-%m-%d}"
+def mark(maker: str, day: date, *, named: bool = False) -> str:
+    """The description of a rule that cloudtui makes for `maker`, whose address it is unless the
+    source was `named`."""
+    return f"cloudtui: {maker} {day:%Y-%m-%d}{' named' if named else ''}"
 
 
 def read_mark(description: str) -> Mark | None:
@@ -192,7 +195,7 @@ def read_mark(description: str) -> Mark | None:
     if not found:
         return None
     try:
-        return Mark(found["who"], date.fromisoformat(found["day"]))
+        return Mark(found["who"], date.fromisoformat(found["day"]), bool(found["named"]))
     except ValueError:
         return None
 
@@ -222,8 +225,8 @@ class Viewer:
 
     def outdated(self, rule: Rule) -> bool:
         """Whether it is the user's own rule for an address that is another's now."""
-        network = network_of(rule.source)
-        if network is None or not self.made(rule):
+        network, found = network_of(rule.source), read_mark(rule.description)
+        if network is None or found is None or found.named or found.who != self.who:
             return False
         mine = [a for a in self.addresses if ipaddress.ip_address(a).version == network.version]
         return bool(mine) and not any(rule.allows(a) for a in mine)

@@ -8,6 +8,7 @@ from cloudtui.ui.action import Action, Group, Where
 from cloudtui.ui.actions_details import DETAIL_ACTIONS
 from cloudtui.ui.actions_list import LIST_ACTIONS
 from cloudtui.ui.actions_machines import MACHINE_ACTIONS
+from cloudtui.ui.actions_network import NETWORK_ACTIONS
 from cloudtui.ui.actions_places import PLACE_ACTIONS
 from cloudtui.ui.actions_sessions import SESSION_ACTIONS
 
@@ -28,7 +29,8 @@ _A = Where.ALL_SESSIONS
 _ALL = (Where.EVERYWHERE,)
 _LISTS = (_M, _A, _S)
 _D, _V = Where.DETAILS, Where.VIEWER
-_SCROLLING = (_M, _A, _S, _D, _V, Where.LOG, Where.HELP)
+_N = (Where.GROUPS, Where.ADDRESSES)
+_SCROLLING = (_M, _A, _S, *_N, _D, _V, Where.LOG, Where.HELP)
 
 ACTIONS: tuple[Action, ...] = (
     Action(
@@ -107,13 +109,14 @@ ACTIONS: tuple[Action, ...] = (
         footer=True,
     ),
     *MACHINE_ACTIONS,
+    *NETWORK_ACTIONS,
     Action(
         "list.filter",
         ("slash",),
         "filter",
         "Show only the rows that match; every word must hold.",
         "start_filter",
-        _LISTS,
+        (*_LISTS, *_N),
         Group.FIND,
         footer=True,
         at_once=True,
@@ -124,7 +127,7 @@ ACTIONS: tuple[Action, ...] = (
         "order",
         "Order by the next column; a click on a heading orders by that column.",
         "next_order",
-        _LISTS,
+        (*_LISTS, *_N),
         Group.FIND,
         footer=True,
     ),
@@ -134,7 +137,7 @@ ACTIONS: tuple[Action, ...] = (
         "reverse",
         "Turn the order round.",
         "reverse_order",
-        _LISTS,
+        (*_LISTS, *_N),
         Group.FIND,
     ),
     *LIST_ACTIONS,
@@ -274,7 +277,7 @@ ACTIONS: tuple[Action, ...] = (
         "machines",
         "Go to the machines.",
         "go_machines",
-        (_M, _A, _S, _J, _D),
+        (_M, _A, _S, _J, _D, *_N),
         Group.EVERYWHERE,
     ),
     Action(
@@ -293,7 +296,7 @@ ACTIONS: tuple[Action, ...] = (
         "refresh",
         "Ask again now.",
         "refresh_now",
-        (*_LISTS, _D, _V),
+        (*_LISTS, *_N, _D, _V),
         Group.EVERYWHERE,
     ),
     Action(

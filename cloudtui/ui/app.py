@@ -36,6 +36,7 @@ from cloudtui.ui import themes
 from cloudtui.ui.actions import key_words, with_keys
 from cloudtui.ui.actions_leader import LEADER_ACTIONS
 from cloudtui.ui.machine_views import MachineViews
+from cloudtui.ui.network_views import NetworkViews
 from cloudtui.ui.place_views import PlaceViews
 from cloudtui.ui.prompts import DialogPrompts
 from cloudtui.ui.screens.area import Area
@@ -74,7 +75,7 @@ class CoreChanged(Message):
         return type(self.event) is type(message.event) and isinstance(self.event, WHOLE)
 
 
-class CloudtuiApp(MachineViews, PlaceViews, App[int], inherit_bindings=False):
+class CloudtuiApp(MachineViews, NetworkViews, PlaceViews, App[int], inherit_bindings=False):
     """Runs inside `async with app.workbench`; `run` below does both."""
 
     CSS_PATH = ["app.tcss", "screens/machines.tcss"]
@@ -117,7 +118,6 @@ class CloudtuiApp(MachineViews, PlaceViews, App[int], inherit_bindings=False):
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return dict(themes.VARIABLES)
 
-    def get_default_screen(self) -> Screen[None]:
     def get_driver_class(self) -> type[Driver]:
         """The platform's, with exact keys where that is a terminal of Unix."""
         found = super().get_driver_class()
@@ -128,6 +128,7 @@ class CloudtuiApp(MachineViews, PlaceViews, App[int], inherit_bindings=False):
         return TerminalDriver
 
         return MachinesScreen()
+    def get_default_screen(self) -> Screen[None]:
 
     def on_mount(self) -> None:
         self._end_listening = self.workbench.listen(self._hear)

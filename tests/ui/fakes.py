@@ -43,6 +43,7 @@ from cloudtui.model.tunnel import TunnelPhase, TunnelState
 from cloudtui.model.web_console import instance_page
 from cloudtui.ui.app import CloudtuiApp
 from tests.ui.fake_details import FakeDetails, FakePrices, FakeTags
+from tests.ui.fake_network import FakeAddresses, FakeSecurityGroups
 
 if TYPE_CHECKING:
     from cloudtui.core.workbench import Workbench
@@ -452,6 +453,8 @@ class FakeWorkbench:
         self.prices = FakePrices(self._events)
         self.details = FakeDetails(self._events)
         self.tags = FakeTags(self.inventory)
+        self.security_groups = FakeSecurityGroups()
+        self.addresses = FakeAddresses(self._events, self.inventory)
 
     async def __aenter__(self) -> Self:
         return self

@@ -15,8 +15,6 @@ from textual.widgets.option_list import Option
 
 from cloudtui.ui.screens.dialogs import Dialog
 
-HINT = "Space marks   Enter shows the marked, or this one   Esc cancels"
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -49,6 +47,8 @@ class ChoosePlaces(Dialog[tuple[str, ...] | None]):
         Binding("enter", "agree", show=False, priority=True),
     ]
 
+    HINT = "Space marks   Enter shows the marked, or this one   Esc cancels"
+
     def __init__(self, title: str, entries: Sequence[Entry], marked: Sequence[str]) -> None:
         super().__init__()
         self._title = title
@@ -61,7 +61,7 @@ class ChoosePlaces(Dialog[tuple[str, ...] | None]):
             yield Label(self._title, id="title", markup=False)
             yield _Letters(placeholder="letters to look for")
             yield OptionList()
-            yield Label(HINT, id="hint", markup=False)
+            yield Label(self.HINT, id="hint", markup=False)
 
     def on_mount(self) -> None:
         self._list.can_focus = False
@@ -98,7 +98,7 @@ class ChoosePlaces(Dialog[tuple[str, ...] | None]):
         places = [entry.key for entry in shown]
         if places:
             self._list.highlighted = places.index(key) if key in places else 0
-        self.query_one("#hint", Label).update(HINT if shown else "Nothing of that name.")
+        self.query_one("#hint", Label).update(self.HINT if shown else "Nothing of that name.")
 
     def _line(self, entry: Entry, width: int) -> Content:
         marked = entry.key in self._marked

@@ -23,6 +23,14 @@ if TYPE_CHECKING:
     from cloudtui.core.workbench import Workbench
 
 
+TITLES = {
+    Where.JUPYTER: "Jupyter",
+    Where.GROUPS: "Security groups",
+    Where.ADDRESSES: "Elastic IPs",
+}
+"""Screens without a place of their own in the line of areas."""
+
+
 class Header(Widget):
     """Whose account, which regions, how many run, and how old that is; then the areas."""
 
@@ -121,8 +129,8 @@ class Header(Widget):
             _click(action, self._named(words, where), self._lit(where))
             for action, words, where in entries
         ]
-        if self._where is Where.JUPYTER:
-            parts.append(Content.styled(self._named("Jupyter", self._where), "bold"))
+        if title := TITLES.get(self._where):
+            parts.append(Content.styled(self._named(title, self._where), "bold"))
         return Content("   ").join(parts)
 
     def _list_of_sessions(self) -> Where:
