@@ -81,6 +81,21 @@ def _some_word(value: Value) -> str:
 def _words(value: Value) -> tuple[str, ...]:
     if isinstance(value.content, dict):
         raise _Wrong
+_TYPED_AS_CTRL = ("[", "h", "i", "j", "m")
+"""Letters that with Ctrl are Esc, Backspace, Tab and Enter in a terminal."""
+
+
+def _leader(value: Value) -> str:
+    word = _some_word(value)
+    held, plus, key = word.lower().rpartition("+")
+    if plus and not key:
+        held, key = held.removesuffix("+"), "+"
+    function = key[:1] == "f" and key[1:].isdigit()
+    if not (held or function) or held == "shift" or (held == "ctrl" and key in _TYPED_AS_CTRL):
+        raise _Wrong
+    return word
+
+
     if isinstance(value.content, tuple):
         words = value.content
     else:
@@ -163,7 +178,7 @@ _READ: dict[str, tuple[Callable[[Value], Any], str]] = {
     "ssh_config": (_file, "a file"),
     "key_folders": (_folders, "a list of folders"),
     "refresh_seconds": (_seconds, "a number of seconds, 1 or more"),
-    "leader": (_some_word, "a key, such as ctrl+] or ctrl+b"),
+    "leader": (_leader, "a key, such as ctrl+] or ctrl+b"),
     "local_port": (_port, "a port from 1 to 65535"),
     "open_browser": (_yes_or_no, "true or false"),
     "address_urls": (_urls, "a list of addresses that begin with http:// or https://"),

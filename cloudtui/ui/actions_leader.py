@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from cloudtui.ui.actions import Action, Group, Where, key_words
+from cloudtui.ui.keyboard import normal_name
 
 _PANE = ""
 """Handler of what the pane does itself."""
@@ -69,16 +70,47 @@ LEADER_ACTIONS: tuple[Action, ...] = (
 )  # fmt: skip
 
 
-def leader_keys(changes: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+def leader_keys(changes: Mapping[str, str], leader: str) -> dict[str, tuple[str, ...]]:
     """The keys by action id, with those that the user's settings give (`leader.zoom: Z`)."""
+    return with_leader_keys(changes, leader)[0]
+
+
+def with_leader_keys(
+    changes: Mapping[str, str], leader: str
+) -> tuple[dict[str, tuple[str, ...]], list[str]]:
+    """The keys by action id, and a sentence for each change that cannot be made."""
     keys = {action.id: action.keys for action in LEADER_ACTIONS}
+    problems: list[str] = []
     for action in LEADER_ACTIONS:
-        given = tuple(
-            k for k in (part.strip() for part in changes.get(action.id, "").split(",")) if k
-        )
-        if given and action.handler:
+        if action.id not in changes:
+            continue
+        text = changes[action.id]
+        given = tuple(k for k in (normal_name(part) for part in text.split(",")) if k)
+        if not given:
+            problems.append(f"The action {action.id!r} needs a key.")
+        elif not action.handler:
+            problems.append(f"The key of {action.id} is always {key_words(action.keys[0])}.")
+        elif reason := _taken(action.id, given, keys, normal_name(leader)):
+            problems.append(f"{text!r} for {action.id} is taken by {reason}.")
+        else:
             keys[action.id] = given
-    return keys
+    return keys, problems
+
+
+def _taken(
+    action_id: str, given: Iterable[str], keys: Mapping[str, tuple[str, ...]], leader: str
+) -> str:
+    for key in given:
+        if key == leader:
+            return "the leader itself, which sends it twice pressed"
+        if key == "escape":
+            return "Esc, which ends the leader"
+        if key.isdigit() and key != "0":
+            return "the tabs 1 to 9"
+        for other, names in keys.items():
+            if other != action_id and key in map(normal_name, names):
+                return other
+    return ""
 
 
 def leader_rows(leader: str, keys: Mapping[str, tuple[str, ...]]) -> list[tuple[str, str]]:

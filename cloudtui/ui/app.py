@@ -34,7 +34,7 @@ from cloudtui.model.remote import Prompts
 from cloudtui.model.session import Ending, Session
 from cloudtui.ui import themes
 from cloudtui.ui.actions import key_words, with_keys
-from cloudtui.ui.actions_leader import LEADER_ACTIONS
+from cloudtui.ui.actions_leader import LEADER_ACTIONS, with_leader_keys
 from cloudtui.ui.machine_views import MachineViews
 from cloudtui.ui.network_views import NetworkViews
 from cloudtui.ui.place_views import PlaceViews
@@ -99,7 +99,8 @@ class CloudtuiApp(MachineViews, NetworkViews, PlaceViews, App[int], inherit_bind
         changes = {name: text for name, text in settings.keys.items() if name not in leading}
         self.keys, sentences = with_keys(changes)
         """The keys of every action, by action id, as this user has them."""
-        self._problems += [CloudtuiError(sentence) for sentence in sentences]
+        _, more = with_leader_keys(settings.keys, settings.leader)
+        self._problems += [CloudtuiError(sentence) for sentence in (*sentences, *more)]
         self.workspace: WorkspaceScreen | None = None
         """The screen of panes, kept from the first pane on."""
         self.handed_over = False

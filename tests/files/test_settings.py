@@ -108,6 +108,10 @@ def test_ways_to_write_yes_and_no(tmp_path: Path, word: str) -> None:
         ("keys: {refresh: [f5]}", 1, "a single word"),
         ("theme: [[a]]", 1, "a single word"),
         ("theme: ''", 1, "theme"),
+        ("leader: a", 1, "leader cannot be 'a'"),
+        ("leader: shift+a", 1, "leader"),
+        ("leader: ctrl+m", 1, "leader"),
+        ("leader: enter", 1, "leader"),
         ("colour: red", 1, "no setting 'colour'"),
         ("theme: a\ntheme: b", 2, "twice"),
         ("theme: 'a", 1, "not YAML"),
@@ -129,6 +133,11 @@ def test_what_is_refused(tmp_path: Path, text: str, line: int, words: str) -> No
     assert caught.value.exit_code == 2
     if line:
         assert f"line {line}" in caught.value.title
+
+
+@pytest.mark.parametrize("key", ["ctrl+]", "Ctrl+b", "alt+.", "f12", "ctrl+shift+a", "ctrl++"])
+def test_ways_to_write_the_leader(tmp_path: Path, key: str) -> None:
+    assert load(_written(tmp_path, f"leader: '{key}'")).leader == key
 
 
 def test_the_allowed_values_are_named(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cloudtui.ui.actions import ACTIONS, BY_ID, Where, at, key_table, key_words, with_keys
+from cloudtui.ui.actions_leader import leader_keys, with_leader_keys
 from cloudtui.ui.app import CloudtuiApp
 from cloudtui.ui.screens.all_sessions import AllSessionsScreen
 from cloudtui.ui.screens.addresses import AddressesScreen
@@ -17,6 +18,7 @@ from cloudtui.ui.screens.security_groups import SecurityGroupsScreen
 from cloudtui.ui.screens.viewer import ViewerScreen
 from cloudtui.ui.screens.workspace import WorkspaceScreen
 from tests.ui.fakes import console, listed
+
 
 from tests.ui.test_attached import attached
 SCREENS: dict[Where, type[Area]] = {
@@ -136,4 +138,39 @@ async def test_the_palette_runs_an_action() -> None:
         await ui.press(*"messages")
         await ui.app.workers.wait_for_complete()
         await ui.press("enter")
+
+
+def test_a_key_after_the_leader_may_be_another() -> None:
+    keys, problems = with_leader_keys({"leader.zoom": "Z, f11", "leader.right": "%"}, "ctrl+]")
+    assert problems == []
+    assert (keys["leader.zoom"], keys["leader.right"]) == (("Z", "f11"), ("percent_sign",))
+
+
+@pytest.mark.parametrize(
+    ("action", "key", "sentence"),
+    [
+        ("leader.log", "z", "'z' for leader.log is taken by leader.zoom."),
+        ("leader.log", "|", "'|' for leader.log is taken by leader.right."),
+        ("leader.log", "d", "'d' for leader.log is taken by leader.detach."),
+        ("leader.log", "3", "'3' for leader.log is taken by the tabs 1 to 9."),
+        ("leader.log", "escape", "'escape' for leader.log is taken by Esc, which ends the leader."),
+        ("leader.log", "Ctrl+B", "is taken by the leader itself"),
+        ("leader.detach", "q", "The key of leader.detach is always d."),
+        ("leader.log", ",", "needs a key"),
+    ],
+)
+def test_a_clash_after_the_leader_is_said(action: str, key: str, sentence: str) -> None:
+    keys, problems = with_leader_keys({action: key}, "ctrl+b")
+    assert [p for p in problems if sentence in p]
+    assert keys == leader_keys({}, "ctrl+b")
+
+
+async def test_help_in_a_pane_shows_what_works_there() -> None:
+    async with attached() as (ui, _):
+        await ui.press("ctrl+right_square_bracket", "question_mark")
+        page = "".join(str(w.render()) for w in ui.app.screen.query(".column").results())
+        for words in ("In the scrollback", "With the mouse", "Ctrl-] z", "A tmux within a tmux"):
+            assert words in page
+        for words in ("Everywhere", "Leave cloudtui", "Words of the filter", "A machine"):
+            assert words not in page
         assert isinstance(ui.app.screen, MessagesScreen)

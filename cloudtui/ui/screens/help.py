@@ -49,6 +49,20 @@ NESTED = (
     ("once more", "for each tmux within the attached one; Ctrl-a a in screen"),
 )
 
+SCROLLBACK = (
+    ("↑ ↓ PgUp PgDn", "move, as j k and Ctrl-b Ctrl-f; g and G go to its ends"),
+    ("v, y", "begin to select, copy what is selected"),
+    ("/ n N", "search, the next older match, the next newer one"),
+    ("Esc", "back to the program, as q"),
+)
+
+MOUSE = (
+    ("drag", "selects and copies; with Shift where the program has the mouse itself"),
+    ("click twice", "a word; three times a line"),
+    ("wheel", "the scrollback; in a program that fills the screen it scrolls there"),
+    ("Ctrl click", "opens an address; a localhost of the host through a tunnel"),
+)
+
 _GENERAL = (Group.MOVE, Group.EVERYWHERE)
 
 
@@ -91,13 +105,19 @@ class HelpScreen(Scrolled):
         settings = self.workbench.settings
         pane = (
             "In a pane, after the leader key",
-            leader_rows(settings.leader, leader_keys(settings.keys)),
+            leader_rows(settings.leader, leader_keys(settings.keys, settings.leader)),
         )
         filters = ("Words of the filter", list(FILTER_WORDS))
         nested = ("A tmux within a tmux", list(NESTED))
         if self._about is Where.PANE:
-            left = [pane, nested, *_groups(here, keys)]
-            right = [*_groups(general, keys), *_groups(elsewhere, keys), filters]
+            over = [row for _, rows in _groups(here, keys) for row in rows]
+            left = [pane]
+            right = [
+                ("In the scrollback", list(SCROLLBACK)),
+                ("With the mouse", list(MOUSE)),
+                nested,
+                ("When a pane has ended", over),
+            ]
         elif self._about in (Where.SESSIONS, Where.ALL_SESSIONS):
             asked = ("Which hosts are asked", list(ASKED))
             words = ("Words of the filter", list(SESSION_WORDS))

@@ -53,7 +53,8 @@ class WorkspaceScreen(Hearing):
         yield Footer(self.footer_keys)
 
     def on_mount(self) -> None:
-        self._keys = leader_keys(self.workbench.settings.keys)
+        settings = self.workbench.settings
+        self._keys = leader_keys(settings.keys, settings.leader)
         self._ready = True
         waiting, self._waiting = self._waiting, []
         for target in waiting:
