@@ -128,8 +128,8 @@ class CloudtuiApp(MachineViews, NetworkViews, PlaceViews, App[int], inherit_bind
 
         return TerminalDriver
 
-        return MachinesScreen()
     def get_default_screen(self) -> Screen[None]:
+        return MachinesScreen()
 
     def on_mount(self) -> None:
         self._end_listening = self.workbench.listen(self._hear)

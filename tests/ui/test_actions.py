@@ -5,16 +5,16 @@ import pytest
 from cloudtui.ui.actions import ACTIONS, BY_ID, Where, at, key_table, key_words, with_keys
 from cloudtui.ui.actions_leader import leader_keys, with_leader_keys
 from cloudtui.ui.app import CloudtuiApp
-from cloudtui.ui.screens.all_sessions import AllSessionsScreen
 from cloudtui.ui.screens.addresses import AddressesScreen
+from cloudtui.ui.screens.all_sessions import AllSessionsScreen
 from cloudtui.ui.screens.area import Area
 from cloudtui.ui.screens.help import HelpScreen
 from cloudtui.ui.screens.jupyter import JupyterScreen
 from cloudtui.ui.screens.machine import MachineScreen
 from cloudtui.ui.screens.machines import MachinesScreen
 from cloudtui.ui.screens.messages import MessagesScreen
-from cloudtui.ui.screens.sessions import SessionsScreen
 from cloudtui.ui.screens.security_groups import SecurityGroupsScreen
+from cloudtui.ui.screens.sessions import SessionsScreen
 from cloudtui.ui.screens.viewer import ViewerScreen
 from cloudtui.ui.screens.workspace import WorkspaceScreen
 from tests.ui.fakes import console, listed
@@ -29,9 +29,9 @@ SCREENS: dict[Where, type[Area]] = {
     Where.JUPYTER: JupyterScreen,
     Where.DETAILS: MachineScreen,
     Where.VIEWER: ViewerScreen,
-    Where.LOG: MessagesScreen,
     Where.GROUPS: SecurityGroupsScreen,
     Where.ADDRESSES: AddressesScreen,
+    Where.LOG: MessagesScreen,
     Where.HELP: HelpScreen,
 }
 
@@ -138,6 +138,7 @@ async def test_the_palette_runs_an_action() -> None:
         await ui.press(*"messages")
         await ui.app.workers.wait_for_complete()
         await ui.press("enter")
+        assert isinstance(ui.app.screen, MessagesScreen)
 
 
 def test_a_key_after_the_leader_may_be_another() -> None:
@@ -173,4 +174,3 @@ async def test_help_in_a_pane_shows_what_works_there() -> None:
             assert words in page
         for words in ("Everywhere", "Leave cloudtui", "Words of the filter", "A machine"):
             assert words not in page
-        assert isinstance(ui.app.screen, MessagesScreen)
