@@ -308,7 +308,9 @@ class Connection:
         start = time.perf_counter()
         try:
             async with asyncio.timeout(OPEN_SECONDS):
-                _, writer = await self.ssh.open_connection("127.0.0.1", 0)
+                _, writer = await _opened(
+                    self.ssh.open_connection("127.0.0.1", 0), lambda pair: pair[1].close()
+                )
                 writer.close()
         except TimeoutError:
             raise Timeout(f"{self.route.host} gave no answer in {OPEN_SECONDS:.0f} s.") from None
