@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.sshd", "tests.moto_child", "tests.lab", "tests.terminal"]
+pytest_plugins = ["tests.sshd", "tests.moto_child", "tests.lab", "tests.network", "tests.terminal"]
 
 _CUT_OFF = (
     "SSH_AUTH_SOCK",

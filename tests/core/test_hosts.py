@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -13,95 +11,17 @@ from typing import Any
 
 import pytest
 
-from cloudtui.core.events import Event, Noted
+from cloudtui.core.events import Event, HostsState, Noted
 from cloudtui.core.hosts import Planned
 from cloudtui.core.workbench import Workbench
 from cloudtui.files.settings import Settings
 from cloudtui.model.errors import HostKeyChanged, NotFound, Refused, UsageError
 from cloudtui.model.host_drift import HostRow, Kind, row_of
+from cloudtui.model.host_entry import ConfigChange
 from cloudtui.model.instance import Instance
-from tests.lab import Lab, Person
+from tests.lab import Person
+from tests.network import Net
 from tests.sshd import make_key, public_words
-
-RELAY = """
-import selectors, socket, sys
-from pathlib import Path
-known = dict(line.split() for line in Path({file!r}).read_text().splitlines())
-if sys.argv[1] not in known:
-    sys.exit(f"no route to {{sys.argv[1]}}")
-there = socket.create_connection(("127.0.0.1", int(known[sys.argv[1]])))
-ways = selectors.DefaultSelector()
-ways.register(0, selectors.EVENT_READ)
-ways.register(there, selectors.EVENT_READ)
-import os
-while True:
-    for way, _ in ways.select():
-        data = os.read(way.fd, 65536)
-        if not data:
-            sys.exit()
-        if way.fd:
-            os.write(1, data)
-        else:
-            there.sendall(data)
-"""
-
-
-class Net:
-    """The internet in small: which address of moto's leads to which port of this machine."""
-
-    def __init__(self, lab: Lab, folder: Path) -> None:
-        self.lab, self._file, self.config = lab, folder / "net", lab.home / ".ssh/config"
-        self.known_hosts = lab.home / ".ssh/known_hosts"
-        relay = folder / "relay.py"
-        relay.write_text(RELAY.format(file=str(self._file)))
-        self._file.touch()
-        self.known_hosts.unlink()
-        self.config.write_text(
-            f"Host *\n  ProxyCommand {sys.executable} {relay} %h\n"
-            f"  UserKnownHostsFile {self.known_hosts}\n"
-        )
-        self.settle()
-
-    @property
-    def home_file(self) -> Path:
-        """Where cloudtui keeps which region an instance was in."""
-        return self.lab.home / ".local/state/cloudtui/hosts.json"
-
-    def settle(self) -> None:
-        """Every running machine is the one real sshd, at the address it has now."""
-        lines = [
-            f"{i['PublicIpAddress']} {self.lab.sshd.port}\n"
-            for r in self.lab.ec2.describe_instances()["Reservations"]
-            for i in r["Instances"]
-            if i["State"]["Name"] == "running" and i.get("PublicIpAddress")
-        ]
-        self._file.write_text("".join(lines))
-
-    def ssh(self, *words: str) -> tuple[int, str]:
-        """Plain ssh that may ask nothing; its exit status and everything it said."""
-        done = subprocess.run(
-            ["ssh", "-F", self.config, "-o", "BatchMode=yes", *words],
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-        )
-        return done.returncode, done.stdout + done.stderr
-
-    def new_address(self, instance_id: str) -> str:
-        """Give the machine another address, as a stop and a start do."""
-        self.lab.ec2.stop_instances(InstanceIds=[instance_id])
-        self.lab.ec2.start_instances(InstanceIds=[instance_id])
-        self.settle()
-        return self.address(instance_id)
-
-    def address(self, instance_id: str) -> str:
-        told = self.lab.ec2.describe_instances(InstanceIds=[instance_id])
-        return str(told["Reservations"][0]["Instances"][0]["PublicIpAddress"])
-
-
-@pytest.fixture
-def net(lab: Lab, tmp_path: Path) -> Net:
-    return Net(lab, tmp_path)
 
 
 @asynccontextmanager
@@ -139,6 +59,21 @@ async def told(bench: Workbench, words: str) -> None:
             await heard.wait()
     finally:
         end()
+
+
+async def looked(bench: Workbench, machines: int) -> None:
+    """Wait until the entries were looked at beside so many machines."""
+    heard = asyncio.Event()
+    look = bench.hosts.look
+
+    async def look_and_tell() -> HostsState:
+        state = await look()
+        if len(bench.inventory.state.instances) == machines:
+            heard.set()
+        return state
+
+    bench.hosts.look = look_and_tell  # type: ignore[method-assign]
+    await heard.wait()
 
 
 async def row(bench: Workbench, alias: str = "bert-gpu") -> HostRow:
@@ -251,6 +186,10 @@ class TestOwnEntry:
             found = await row(bench)
             assert found.address == net.address(net.lab.gpu)
             assert net.config.read_text() == before
+            net.lab.launch("etl-box")
+            bench.inventory.refresh()
+            await looked(bench, 2)
+            assert len(bench.notes) == 1
             planned = await bench.hosts.plan_sync(found)
             assert planned
             await bench.hosts.save(planned)
@@ -264,7 +203,19 @@ class TestOwnEntry:
             assert (await row(bench)).entry.instance_id == net.lab.gpu
 
 
-async def test_what_cloudtui_changed_itself_is_healed_though_the_setting_asks(net: Net) -> None:
+async def test_what_is_changed_from_the_console_is_healed_though_the_setting_asks(net: Net) -> None:
+    async with working(net, heal="ask") as bench:
+        instance = await add(bench, net)
+        bench.inventory.start()
+        bench.inventory.follow([instance.id])
+        net.new_address(net.lab.gpu)
+        bench.hosts.healing.start()
+        bench.inventory.refresh()
+        await told(bench, "has the address")
+        assert (await row(bench)).drifts == ()
+
+
+async def test_what_is_changed_by_a_command_is_healed_though_the_setting_asks(net: Net) -> None:
     async with working(net, heal="ask") as bench:
         instance = await add(bench, net)
         new = net.new_address(net.lab.gpu)
@@ -377,3 +328,24 @@ async def test_a_missing_key_is_said(net: Net) -> None:
         found = await row(bench)
         assert [d.kind for d in found.drifts] == [Kind.KEY]
         assert str(net.lab.sshd.key) in found.drifts[0].words
+
+
+async def test_an_editor_that_saves_in_the_same_moment_loses_nothing(net: Net) -> None:
+    async with working(net) as bench:
+        await add(bench, net)
+        new, save = net.new_address(net.lab.gpu), bench.hosts.entries.save
+        late = [net.config.parent / "config.d/cloudtui.conf"]
+
+        async def save_late(change: ConfigChange) -> None:
+            for file in late:
+                late.clear()
+                file.write_text(f"# mine\n{file.read_text()}")
+            await save(change)
+
+        bench.hosts.entries.save = save_late  # type: ignore[method-assign]
+        found = await row(bench)
+        assert found.instance
+        await bench.hosts.healing.heal([found.instance])
+        entry = (await row(bench)).entry
+        assert entry.get("HostName") == new
+        assert entry.file.read_text().startswith("# mine\n")
