@@ -74,6 +74,12 @@ class Net:
         )
         return done.returncode, done.stdout + done.stderr
 
+    def config_of(self, alias: str) -> str:
+        """What ssh makes of an alias: `ssh -G`."""
+        return subprocess.run(
+            ["ssh", "-G", "-F", self.config, alias], capture_output=True, text=True, check=True
+        ).stdout
+
     def new_address(self, instance_id: str) -> str:
         """Give the machine another address, as a stop and a start do."""
         self.lab.ec2.stop_instances(InstanceIds=[instance_id])

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from cloudtui.cli import access, output
 from cloudtui.cli.keys import short
-from cloudtui.cli.prompts import TerminalPrompts
+from cloudtui.cli.prompts import agree
 from cloudtui.core.hosts import Planned
 from cloudtui.core.workbench import Workbench
 from cloudtui.files.identity_files import as_written
-from cloudtui.model.errors import CloudtuiError, NotFound, Refused, UsageError
+from cloudtui.model.errors import CloudtuiError, NotFound, UsageError
 from cloudtui.model.host_drift import HostRow, row_of
 from cloudtui.model.instance import why_not_connect
 
@@ -113,7 +113,7 @@ async def _add(bench: Workbench, words: argparse.Namespace) -> int:
         try:
             await bench.hosts.meet(instance)
         except CloudtuiError as error:
-            output.narrate(f"The entry {planned.alias} is saved, but a connection failed.")
+            output.narrate(f"The entry {planned.alias} is there, but the connection failed.")
             raise error
     output.line(f"ssh {shlex.quote(planned.alias)}")
     return 0
@@ -237,21 +237,17 @@ async def _save(
     output.narrate(change.title)
     if ask:
         output.narrate(change.diff.rstrip("\n"))
-        if not getattr(words, "yes", False) and not await _agreed():
-            raise Refused("Nothing was changed.")
+        again = shlex.join(["cloudtui", "hosts", words.hosts_verb, *_named(words)])
+        yes = getattr(words, "yes", False)
+        await agree("Save this?", "Nothing was changed", again, yes=yes)
     await bench.hosts.save(planned)
     if ask:
         output.narrate("Saved. Take it back with: cloudtui hosts undo")
 
 
-async def _agreed() -> bool:
-    given = await TerminalPrompts().answers("", (("Save this? [y/N] ", True),))
-    if given is None:
-        raise Refused(
-            "Nothing was changed: it has to be confirmed, and there is no terminal to answer on.",
-            hint="Confirm it beforehand with --yes.",
-        )
-    return given[0].strip().lower() in ("y", "yes")
+def _named(words: argparse.Namespace) -> list[str]:
+    one = getattr(words, "name", "") or getattr(words, "alias", "")
+    return [one] if one else list(getattr(words, "aliases", ()))
 
 
 def _key(text: str | None) -> Path | None:

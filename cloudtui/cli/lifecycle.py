@@ -148,6 +148,7 @@ async def _perform(bench: Workbench, plan: Plan, words: argparse.Namespace) -> i
                 f"{'it' if len(going) == 1 else 'them'}. Look with: cloudtui ls"
             )
         raise
+    await bench.hosts.healing.heal(s.now for s in steps.values() if s.phase is Phase.DONE)
     failures = [error for error in map(_failure, steps.values()) if error]
     if words.json:
         output.document(
