@@ -78,9 +78,6 @@ def _some_word(value: Value) -> str:
     return word
 
 
-def _words(value: Value) -> tuple[str, ...]:
-    if isinstance(value.content, dict):
-        raise _Wrong
 _TYPED_AS_CTRL = ("[", "h", "i", "j", "m")
 """Letters that with Ctrl are Esc, Backspace, Tab and Enter in a terminal."""
 
@@ -96,6 +93,9 @@ def _leader(value: Value) -> str:
     return word
 
 
+def _words(value: Value) -> tuple[str, ...]:
+    if isinstance(value.content, dict):
+        raise _Wrong
     if isinstance(value.content, tuple):
         words = value.content
     else:
