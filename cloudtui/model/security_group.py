@@ -240,7 +240,7 @@ class Viewer:
         maker = found.who
         if maker == self.who:
             maker = f"me, {maker.partition('@')[2]}"
-        old = ", an address you had before" if self.outdated(rule) else ""
+        old = ", an old address" if self.outdated(rule) else ""
         return f"{maker}, added {days_ago(found.day, self.today)}{old}"
 
 
