@@ -181,7 +181,10 @@ class SshEntries:
         files = []
         for path in sorted(plan, key=lambda path: path == tree.main):
             document = tree.documents.get(path)
-            before = document.data if document else ssh_save.content(path)
+            try:
+                before = document.data if document else ssh_save.content(path)
+            except OSError as error:
+                raise Refused(f"{path} cannot be read: {error.strerror}.") from error
             files.append(FileChange(path, before, plan[path]))
         return ConfigChange(title, _diff(files), alias, wanted, tuple(files), tree.read())
 
@@ -290,13 +293,18 @@ class _Trial:
         return original(answer.words, self.after, self.folder)
 
     def _shadowed(self, keyword: str, found: Answer) -> Shadowed:
-        where = _deciding(self.after, self.change, keyword, found)
-        effect = ", ".join(found.values(keyword)) or "nothing"
+        alias = self.change.alias
         wanted = next(value for name, value in self.change.wanted if name == keyword)
+        effect = ", ".join(found.values(keyword)) or "nothing"
+        if where := _deciding(self.after, alias, keyword, wanted, found):
+            return Shadowed(
+                f"{keyword} {wanted} of {alias} is shadowed by {where}: nothing was saved.",
+                f"ssh takes the first value that it reads: {effect}.",
+                "Move or narrow that line, then do it again.",
+            )
         return Shadowed(
-            f"{keyword} {wanted} of {self.change.alias} is shadowed by {where}: nothing was saved.",
-            f"ssh takes the first value that it reads: {effect}.",
-            "Move or narrow that line, then do it again.",
+            f"{keyword} {wanted} of {alias} would have no effect: nothing was saved.",
+            f"ssh takes {effect}. The entry is included under a Match that does not hold now.",
         )
 
 
@@ -338,15 +346,19 @@ def _others_affected(host: str, old: Answer, new: Answer) -> OthersAffected:
     )
 
 
-def _deciding(tree: Tree, change: ConfigChange, keyword: str, found: Answer) -> str:
-    """`line N of FILE` that says the keyword first for the alias."""
-    name, asked = encoded(change.alias), {encoded(keyword).lower()}
+def _deciding(tree: Tree, alias: str, keyword: str, wanted: str, found: Answer) -> str:
+    """`line N of FILE` that says the keyword before the wanted line does, or empty."""
+    name, asked = encoded(alias), {encoded(keyword).lower()}
     if asked & {b"proxyjump", b"proxycommand"}:
         asked = {b"proxyjump", b"proxycommand"}
-    candidates = [d for d in tree.directives if d.keyword in asked and active_for(d.guards, name)]
+    candidates = [
+        d
+        for d in tree.directives
+        if d.keyword in asked and d.value != encoded(wanted) and active_for(d.guards, name)
+    ]
     effect = {encoded(value) for value in found.values(keyword)}
     same = [d for d in candidates if d.value in effect or set(words(d.value) or ()) & effect]
     sure = [d for d in candidates if all(guard[0] == b"host" for guard in d.guards)]
     for line in [*same, *sure, *candidates]:
         return f"line {line.line} of {line.path}"
-    return "a line that ssh reads earlier"
+    return ""

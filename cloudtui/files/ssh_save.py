@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -103,9 +104,7 @@ def plan_undo(backup: Backup) -> tuple[FileChange, ...]:
     changes = []
     for path, before, after in reversed(backup.files):
         try:
-            now = path.read_bytes()
-        except FileNotFoundError:
-            now = None
+            now = content(path)
         except OSError as error:
             raise Refused(f"{path} cannot be read: {error.strerror}.") from error
         if digest(now) != after:
@@ -137,8 +136,15 @@ def changed_on_disk(path: Path) -> ChangedOnDisk:
 
 
 def content(path: Path) -> bytes | None:
-    """What a file holds; None for no file."""
+    """What a file holds; None for no file.
+
+    Raises:
+        Refused: it is a folder, a pipe or a device.
+        OSError: it cannot be read.
+    """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise Refused(f"{path} is no regular file: nothing was saved.")
         return path.read_bytes()
     except FileNotFoundError:
         return None
@@ -194,10 +200,19 @@ def _target(path: Path) -> Path:
             f"{path} is a link to {target}, which is not there: nothing was saved.",
             hint="Make that file or remove the link.",
         )
+    content(target)
     missing = [one for one in (target.parent, *target.parent.parents) if not one.exists()]
     for parent in reversed(missing):
         parent.mkdir(mode=0o700, exist_ok=True)
+        if os.geteuid() == 0:
+            _give(parent, parent.parent.stat())
     return target
+
+
+def _give(path: Path | int, owner: os.stat_result) -> None:
+    """What root writes new belongs to whose folder it is in; others can give nothing away."""
+    with contextlib.suppress(PermissionError):
+        os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def _prepare(target: Path, data: bytes) -> str:
@@ -211,9 +226,11 @@ def _prepare(target: Path, data: bytes) -> str:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
-            if before is not None:
-                with contextlib.suppress(PermissionError):
-                    os.fchown(file.fileno(), before.st_uid, before.st_gid)
+            if before is None:
+                if os.geteuid() == 0:
+                    _give(file.fileno(), target.parent.stat())
+            else:
+                _give(file.fileno(), before)
                 _copy_attributes(target, name)
                 os.fchmod(file.fileno(), before.st_mode & 0o7777)
             os.fsync(file.fileno())

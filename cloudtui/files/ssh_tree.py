@@ -72,6 +72,8 @@ class Tree:
     directives: list[Directive] = field(default_factory=list)
     includes: dict[tuple[Path, int], list[Path]] = field(default_factory=dict)
     """What each Include line (index from 0) reads, in order; also what cannot be read."""
+    unknown: dict[tuple[Path, int], list[bytes]] = field(default_factory=dict)
+    """Words of an Include line with `%` or `$`, which newer versions of OpenSSH expand."""
     modes: dict[Path, int] = field(default_factory=dict)
     trouble: str = ""
     """Why the tree is not whole: Include goes round in a circle, or a file cannot be read."""
@@ -237,6 +239,9 @@ class _Reader:
                     continue
                 if (path, index) not in tree.includes:
                     tree.includes[path, index] = list(self.included(line.value))
+                    tree.unknown[path, index] = [
+                        word for word in words(line.value) or () if b"$" in word or b"%" in word
+                    ]
                 for found in tree.includes[path, index]:
                     self._visit(found, guards, (*chain, found))
                     if tree.trouble:
@@ -323,6 +328,7 @@ def write_trial(tree: Tree, folder: Path) -> Path:
         for index in range(len(copy.lines)):
             if (path, index) in tree.includes:
                 targets = [literal(copies.get(p, p)) for p in tree.includes[path, index]]
+                targets += map(quoted, tree.unknown[path, index])
                 line = b" ".join(targets) or quoted(encoded(str(folder / "none")))
                 copy.lines[index] = copy.lines[index].with_value(line)
         copies[path].write_bytes(copy.data)

@@ -7,6 +7,7 @@ to, as every ssh does: once a host that is asked about, before and after the edi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -55,9 +56,15 @@ def has_ssh() -> bool:
 def write_asked(path: Path, main: bytes) -> Path:
     """A config at `path` that reads a user's main file, then the system's, as plain ssh does.
 
-    `main` is a word of an Include line, so that ssh looks at that file's mode too.
+    `main` is a word of an Include line, so that ssh looks at that file's mode too. At the
+    system's it does not look otherwise: one that it would refuse here is left out.
     """
-    path.write_bytes(b"Include " + main + b"\nInclude " + os.fsencode(SYSTEM_CONFIG) + b"\n")
+    lines = b"Include " + main + b"\n"
+    with contextlib.suppress(OSError):
+        found = SYSTEM_CONFIG.stat()
+        if found.st_uid in (0, os.getuid()) and not found.st_mode & 0o022:
+            lines += b"Include " + os.fsencode(SYSTEM_CONFIG) + b"\n"
+    path.write_bytes(lines)
     return path
 
 

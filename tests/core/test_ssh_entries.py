@@ -196,6 +196,14 @@ async def test_a_shadowed_value_is_not_saved_and_the_line_is_named(
     assert contents(cut_off) == files
 
 
+async def test_an_entry_that_ssh_does_not_come_to_now(cut_off: Path) -> None:
+    files = {"config": b"Match exec false\n  Include more\n", "more": b"Host web\n  User a\n"}
+    with pytest.raises(Shadowed) as caught:
+        await _save(_entries(cut_off, files), "web", User="w")
+    assert caught.value.title == "User w of web would have no effect: nothing was saved."
+    assert "under a Match that does not hold" in caught.value.detail
+
+
 async def test_another_host_that_would_change_is_named(cut_off: Path) -> None:
     """A name that ssh reads again as an address: `Match final` looks at HostName."""
     files = {

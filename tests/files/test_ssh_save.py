@@ -215,6 +215,31 @@ def test_links_that_lead_nowhere_or_in_a_circle(cut_off: Path) -> None:
         save(main, change)
 
 
+def test_what_is_no_file_is_not_replaced_by_one(cut_off: Path) -> None:
+    main = cut_off / ".ssh" / "config"
+    change = ConfigChange("", "", "", (), (FileChange(main, None, b"x"),))
+    os.mkfifo(main)
+    with pytest.raises(Refused, match="no regular file"):
+        save(main, change)
+    main.unlink()
+    main.symlink_to("/dev/null")
+    with pytest.raises(Refused, match="no regular file"):
+        save(main, change)
+    assert Path("/dev/null").is_char_device()
+
+
+def test_what_root_writes_belongs_to_whose_folder_it_is(
+    cut_off: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main = write(cut_off, {"config": b""})
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "chown", lambda path, user, group: given.append((user, group)))
+    save(main, _change(main, ("config.d/one", b"x"), ("config", b"User a\n")))
+    mine = main.stat()
+    assert given == [(mine.st_uid, mine.st_gid)] * 3, "the folder, the new file, the old one"
+
+
 def test_a_save_that_another_holds_up_is_told(
     cut_off: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -129,6 +129,15 @@ def test_a_trial_copy_resolves_as_the_config_does(cut_off: Path, sample: str) ->
     assert resolved(asked, names) == resolved(main, names)
 
 
+def test_a_trial_copy_leaves_to_ssh_what_only_newer_versions_expand(cut_off: Path) -> None:
+    main = write(cut_off, {"config": b"Include ${HOSTS}/x one %h/y\n", "one": b"User u\n"})
+    folder = cut_off / "trial"
+    folder.mkdir()
+    copy = write_trial(read_tree(main), folder)
+    assert copy.read_bytes() == b"Include %s/1.conf ${HOSTS}/x %%h/y\n" % bytes(folder)
+    assert option(resolved(copy, ["x"])["x"], "user") == ["u"]
+
+
 def test_a_trial_copy_keeps_modes_and_line_numbers(cut_off: Path) -> None:
     main = write(cut_off, {"config": b"Include one\nBad line\n", "one": b"User u\n"})
     (main.parent / "one").chmod(0o666)
