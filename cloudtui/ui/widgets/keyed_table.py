@@ -115,16 +115,33 @@ class KeyedTable(TableView):
         self._rows, self._places = rows, {row.key: n for n, row in enumerate(rows)}
         stays_on_top = filling and place == 0
         self.cursor_row = 0 if stays_on_top else self._heir(old, place)
-        self._lines.clear()
         self.virtual_size = Size(1, len(rows) + HEADER)
-        self.fit()
+        refitted = self.fit()
         if in_view:
             self.scroll(0 if stays_on_top else self.cursor_row - place + top)
             self.follow()
         if self.text_selection and [row.key for row in old] != list(self._places):
             self.unselect()
-        self.refresh()
+        if refitted:
+            self.repaint()
+        else:
+            self._repaint_changed(old, place)
         self.post_message(self.Moved())
+
+    def _repaint_changed(self, old: list[Any], cursor: int) -> None:
+        """Build the lines in view anew whose rows are not the ones that were there."""
+        top, rows = self.scroll_offset.y, self._rows
+        view = range(top, top + self.lines_in_view)
+        changed = {cursor, self.cursor_row} if cursor != self.cursor_row else set()
+        for place in view:
+            now = rows[place] if place < len(rows) else None
+            if now is not (old[place] if place < len(old) else None):
+                changed.add(place)
+        self.keep_lines(view)
+        if 2 * len(changed) > len(view):
+            self.refresh()
+        for place in changed:
+            self.repaint_row(place)
 
     def _heir(self, old: Sequence[Keyed], place: int) -> int:
         """Where the cursor goes that was at this place of the rows before."""

@@ -26,12 +26,12 @@ class MachineRow:
 
     __slots__ = ("dim", "instance", "key", "rank", "ranked_for", "text", "tie")
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, dim: bool) -> None:
         self.instance = instance
         self.key = instance.id
         self.tie = f"{instance.name.casefold() or NAMELESS}\0{instance.id}"
         """Puts machines in order that are the same otherwise."""
-        self.dim = False
+        self.dim = dim
         """It is not known to be true now."""
         self.text = ""
         """Where the filter's plain words are looked for, once that was asked."""
@@ -67,11 +67,11 @@ class MachineRows:
         by_id: dict[str, MachineRow] = {}
         for chunk in chunks(instances):
             for instance in chunk:
-                row = known.get(instance.id)
-                if row is None or (row.instance is not instance and row.instance != instance):
-                    row = MachineRow(instance)
+                row, dim = known.get(instance.id), dimmed(instance)
+                same = row is not None and (row.instance is instance or row.instance == instance)
+                if row is None or not same or row.dim != dim:
+                    row = MachineRow(instance, dim)
                     fresh.append(row)
-                row.dim = dimmed(instance)
                 by_id[row.key] = row
             yield
         self.by_id, self.fresh = by_id, fresh
@@ -113,8 +113,9 @@ class MachineRows:
             self.found, self.near = self.ordered, False
             return
         found: list[MachineRow] = []
+        matches = wanted.matches
         for chunk in chunks(self.ordered):
-            found += [row for row in chunk if wanted.matches(row.instance, _text(row))]
+            found += [row for row in chunk if matches(row.instance, row.text or _text(row))]
             yield
         near: list[tuple[int, MachineRow]] = []
         if not found and wanted.plain:

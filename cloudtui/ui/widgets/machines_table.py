@@ -94,6 +94,7 @@ class MachinesTable(KeyedTable):
         """Look prices up again."""
         self._machines.forget_ranks()
         self._widths.pop("price", None)
+        self.repaint()
         self._work()
 
     def sort(self) -> None:

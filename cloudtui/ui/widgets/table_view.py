@@ -7,7 +7,7 @@ the selection of text.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -92,6 +92,8 @@ class TableView(ScrollView, can_focus=True, inherit_bindings=False):
         self.descending = False
         self.cursor_row = 0
         self._fitting: tuple[Heading, ...] = ()
+        self._fitted: tuple[tuple[str, int, str], ...] = ()
+        """Of those that fit: key, cells and words of the heading."""
         self._widths: dict[str, int] = {}
         self._room = Size(0, 0)
         """The size that the columns were chosen for."""
@@ -134,8 +136,9 @@ class TableView(ScrollView, can_focus=True, inherit_bindings=False):
         self._widths[column] = min(width, self.WIDEST)
         return True
 
-    def fit(self) -> None:
-        """Choose the columns that there is room for."""
+    def fit(self) -> bool:
+        """Choose the columns that there is room for; whether lines look otherwise now."""
+        before = (self._room, self._fitted)
         self._room = self.size
         scrolls = self.row_count + HEADER > self._room.height
         room = self._room.width
@@ -148,6 +151,8 @@ class TableView(ScrollView, can_focus=True, inherit_bindings=False):
                     break
                 fitting.remove(heading)
         self._fitting = tuple(fitting)
+        self._fitted = tuple((h.key, self._width(h), self._title(h)) for h in fitting)
+        return before != (self._room, self._fitted)
 
     def _width(self, heading: Heading) -> int:
         mark = 2 if heading.key == self.order_by else 0
@@ -161,10 +166,10 @@ class TableView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _column_at(self, x: int) -> str:
         end = 0
-        for heading in self._fitting:
-            end += self._width(heading) + 2 * PADDING
+        for key, width, _ in self._fitted:
+            end += width + 2 * PADDING
             if x < end:
-                return heading.key
+                return key
         return ""
 
     # Painting
@@ -173,6 +178,10 @@ class TableView(ScrollView, can_focus=True, inherit_bindings=False):
         """Build the lines in view anew."""
         self._lines.clear()
         self.refresh()
+
+    def keep_lines(self, places: Container[int]) -> None:
+        """Forget what was built for lines of other places."""
+        self._lines = {at: strip for at, strip in self._lines.items() if at[0] in places}
 
     def repaint_row(self, place: int) -> None:
         for kind in ("row", "hover", "cursor"):
@@ -216,9 +225,9 @@ class TableView(ScrollView, can_focus=True, inherit_bindings=False):
         x, y = self._mouse
         under = self._column_at(x) if 0 <= y < HEADER else ""
         parts = []
-        for heading in self._fitting:
-            text = fitted(self._title(heading), self._width(heading), right=heading.right)
-            parts.append(Segment(f" {text} ", lit if under == heading.key else base))
+        for heading, (key, width, title) in zip(self._fitting, self._fitted, strict=True):
+            text = fitted(title, width, right=heading.right)
+            parts.append(Segment(f" {text} ", lit if under == key else base))
         return Strip(parts).adjust_cell_length(self.size.width, base)
 
     def _row_line(self, place: int) -> Strip:
@@ -238,10 +247,10 @@ class TableView(ScrollView, can_focus=True, inherit_bindings=False):
             return Strip.blank(width, self._ink("row"))
         base, row, wider = self._ink(kind), self.row_at(place), False
         parts = [Segment(MARK, base + self._ink_of_mark) if self.marked(row) else _gap(base)]
-        for heading in self._fitting:
-            text, style = self.words(row, heading.key)
-            wider |= self.widen(heading.key, len(text) if text.isascii() else cell_len(text))
-            text = fitted(text, self._width(heading), right=heading.right)
+        for heading, (key, cells, _) in zip(self._fitting, self._fitted, strict=True):
+            text, style = self.words(row, key)
+            wider |= self.widen(key, len(text) if text.isascii() else cell_len(text))
+            text = fitted(text, cells, right=heading.right)
             parts.append(Segment(f"{text}  ", base + style))
         if wider:
             self.call_later(self._grown)
@@ -252,8 +261,8 @@ class TableView(ScrollView, can_focus=True, inherit_bindings=False):
         return Style(color=self._ink("mark").color, bold=True)
 
     def _grown(self) -> None:
-        self.fit()
-        self.repaint()
+        if self.fit():
+            self.repaint()
 
     # Text under the mouse
 
