@@ -7,16 +7,13 @@ wrong connection out of a right one.
 
 from __future__ import annotations
 
-import glob
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloudtui.files import paths
-
-_DEPTH = 16
-"""How deep OpenSSH follows Include."""
+from cloudtui.files.ssh_document import Document, decoded, words
+from cloudtui.files.ssh_tree import DEPTH, included
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +93,13 @@ def find_alias(
         for entry in entries:
             if _names(entry, name):
                 return name, entry.where
+    # Asking for the HostName of each alias takes alias times entry; few can have the address.
+    sources = [e for e in entries if "%" in e.hostname or e.hostname in addresses]
     for entry in entries:
         for alias in entry.aliases:
-            if alias in others or not entry.matches(alias):
+            if alias in others or not any(source.matches(alias) for source in sources):
                 continue
-            if hostname_of(alias, entries) in addresses:
+            if entry.matches(alias) and hostname_of(alias, entries) in addresses:
                 return alias, entry.where
     for address in addresses:
         for entry in entries:
@@ -184,51 +183,54 @@ class _Reader:
     ) -> Iterator[HostEntry]:
         """The blocks of one file, included ones where they are included."""
         opened = _read(path)
-        if opened is None or depth > _DEPTH:
+        if opened is None or depth > DEPTH:
             return
-        identity, text = opened
+        identity, document = opened
         if identity in self._reading:
             return
         self._reading.append(identity)
-        yield from self._blocks(path, text, within, depth)
+        yield from self._blocks(path, document, within, depth)
         self._reading.pop()
 
     def _blocks(
-        self, path: Path, text: str, within: tuple[tuple[str, ...], ...], depth: int
+        self, path: Path, document: Document, within: tuple[tuple[str, ...], ...], depth: int
     ) -> Iterator[HostEntry]:
         patterns: tuple[str, ...] | None = ("*",)
         hostname, key_alias, start = "", "", 0
-        for number, line in enumerate(text.split("\n"), start=1):
-            keyword, words = _split(line)
-            if keyword in ("host", "match"):
+        for number, line in enumerate(document.lines, start=1):
+            keyword = line.keyword
+            if keyword not in (b"host", b"match", b"hostkeyalias", b"hostname", b"include"):
+                continue
+            found = [decoded(word) for word in words(line.value) or ()]
+            if keyword in (b"host", b"match"):
                 if patterns is not None and (start or hostname):
                     yield HostEntry(patterns, hostname, path, start or 1, within, key_alias)
-                patterns, hostname, key_alias = _head(keyword, words), "", ""
+                patterns, hostname, key_alias = _head(keyword, found), "", ""
                 start = number
-            elif keyword == "hostkeyalias" and words:
-                key_alias = key_alias or words[0]
-            elif keyword == "hostname" and words:
-                hostname = hostname or words[0]
-            elif keyword == "include" and patterns is not None:
+            elif keyword == b"hostkeyalias" and found:
+                key_alias = key_alias or found[0]
+            elif keyword == b"hostname" and found:
+                hostname = hostname or found[0]
+            elif keyword == b"include" and patterns is not None:
                 if start or hostname:
                     # What is included comes after the lines above it and before those below.
                     yield HostEntry(patterns, hostname, path, start or 1, within, key_alias)
                     hostname = ""
                 inner = within if patterns == ("*",) else (*within, patterns)
-                for included in _included(words):
-                    yield from self.entries(included, inner, depth + 1)
+                for file in included(line.value):
+                    yield from self.entries(file, inner, depth + 1)
         if patterns is not None and (start or hostname):
             yield HostEntry(patterns, hostname, path, start or 1, within, key_alias)
 
 
-def _head(keyword: str, words: list[str]) -> tuple[str, ...] | None:
-    if keyword == "host":
-        return tuple(words)
-    return ("*",) if [word.lower() for word in words] == ["all"] else None
+def _head(keyword: bytes, found: list[str]) -> tuple[str, ...] | None:
+    if keyword == b"host":
+        return tuple(found)
+    return ("*",) if [word.lower() for word in found] == ["all"] else None
 
 
-def _read(path: Path) -> tuple[tuple[int, int], str] | None:
-    """What tells the file apart, and its text; None for what is no readable file."""
+def _read(path: Path) -> tuple[tuple[int, int], Document] | None:
+    """What tells the file apart, and its lines; None for what is no readable file."""
     try:
         if not path.is_file():
             return None
@@ -236,59 +238,4 @@ def _read(path: Path) -> tuple[tuple[int, int], str] | None:
         data = path.read_bytes()
     except OSError:
         return None
-    return (found.st_dev, found.st_ino), data.decode("utf-8", "surrogateescape")
-
-
-def _included(words: list[str]) -> Iterator[Path]:
-    for word in words:
-        path = paths.expanded(word)
-        if not path.is_absolute():
-            path = paths.ssh_dir() / path
-        try:
-            found = sorted(glob.glob(str(path)))  # noqa: PTH207 - Path.glob takes no absolute pattern
-        except (OSError, ValueError, re.error):
-            continue
-        yield from map(Path, found)
-
-
-_KEYWORD = re.compile(r'[ \t\r\n]*(?:"([^"]*)"|([^ \t\r\n="#][^ \t\r\n="]*))[ \t\r\n]*=?(.*)', re.S)
-
-
-def _split(line: str) -> tuple[str, list[str]]:
-    """Keyword in lower case and its words, as OpenSSH splits them; ("", []) for no such line."""
-    line = line.partition("\0")[0].rstrip(" \t\r\n\f")
-    found = _KEYWORD.match(line)
-    if not found:
-        return "", []
-    return (found[1] or found[2] or "").lower(), _words(found[3])
-
-
-def _words(text: str) -> list[str]:
-    """Words split at blanks; quotes join, a backslash frees a quote or itself, # ends."""
-    words: list[list[str]] = []
-    quote, inside = "", False
-    i, text = 0, text.lstrip(" \t\r\n")
-    while i < len(text):
-        c, following = text[i], text[i + 1 : i + 2]
-        if not inside:
-            if c == "#":
-                break
-            if c in " \t":
-                i += 1
-                continue
-            words.append([])
-            inside = True
-        if c == "\\" and following and following in ("'\"\\" if quote else "'\"\\ "):
-            words[-1].append(following)
-            i += 1
-        elif not quote and c in " \t":
-            inside = False
-        elif not quote and c in "\"'":
-            quote = c
-        elif c == quote:
-            quote = ""
-        else:
-            words[-1].append(c)
-        i += 1
-    # OpenSSH refuses a line whose quote is never closed.
-    return [] if quote else ["".join(word) for word in words]
+    return (found.st_dev, found.st_ino), Document.read(data)

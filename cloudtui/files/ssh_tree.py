@@ -193,6 +193,11 @@ def _match_words(conditions: tuple[bytes, ...]) -> Iterator[bytes]:
             yield from (word for word in value.split(b",") if word)
 
 
+def included(value: bytes) -> Iterator[Path]:
+    """The files that an Include line with this value reads, in order."""
+    return _Reader({}).included(value)
+
+
 def reads(include: bytes, path: Path) -> bool:
     """Whether an Include line with this value reads the file, or would when it were there."""
     real = os.path.realpath(path)
