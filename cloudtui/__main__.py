@@ -115,6 +115,7 @@ def console(words: argparse.Namespace) -> int:
             profiles=profiles,
             regions=regions,
             read_only=getattr(words, "read_only", False),
+            keep_tunnels=True,
         )
 
     return run(make_workbench, settings=settings)

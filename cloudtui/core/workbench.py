@@ -52,7 +52,15 @@ NEEDS_HOST = frozenset(
 LIFECYCLE = {f"lifecycle.{verb.value}": verb for verb in Verb}
 """Rules of actions that change a machine's state."""
 CHANGES = frozenset(
-    {"sessions.new", "sessions.change", "tags", "keys.change", "groups.change", *LIFECYCLE}
+    {
+        "sessions.new",
+        "sessions.change",
+        "tags",
+        "keys.change",
+        "groups.change",
+        "hosts.change",
+        *LIFECYCLE,
+    }
 )
 """Rules of actions that change something, and that read-only refuses."""
 
@@ -185,6 +193,29 @@ class Workbench:
     def note(self, note: Note) -> None:
         """Say something to whoever listens, and keep it for the message log."""
         self._events.emit(Noted(note))
+
+    @property
+    def keeps_tunnels(self) -> bool:
+        """Whether tunnels stay open when this is left."""
+        return isinstance(self.tunnels, KeptTunnels)
+
+    async def resume_tunnels(self) -> None:
+        """Meet the tunnels that were left open, and open those of a keeper that ended.
+
+        Raises:
+            CloudtuiError: the keeper cannot be begun, or is of another version.
+        """
+        if isinstance(self.tunnels, KeptTunnels):
+            await self.tunnels.resume()
+
+    async def close_tunnels(self) -> None:
+        """Close every tunnel.
+
+        Raises:
+            CloudtuiError: the keeper does not answer.
+        """
+        if isinstance(self.tunnels, KeptTunnels):
+            await self.tunnels.close_all()
 
     async def listening(self, instance: Instance) -> tuple[ListeningPort, ...]:
         """The ports that programs of the instance listen on, those with a usual name first.

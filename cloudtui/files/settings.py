@@ -55,6 +55,9 @@ class Settings:
     """When an instance has a new address, write it into its entries of the ssh config: `ours` into
     those in config.d/cloudtui.conf, `always` into the user's own too, `ask` after a question,
     `never` not at all. Entries known by the instance's id follow what cloudtui itself changes."""
+    on_quit: str = "ask"
+    """What becomes of open tunnels when the console is left: `keep` leaves them open in the
+    background, `close` closes them, `ask` asks."""
     read_only: bool = False
     """Refuse everything that changes something on AWS or a host."""
     keys: Mapping[str, str] = field(default_factory=dict)
@@ -160,6 +163,13 @@ def _heal_hosts(value: Value) -> str:
     return word
 
 
+def _on_quit(value: Value) -> str:
+    word = _word(value).strip().lower()
+    if word not in ("ask", "keep", "close"):
+        raise _Wrong
+    return word
+
+
 def _table(value: Value) -> dict[str, str]:
     if value.content is None:
         return {}
@@ -182,6 +192,7 @@ _READ: dict[str, tuple[Callable[[Value], Any], str]] = {
     "local_port": (_port, "a port from 1 to 65535"),
     "open_browser": (_yes_or_no, "true or false"),
     "address_urls": (_urls, "a list of addresses that begin with http:// or https://"),
+    "on_quit": (_on_quit, "ask, keep or close"),
     "heal_hosts": (_heal_hosts, "ours, always, ask or never"),
     "read_only": (_yes_or_no, "true or false"),
     "keys": (_table, "a table of action: keys"),

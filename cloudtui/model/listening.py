@@ -54,9 +54,9 @@ def parse_listening(text: str) -> tuple[ListeningPort, ...]:
             )
         elif kind == "S" and (match := _SS.search(rest)):
             programs[int(match[1])] = match[2]
-    for port, program in programs.items():
-        if port in found:
-            found[port] = ListeningPort(port, program, found[port].everywhere)
+    for number, program in programs.items():
+        if number in found:
+            found[number] = ListeningPort(number, program, found[number].everywhere)
     return tuple(found[p] for p in usual_first(_offered(found)))
 
 

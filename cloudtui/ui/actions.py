@@ -11,6 +11,7 @@ from cloudtui.ui.actions_machines import MACHINE_ACTIONS
 from cloudtui.ui.actions_network import NETWORK_ACTIONS
 from cloudtui.ui.actions_places import PLACE_ACTIONS
 from cloudtui.ui.actions_sessions import SESSION_ACTIONS
+from cloudtui.ui.actions_tunnels import TUNNEL_ACTIONS
 
 __all__ = [
     "ACTIONS",
@@ -29,7 +30,7 @@ _A = Where.ALL_SESSIONS
 _ALL = (Where.EVERYWHERE,)
 _LISTS = (_M, _A, _S)
 _D, _V = Where.DETAILS, Where.VIEWER
-_N = (Where.GROUPS, Where.ADDRESSES)
+_N = (Where.GROUPS, Where.ADDRESSES, Where.TUNNELS)
 _SCROLLING = (_M, _A, _S, *_N, _D, _V, Where.LOG, Where.HELP)
 
 ACTIONS: tuple[Action, ...] = (
@@ -110,6 +111,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     *MACHINE_ACTIONS,
     *NETWORK_ACTIONS,
+    *TUNNEL_ACTIONS,
     Action(
         "list.filter",
         ("slash",),
@@ -286,7 +288,7 @@ ACTIONS: tuple[Action, ...] = (
         "sessions",
         "Go to the sessions of every running machine.",
         "open_all_sessions",
-        (_M, _A, _S, _J),
+        (_M, _A, _S, _J, Where.TUNNELS),
         Group.EVERYWHERE,
     ),
     *PLACE_ACTIONS,

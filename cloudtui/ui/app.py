@@ -41,6 +41,7 @@ from cloudtui.ui.place_views import PlaceViews
 from cloudtui.ui.prompts import DialogPrompts
 from cloudtui.ui.screens.area import Area
 from cloudtui.ui.screens.machines import MachinesScreen
+from cloudtui.ui.tunnel_views import TunnelViews
 
 if TYPE_CHECKING:
     from cloudtui.core.workbench import Workbench
@@ -75,7 +76,9 @@ class CoreChanged(Message):
         return type(self.event) is type(message.event) and isinstance(self.event, WHOLE)
 
 
-class CloudtuiApp(MachineViews, NetworkViews, PlaceViews, App[int], inherit_bindings=False):
+class CloudtuiApp(
+    MachineViews, NetworkViews, PlaceViews, TunnelViews, App[int], inherit_bindings=False
+):
     """Runs inside `async with app.workbench`; `run` below does both."""
 
     CSS_PATH = ["app.tcss", "screens/machines.tcss"]
@@ -149,6 +152,8 @@ class CloudtuiApp(MachineViews, NetworkViews, PlaceViews, App[int], inherit_bind
     def _start(self) -> None:
         self.workbench.inventory.start()
         self.workbench.prices.start()
+        if self.workbench.keeps_tunnels:
+            self.run_worker(self.resume_tunnels(), group="tunnel")
         for problem in self._problems:
             self.fail(problem)
 
@@ -390,7 +395,10 @@ class CloudtuiApp(MachineViews, NetworkViews, PlaceViews, App[int], inherit_bind
 
     def leave(self) -> None:
         """End the console; `run` closes the workbench."""
-        self.exit(0)
+        if self.workbench.keeps_tunnels and self.workbench.tunnels.states:
+            self.run_worker(self.leave_tunnels(), group="leave", exclusive=True)
+        else:
+            self.exit(0)
 
     def _leave_by_signal(self, number: int) -> None:
         self._end(lambda: self.exit(return_code=128 + number))

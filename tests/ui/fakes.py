@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -34,12 +34,13 @@ from cloudtui.model.finding import Identity
 from cloudtui.model.instance import Instance, State, why_not_connect
 from cloudtui.model.lifecycle import Facts, Plan, Verb, make
 from cloudtui.model.lifecycle import why_not as why_not_change
+from cloudtui.model.listening import ListeningPort
 from cloudtui.model.notebook import JupyterServer, OpenJupyter
 from cloudtui.model.preview import Pane, Preview
 from cloudtui.model.progress import Phase, Step
 from cloudtui.model.remote import Ask, Prompts
 from cloudtui.model.session import Ending, Program, Session, SessionList
-from cloudtui.model.tunnel import TunnelPhase, TunnelState
+from cloudtui.model.tunnel import TunnelPhase, TunnelSpec, TunnelState
 from cloudtui.model.web_console import instance_page
 from cloudtui.ui.app import CloudtuiApp
 from tests.ui.fake_details import FakeDetails, FakePrices, FakeTags
@@ -318,11 +319,52 @@ class FakeAllSessions:
 
 
 class FakeTunnels:
-    """The tunnels open now."""
+    """The tunnels open now; opening fails with `refusal`."""
 
     def __init__(self, events: Events) -> None:
         self._events = events
         self.states: tuple[TunnelState, ...] = ()
+        self.refusal: CloudtuiError | None = None
+        self.opened: list[tuple[str, str, bool]] = []
+        self.retried: list[str] = []
+        self.watchers = 0
+        self.resumed = False
+
+    async def resume(self) -> None:
+        self.resumed = True
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        self.watchers += 1
+        try:
+            yield
+        finally:
+            self.watchers -= 1
+
+    async def open(
+        self, instance: Instance, spec: TunnelSpec, *, label: str = "", search: bool = False
+    ) -> TunnelState:
+        self.opened.append((instance.name, f"{spec.direction} {spec}", search))
+        if self.refusal:
+            raise self.refusal
+        state = TunnelState(
+            instance.id,
+            label or f"{spec.name} on {instance.spoken}",
+            spec.listen_port,
+            spec.port,
+            TunnelPhase.UP,
+            datetime.now(UTC),
+            direction=spec.direction,
+            machine=instance.spoken,
+        )
+        self.show(*self.states, state)
+        return state
+
+    async def retry(self, key: str) -> None:
+        self.retried.append(key)
+
+    async def close_all(self) -> None:
+        self.show()
 
     def show(self, *states: TunnelState) -> None:
         self.states = states
@@ -446,7 +488,9 @@ class FakeWorkbench:
         self.sessions = FakeSessions(self._events)
         self.all_sessions = FakeAllSessions(self.inventory, self.sessions)
         self.read_only = False
+        self.keeps_tunnels = False
         self.tunnels = FakeTunnels(self._events)
+        self.ports: tuple[ListeningPort, ...] | CloudtuiError = ()
         self.links = FakeLinks()
         self.jupyter = FakeJupyter(self.tunnels)
         self.lifecycle = FakeLifecycle(self.inventory)
@@ -464,6 +508,17 @@ class FakeWorkbench:
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         return self._events.listen(listener)
+
+    async def resume_tunnels(self) -> None:
+        await self.tunnels.resume()
+
+    async def close_tunnels(self) -> None:
+        await self.tunnels.close_all()
+
+    async def listening(self, instance: Instance) -> tuple[ListeningPort, ...]:
+        if isinstance(self.ports, CloudtuiError):
+            raise self.ports
+        return self.ports
 
     def note(self, note: Note) -> None:
         self._events.emit(Noted(note))

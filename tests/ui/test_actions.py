@@ -15,12 +15,12 @@ from cloudtui.ui.screens.machines import MachinesScreen
 from cloudtui.ui.screens.messages import MessagesScreen
 from cloudtui.ui.screens.security_groups import SecurityGroupsScreen
 from cloudtui.ui.screens.sessions import SessionsScreen
+from cloudtui.ui.screens.tunnels import TunnelsScreen
 from cloudtui.ui.screens.viewer import ViewerScreen
 from cloudtui.ui.screens.workspace import WorkspaceScreen
 from tests.ui.fakes import console, listed
-
-
 from tests.ui.test_attached import attached
+
 SCREENS: dict[Where, type[Area]] = {
     Where.MACHINES: MachinesScreen,
     Where.SESSIONS: SessionsScreen,
@@ -31,6 +31,7 @@ SCREENS: dict[Where, type[Area]] = {
     Where.VIEWER: ViewerScreen,
     Where.GROUPS: SecurityGroupsScreen,
     Where.ADDRESSES: AddressesScreen,
+    Where.TUNNELS: TunnelsScreen,
     Where.LOG: MessagesScreen,
     Where.HELP: HelpScreen,
 }

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from cloudtui.core.events import TunnelPhase, TunnelState
+from cloudtui.model.tunnel import TunnelPhase, TunnelState
 from cloudtui.files.settings import Settings
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.ui.screens.dialogs import Ask

@@ -22,6 +22,12 @@ from cloudtui.ui.widgets.frame import Footer, Header
 STEPS_SHOWN = 12
 """Of a long installation only the last lines stay in sight."""
 
+OPEN = {
+    False: "The tunnel is open as long as cloudtui runs.",
+    True: "The tunnel is open until it is closed, here or with 3.",
+}
+"""By whether tunnels outlive the console."""
+
 
 class JupyterScreen(Area):
     """Esc while it opens stops the opening; Esc afterwards leaves the tunnel open."""
@@ -181,7 +187,7 @@ class JupyterScreen(Area):
             why = f" {tunnel.error.title}" if tunnel.error else ""
             lines.append(Content.styled(f"The tunnel is {tunnel.phase.value}.{why}", "$warning"))
         else:
-            lines.append(Content("The tunnel is open as long as cloudtui runs."))
+            lines.append(Content(OPEN[self.workbench.keeps_tunnels]))
         if self._browser:
             lines += [Content(""), Content.styled(self._browser, "$foreground-muted")]
         return lines

@@ -124,6 +124,7 @@ class Header(Widget):
         entries = [
             ("go.machines", "1 Machines", Where.MACHINES),
             ("go.sessions", "2 Sessions", self._list_of_sessions()),
+            ("go.tunnels", "3 Tunnels", Where.TUNNELS),
         ]
         parts = [
             _click(action, self._named(words, where), self._lit(where))

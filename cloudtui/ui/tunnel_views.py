@@ -1,0 +1,144 @@
+"""The ways from any list of machines to their tunnels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from cloudtui.core.events import Severity
+from cloudtui.model.errors import CloudtuiError
+from cloudtui.model.instance import Instance
+from cloudtui.model.listening import ListeningPort
+from cloudtui.model.tunnel import Direction, TunnelSpec, parse_tunnel
+from cloudtui.model.words import plural
+
+if TYPE_CHECKING:
+    from cloudtui.ui.app import CloudtuiApp
+
+TYPED = "typed"
+FORMS = (
+    "6006, 9000:8888 or 9000:db.internal:5432; -R 9000:5000 brings port 5000 of this computer "
+    "there; -D 1080 is a SOCKS proxy"
+)
+_FLAGS = {"-L": Direction.LOCAL, "-R": Direction.REMOTE, "-D": Direction.DYNAMIC}
+
+
+def typed_tunnel(text: str) -> TunnelSpec:
+    """A tunnel as it is written behind `ssh`.
+
+    Raises:
+        UsageError: it is none.
+    """
+    first, _, rest = text.strip().partition(" ")
+    if first in _FLAGS:
+        return parse_tunnel(rest.strip(), _FLAGS[first])
+    return parse_tunnel(text.strip())
+
+
+class TunnelViews:
+    """Handlers of the app for the actions in `actions_tunnels`."""
+
+    def open_tunnels(self) -> None:
+        """The list of tunnels; back to it where it is open."""
+        from cloudtui.ui.screens.tunnels import TunnelsScreen
+
+        app = cast("CloudtuiApp", self)
+        while len(app.screen_stack) > 1 and not isinstance(app.screen, TunnelsScreen):
+            app.pop_screen()
+        if not isinstance(app.screen, TunnelsScreen):
+            app.push_screen(TunnelsScreen())
+
+    async def resume_tunnels(self) -> None:
+        """Meet those that were left open, and open again those of a keeper that ended."""
+        app = cast("CloudtuiApp", self)
+        try:
+            await app.workbench.resume_tunnels()
+        except CloudtuiError as error:
+            app.fail(error)
+
+    async def leave_tunnels(self) -> None:
+        """Leave the console, and the tunnels as the setting or the user says."""
+        from cloudtui.ui.screens.dialogs import Choose
+
+        app = cast("CloudtuiApp", self)
+        wish: str | None = app.settings.on_quit
+        if wish == "ask":
+            open_now = app.workbench.tunnels.states
+            names = "\n".join(f"  {t.where}" for t in open_now[:6])
+            more = f"\n  and {len(open_now) - 6} more" if len(open_now) > 6 else ""
+            verb = "is" if len(open_now) == 1 else "are"
+            wish = await app.push_screen_wait(
+                Choose(
+                    f"{plural(len(open_now), 'tunnel')} {verb} open:\n{names}{more}",
+                    {
+                        "keep": "leave them open in the background",
+                        "close": "close them",
+                        "stay": "stay here",
+                    },
+                )
+            )
+        if wish == "close":
+            try:
+                await app.workbench.close_tunnels()
+            except CloudtuiError as error:
+                app.fail(error)
+                return
+        if wish in ("keep", "close"):
+            app.exit(0)
+
+    def open_tunnel(self) -> None:
+        app = cast("CloudtuiApp", self)
+        instance: Instance | None = getattr(app.screen, "instance", None)
+        if instance:
+            app.run_worker(open_one(app, instance), group="tunnel")
+
+
+async def open_one(app: CloudtuiApp, instance: Instance) -> None:
+    """Ask which port, open the tunnel, say where it is."""
+    app.say(f"Looking which ports programs of {instance.spoken} listen on …")
+    try:
+        ports = await app.workbench.listening(instance)
+    except CloudtuiError as error:
+        app.fail(error)
+        return
+    wanted = await _choose(app, instance, ports)
+    if wanted is None:
+        return
+    spec, search = wanted
+    try:
+        state = await app.workbench.tunnels.open(instance, spec, search=search)
+    except CloudtuiError as error:
+        app.fail(error)
+        return
+    if spec.exposed:
+        app.say(f"{state.where} is open to other computers too.", Severity.WARNING)
+    else:
+        app.say(f"{state.where}: 3 shows all tunnels.")
+
+
+async def _choose(
+    app: CloudtuiApp, instance: Instance, ports: tuple[ListeningPort, ...]
+) -> tuple[TunnelSpec, bool] | None:
+    """The tunnel, and whether another local port will do when its own is taken."""
+    from cloudtui.ui.screens.dialogs import Answers, Choose
+
+    width = max((len(str(p.port)) for p in ports), default=0)
+    options = {str(p.port): f"{p.port:>{width}}  {p.name}".rstrip() for p in ports}
+    options[TYPED] = "another port, or the other way: type it"
+    chosen: str | None = TYPED
+    if ports:
+        title = f"Which port of {instance.spoken} comes here?"
+        chosen = await app.push_screen_wait(Choose(title, options))
+    if chosen is None:
+        return None
+    if chosen != TYPED:
+        port = int(chosen)
+        return TunnelSpec(Direction.LOCAL, port, "localhost", port), True
+    title = f"A tunnel to {instance.spoken}"
+    while True:
+        given = await app.push_screen_wait(Answers(title, [("Tunnel", True)], FORMS))
+        if not given or not given[0].strip():
+            return None
+        try:
+            return typed_tunnel(given[0]), False
+        except CloudtuiError as error:
+            title = f"{error.title} {error.hint}"
