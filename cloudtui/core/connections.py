@@ -84,7 +84,7 @@ class Connections:
         )
 
     def _give_up(self, held: Connection, instance: Instance) -> None:
-        held.give_up(f"{instance.label} is at {instance.address or 'no address'} now.")
+        held.drop(f"{instance.label} is at {instance.address or 'no address'} now.")
 
     def peek(self, instance: Instance) -> Connection | None:
         """The connection held now, or None; never opens one."""

@@ -303,6 +303,7 @@ class Interface:
             return f"load balancer {parts[1] if len(parts) > 1 else parts[0]}"
         known = {
             "natGateway": "a NAT gateway",
+            "nat_gateway": "a NAT gateway",
             "network_load_balancer": "a network load balancer",
             "load_balancer": "a load balancer",
             "gateway_load_balancer": "a gateway load balancer",

@@ -105,17 +105,9 @@ class Connection:
         """A hop of the chain is gone; before `opened` that is a failed login, not a loss."""
         if self._closing or self._lost or not self._chain:
             return
-        self._lose(route.host, str(error) if error else "The server closed it.")
-
-    def give_up(self, why: str) -> None:
-        """Count it as lost, for a reason that the network does not tell."""
-        if not self.closed and self._chain:
-            self._lose(self.route.host, why)
-
-    def _lose(self, host: str, why: str) -> None:
         self._lost = ConnectionCut(
-            f"The connection to {host} was lost.",
-            why,
+            f"The connection to {route.host} was lost.",
+            str(error) if error else "The server closed it.",
             "What runs in tmux or screen there goes on; connect again.",
         )
         if self._proxy:
