@@ -35,6 +35,7 @@ from cloudtui.model.session import Ending, Session
 from cloudtui.ui import themes
 from cloudtui.ui.actions import key_words, with_keys
 from cloudtui.ui.actions_leader import LEADER_ACTIONS, with_leader_keys
+from cloudtui.ui.collector import calm
 from cloudtui.ui.machine_views import MachineViews
 from cloudtui.ui.network_views import NetworkViews
 from cloudtui.ui.place_views import PlaceViews
@@ -446,6 +447,7 @@ def run(
 
     `problems` are shown once, as toasts and in the message log.
     """
+    calm()
     return asyncio.run(_run(make_workbench, settings, problems))
 
 
