@@ -66,7 +66,11 @@ async def _asked(url: str, family: int) -> str:
             ) as session,
             session.get(url, allow_redirects=False) as answer,
         ):
-            body = await answer.content.read(LONGEST)
+            body = b""
+            async for part in answer.content.iter_chunked(LONGEST):
+                body += part
+                if len(body) > LONGEST:
+                    raise ValueError("it is too long")
             if answer.status != 200:
                 raise ValueError(f"it answered with HTTP {answer.status}")
             return address_in(body.decode("ascii"))

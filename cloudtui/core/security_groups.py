@@ -172,7 +172,7 @@ class SecurityGroups:
         if source:
             sources: tuple[str, ...] = (cidr(source),)
         else:
-            sources = _fitting(instance, await self.my_addresses())
+            sources = plans.fitting(instance, await self.my_addresses())
         plan = plans.opening(access, self.viewer(), sources, *ports, group, named=bool(source))
         jump = "" if source else await self._jump(instance)
         return replace(plan, cautions=(*plan.cautions, jump)) if jump else plan
@@ -209,7 +209,7 @@ class SecurityGroups:
         try:
             for rule in plan.add:
                 try:
-                    await calls.authorize(amazon, region, plan.group, rule)
+                    new = await calls.authorize(amazon, region, plan.group, rule)
                 except QuotaReached:
                     if not room:
                         raise
@@ -217,12 +217,13 @@ class SecurityGroups:
                     group, old = room.pop(0)
                     await calls.revoke(amazon, region, group, old)
                     try:
-                        await calls.authorize(amazon, region, plan.group, rule)
+                        new = await calls.authorize(amazon, region, plan.group, rule)
                     except CloudtuiError:
                         await calls.authorize(amazon, region, group, old)
                         raise
                     made_room.append((group, old))
-                added.append(rule)
+                if new:
+                    added.append(rule)
             left = [pair for pair in plan.remove if pair not in made_room]
             changed = await self._revoked(amazon, region, left)
         finally:
@@ -367,19 +368,3 @@ def _user() -> str:
         return getpass.getuser()
     except (OSError, KeyError):  # a user id without an entry, in a container
         return "unknown"
-
-
-def _fitting(instance: Instance, addresses: Sequence[str]) -> tuple[str, ...]:
-    """The user's addresses that can reach the machine, as networks of one."""
-    v4 = [cidr(a) for a in addresses if ":" not in a]
-    v6 = [cidr(a) for a in addresses if ":" in a]
-    found = (*(v4 if instance.public_ip or not instance.ipv6 else ()),
-             *(v6 if instance.ipv6 else ()))  # fmt: skip
-    if not found:
-        here, there = ("IPv6", "IPv4") if v6 else ("IPv4", "IPv6")
-        raise Refused(
-            f"Your public address {addresses[0]} is {here}, and {instance.label} is reached by "
-            f"{there} only.",
-            hint="Give the address to open to: --from ADDRESS",
-        )
-    return tuple(found)

@@ -8,7 +8,16 @@ from dataclasses import dataclass, field, replace
 
 from cloudtui.model.errors import Refused, UsageError
 from cloudtui.model.instance import Instance
-from cloudtui.model.security_group import SSH, Group, Interface, Rule, Viewer, mark, network_of
+from cloudtui.model.security_group import (
+    SSH,
+    Group,
+    Interface,
+    Rule,
+    Viewer,
+    cidr,
+    mark,
+    network_of,
+)
 from cloudtui.model.words import listed, plural
 
 
@@ -212,6 +221,26 @@ def _cautions(plan: Opening) -> Iterable[str]:
             f"It has {len(access.interfaces)} network interfaces; the group is on "
             f"{listed(have)} and not on one with a public address."
         )
+
+
+def fitting(instance: Instance, addresses: Sequence[str]) -> tuple[str, ...]:
+    """The user's addresses that can reach the machine, as networks of one.
+
+    Raises:
+        Refused: none can.
+    """
+    v4 = [cidr(a) for a in addresses if ":" not in a]
+    v6 = [cidr(a) for a in addresses if ":" in a]
+    found = (*(v4 if instance.public_ip or not instance.ipv6 else ()),
+             *(v6 if instance.ipv6 else ()))  # fmt: skip
+    if not found:
+        here, there = ("IPv6", "IPv4") if v6 else ("IPv4", "IPv6")
+        raise Refused(
+            f"Your public address {addresses[0]} is {here}, and {instance.label} is reached by "
+            f"{there} only.",
+            hint="Give the address to open to: --from ADDRESS",
+        )
+    return tuple(found)
 
 
 def close_command(instance: Instance, rule: Rule) -> str:

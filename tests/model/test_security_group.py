@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudtui.model.access import Access, close_command, closing, group_change, mine, opening
+from cloudtui.model.access import (
+    Access,
+    close_command,
+    closing,
+    fitting,
+    group_change,
+    mine,
+    opening,
+)
 from cloudtui.model.errors import Refused, UsageError
 from cloudtui.model.instance import Instance, State
 from cloudtui.model.security_group import (
@@ -317,3 +325,17 @@ def test_an_interface_that_is_no_machines_says_whose_it_is(
     interface: Interface, holder: str
 ) -> None:
     assert interface.holder == holder
+
+
+def test_the_addresses_that_can_reach_a_machine() -> None:
+    both = replace(BERT, ipv6="2001:db8:1::1")
+    only_v6 = replace(both, public_ip="")
+    here = ("203.0.113.7", "2001:db8::7")
+    assert fitting(BERT, here) == ("203.0.113.7/32",)
+    assert fitting(both, here) == ("203.0.113.7/32", "2001:db8::7/128")
+    assert fitting(only_v6, here) == ("2001:db8::7/128",)
+    assert fitting(replace(BERT, public_ip=""), here) == ("203.0.113.7/32",)
+    with pytest.raises(Refused, match=r"is IPv4, and .* is reached by IPv6 only"):
+        fitting(only_v6, here[:1])
+    with pytest.raises(Refused, match=r"is IPv6, and .* is reached by IPv4 only"):
+        fitting(BERT, here[1:])
