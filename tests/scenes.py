@@ -21,6 +21,7 @@ from cloudtui.model.finding import Identity
 from cloudtui.model.instance import Instance, State
 from cloudtui.model.preview import Preview
 from cloudtui.model.session import Program, Session, SessionList
+from cloudtui.ui.widgets.pane import Pane
 from tests.ui.fakes import Console, console, machine
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
@@ -160,6 +161,49 @@ async def pane(made: Console) -> None:
     made.bench.sessions.attached[0].print(_training_log())
 
 
+_PROMPT = "\x1b[32mubuntu@{}\x1b[0m:\x1b[34m~\x1b[0m$ "
+
+_RUN = (
+    "step  4018/18750  loss 0.3254  lr 1.57e-05\r\n"
+    "step  4019/18750  loss 0.3241  lr 1.57e-05\r\n"
+    "step  4020/18750  loss 0.3233  lr 1.57e-05\r\n"
+    " 21%|\x1b[36m████████▋\x1b[0m           | 4020/18750 \x1b[32m2.13it/s\x1b[0m"
+)
+
+_DISK = (
+    "df -h /data\r\n"
+    "Filesystem      Size  Used Avail Use% Mounted on\r\n"
+    "/dev/nvme1n1    500G  {}G  {}G  {}% /data\r\n"
+)
+
+
+async def splits(made: Console) -> None:
+    """A session and two hosts side by side, two of them typed into together."""
+    await sessions(made)
+    await made.do("session.attach")
+    opened = made.bench.sessions.attached
+    leader = "ctrl+right_square_bracket"
+
+    async def shown(count: int) -> None:
+        async with asyncio.timeout(30):
+            while len(opened) < count or not isinstance(made.app.focused, Pane):
+                await made.settle()
+
+    await shown(1)
+    await made.press(leader, "vertical_line", "enter")
+    await shown(2)
+    await made.press(leader, "minus", *["down"] * 5, "enter")
+    await shown(3)
+    await made.press(leader, "b", leader, "up", leader, "b")
+    await made.settle()
+    bar = "\x1b[30;42m[bert] 0:train*" + " " * 17 + '"bert-gpu" 09:30 21-Nov\x1b[0m'
+    opened[0].print(f"\x1b[2J\x1b[H{_RUN}\x1b[29;1H{bar}\x1b[4;48H")
+    for place, host, used in ((1, "bert-gpu", 212), (2, "jupyter-lab", 37)):
+        prompt = _PROMPT.format(host)
+        disk = _DISK.format(used, 500 - used, used // 5)
+        opened[place].print(f"\x1b[2J\x1b[H{prompt}{disk}{prompt}")
+
+
 async def help(made: Console) -> None:
     await made.press("question_mark")
 
@@ -176,6 +220,7 @@ SCENES: dict[str, Callable[[Console], Awaitable[None]]] = {
     "sessions": sessions,
     "all-sessions": all_sessions,
     "pane": pane,
+    "splits": splits,
     "help": help,
     "jupyter": jupyter,
 }

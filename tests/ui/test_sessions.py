@@ -9,12 +9,14 @@ from textual.widgets import Input
 from cloudtui.core.events import InventoryState
 from cloudtui.model.errors import CloudtuiError, Refused, Unreachable
 from cloudtui.model.instance import State
+from cloudtui.model.preview import Preview
 from cloudtui.model.session import Program, Session, SessionList
 from cloudtui.ui.screens.machines import MachinesScreen
 from cloudtui.ui.screens.session_dialogs import NewSession
 from cloudtui.ui.screens.sessions import SessionsScreen
 from cloudtui.ui.screens.workspace import WorkspaceScreen
 from tests.ui.fakes import FLEET, LISTING, SESSIONS, Console, console, listed, machine
+from tests.ui.test_attached import until
 
 
 @asynccontextmanager
@@ -180,3 +182,14 @@ async def test_the_list_is_asked_again_on_the_way_back_from_a_pane() -> None:
         ui.app.pop_screen()
         while ui.bench.sessions.listed == asked:
             await ui.settle()
+
+
+async def test_a_preview_that_comes_before_the_layout_fills_the_panel() -> None:
+    async with console(listed()) as ui:
+        lines = tuple(f"line {number}" for number in range(40))
+        ui.bench.sessions.pictures["eval"] = Preview(lines, 80, 40, "window 0 bash")
+        await ui.do("machine.sessions")
+        await until(ui, lambda: "line 39" in ui.text)
+        assert ui.text.count("line ") > 8
+        await ui.pilot.resize_terminal(120, 50)
+        await until(ui, lambda: ui.text.count("line ") > 16)

@@ -8,9 +8,10 @@ from rich.color import ColorType
 from rich.style import Style
 from rich.text import Text
 from textual.app import ComposeResult
+from textual.color import Color
 from textual.containers import Vertical
 from textual.content import Content
-from textual.geometry import Size
+from textual.widget import Widget
 from textual.widgets import Static
 
 from cloudtui.model.preview import Preview
@@ -18,6 +19,23 @@ from cloudtui.ui.widgets.pane_colors import PaneColors
 
 KEPT = 64
 """Previews kept, so that coming back to a session shows something at once."""
+
+
+class _Picture(Widget):
+    """The last lines that fit, found when it is drawn: only then its size is known."""
+
+    def __init__(self) -> None:
+        super().__init__(id="picture")
+        self.set_reactive(_Picture.auto_links, False)
+        self._lines: list[Text] = []
+
+    def show(self, lines: list[Text]) -> None:
+        self._lines = lines
+        self.refresh()
+
+    def render(self) -> Text:
+        height = max(1, self.content_size.height)
+        return Text("\n", no_wrap=True, end="").join(self._lines[-height:])
 
 
 class PreviewPanel(Vertical):
@@ -34,13 +52,13 @@ class PreviewPanel(Vertical):
     def __init__(self) -> None:
         super().__init__(id="preview")
         self._kept: dict[str, Preview] = {}
-        self._shown: tuple[Preview, Size] | None = None
+        self._shown: Preview | None = None
         self.words = ""
         """What is said instead of a picture, or nothing."""
 
     def compose(self) -> ComposeResult:
         yield Static(id="about", markup=False)
-        yield Static(id="picture", markup=False)
+        yield _Picture()
 
     def title(self, name: str, about: str) -> None:
         """The line above: the session's name and where it is."""
@@ -52,7 +70,9 @@ class PreviewPanel(Vertical):
         self._shown = None
         if words != self.words:
             self.words = words
-            self.query_one("#picture", Static).update(Content.styled(words, "$foreground-muted"))
+            muted = Color.parse(self.app.theme_variables.get("foreground-muted", "#808080"))
+            style = Style(color=muted.rich_color)
+            self.query_one(_Picture).show([Text(line, style) for line in words.splitlines()])
 
     def keep(self, key: str, preview: Preview) -> None:
         """Remember what the session of that key showed."""
@@ -66,13 +86,10 @@ class PreviewPanel(Vertical):
 
     def draw(self, preview: Preview, colors: PaneColors) -> None:
         """The last lines that fit; a picture that is drawn already is left alone."""
-        picture = self.query_one("#picture", Static)
-        if self._shown == (preview, picture.size) and not self.words:
+        if self._shown == preview and not self.words:
             return
-        self._shown, self.words = (preview, picture.size), ""
-        height = max(1, picture.size.height)
-        lines = [_themed(line, colors) for line in decoded(preview)[-height:]]
-        picture.update(Text("\n", no_wrap=True).join(lines))
+        self._shown, self.words = preview, ""
+        self.query_one(_Picture).show([_themed(line, colors) for line in decoded(preview)])
 
     def repaint(self) -> None:
         """Draw anew next time, whatever is there."""

@@ -53,8 +53,9 @@ class Title(Widget):
                 (" d leaves", "$foreground-muted"),
             )
         parts = [frame.target.words, *frame.marks()]
-        if frame.has_class("-sharing"):
-            parts = [*frame.marks(), frame.target.words]  # seen in a narrow pane, too
+        if frame.has_class("-sharing"):  # the mark first, to be seen in a narrow pane too
+            parts = [*frame.marks(), Content(frame.target.words.plain)]
+            right = Content(right.plain)
         left = Content("   ").join(parts)
         room = self.content_size.width - right.cell_length - 2
         if pane.title and left.cell_length + len(pane.title) + 3 <= room:
@@ -81,7 +82,8 @@ class PaneFrame(Widget):
     PaneFrame.-several Title { background: $surface; color: $foreground-muted; }
     PaneFrame.-several.-active Title { background: $block-cursor-background; color: $foreground; }
     PaneFrame.-sharing { border-left: thick $error; }
-    PaneFrame.-sharing Title { background: $error; color: $background; }
+    PaneFrame.-several.-sharing Title { background: $panel; color: $error; }
+    PaneFrame.-several.-sharing.-active Title { background: $error; color: $background; }
     """
 
     class Lost(Message):
