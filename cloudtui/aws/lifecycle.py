@@ -287,8 +287,11 @@ class _Questions:
         types = sorted({i.type for i in self._machines if i.type})
         sizes: dict[str, int] = {}
         for some in _parts(types, 100):
+            # A filter, because InstanceTypes fails as a whole for a type the region has no more.
             answer = await self._ask(
-                "look up the instance types", "describe_instance_types", InstanceTypes=some
+                "look up the instance types",
+                "describe_instance_types",
+                Filters=[{"Name": "instance-type", "Values": some}],
             )
             for kind in answer.get("InstanceTypes", ()):
                 store = kind.get("InstanceStorageInfo") or {}

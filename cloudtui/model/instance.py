@@ -134,6 +134,10 @@ def next_step(instance: Instance) -> str:
     return ""
 
 
+CANDIDATES = 20
+"""How many of those that a name may mean are listed."""
+
+
 def resolve(name: str, instances: Iterable[Instance]) -> Instance:
     """The one instance that `name` means: exact id, exact Name, then unique prefix of either.
 
@@ -154,7 +158,12 @@ def resolve(name: str, instances: Iterable[Instance]) -> Instance:
     if len(found) == 1:
         return found[0]
     if found:
-        lines = [f"{i.id}  {i.name or '-'}  {i.state.value}  {i.zone or i.region}" for i in found]
+        lines = [
+            f"{i.id}  {i.name or '-'}  {i.state.value}  {i.zone or i.region}"
+            for i in found[:CANDIDATES]
+        ]
+        if len(found) > CANDIDATES:
+            lines.append(f"… and {len(found) - CANDIDATES} more")
         raise Ambiguous(
             f"{name} could be {len(found)} instances.", lines, "Give the id of one of them."
         )

@@ -66,6 +66,8 @@ class Step:
                 return f"{label} is {self.now.state.value} already."
             case Phase.DONE if self.verb is Verb.REBOOT and self.answers:
                 return f"{label} has rebooted: SSH answers again after {took}."
+            case Phase.DONE if self.verb is Verb.REBOOT and self.elapsed:
+                return f"{label} was asked to reboot, and SSH answered all the while, for {took}."
             case Phase.DONE if self.verb is Verb.REBOOT:
                 return f"{label} reboots. EC2 shows it as running meanwhile."
             case Phase.DONE if self.verb is Verb.START:

@@ -98,6 +98,19 @@ async def test_a_plan_knows_the_volumes_and_the_elastic_ip(account: Account) -> 
     assert "vol-" in told
 
 
+async def test_a_type_that_the_region_has_no_more_hides_no_other(account: Account) -> None:
+    gpu, old = account.launch("bert-gpu"), account.launch("old-box")
+    for machine, kind in ((gpu, "g5.xlarge"), (old, "g99.huge")):
+        account.ec2.stop_instances(InstanceIds=[machine])
+        account.ec2.modify_instance_attribute(InstanceId=machine, InstanceType={"Value": kind})
+        account.ec2.start_instances(InstanceIds=[machine])
+    async with opened() as bench:
+        plan = await bench.lifecycle.plan(Verb.STOP, bench.inventory.state.instances)
+    assert plan.problems == ()
+    told = [c.text for t in plan.targets for c in t.cautions if t.instance.id == gpu]
+    assert any("250 GB of instance store" in text for text in told), told
+
+
 async def test_protection_is_known_before_and_does_not_hide_the_others(account: Account) -> None:
     account.protect(account.launch("bert-gpu"))
     account.launch("jupyter-lab")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cloudtui.model.errors import Ambiguous, NotFound
@@ -63,6 +65,16 @@ def test_ambiguity_lists_the_candidates() -> None:
         resolve("bert-gpu", (GPU, twin))
     assert caught.value.exit_code == 3
     assert [line.split()[0] for line in caught.value.candidates] == ["i-0aa1", "i-9"]
+
+
+def test_a_name_of_hundreds_lists_the_first_of_them() -> None:
+    fleet = [replace(GPU, id=f"i-{number:04}") for number in range(250)]
+    with pytest.raises(Ambiguous) as caught:
+        resolve("bert-gpu", fleet)
+    assert "250 instances" in caught.value.title
+    assert caught.value.candidates[0].startswith("i-0000")
+    assert caught.value.candidates[-1] == "… and 230 more"
+    assert len(caught.value.candidates) == 21
 
 
 @pytest.mark.parametrize("name", ["nosuch", "", "i-0ac"])

@@ -27,7 +27,7 @@ from cloudtui.model.words import plural, stamp
 if TYPE_CHECKING:
     from cloudtui.core.workbench import Workbench
 
-LABEL = 9
+LABEL = 10
 COLUMN = 38
 """Cells of a label, and the least a pair needs."""
 WORLD = "▲ SSH is open to the whole world"
