@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -81,6 +82,44 @@ async def test_a_nasty_config_is_changed_by_the_entry_alone(cut_off: Path, sampl
     assert contents(cut_off) == dict(files)
     with pytest.raises(NotFound):
         await entries.undo()
+
+
+TORTURE = b"""\
+# my hand-written config -- keep this comment
+Include config.d/*
+
+Host bastion  # trailing comment
+\tHostName = 54.1.2.3
+\tUser ubuntu
+    # indented note about the key
+\tIdentityFile "~/.ssh/my key.pem"
+
+Host gpu-* !gpu-old
+  ProxyJump bastion
+  LocalForward 8888 localhost:8888
+  LocalForward 6006 localhost:6006
+
+Match host *.amazonaws.com exec "test -f /tmp/vpn"
+  User ec2-user
+
+Host *
+  ServerAliveInterval 30
+"""
+
+
+async def test_the_config_that_other_editors_break(cut_off: Path) -> None:
+    entries = _entries(cut_off, TORTURE)
+    hosts = ("gpu-1", "gpu-old", "x.amazonaws.com", "other")
+    before = resolved(entries.config_file, hosts)
+    await _save(entries, "bastion", HostName="203.0.113.7", IdentityFile="~/.ssh/your key.pem")
+    await _save(entries, "gpu-2", HostName="203.0.113.8", HostKeyAlias="i-0abc")
+    await _save(entries, "bastion", User=None)
+    assert resolved(entries.config_file, hosts) == before
+    assert contents(cut_off)["config"] == TORTURE.replace(b"54.1.2.3", b"203.0.113.7").replace(
+        b"/my key", b"/your key"
+    ).replace(b"\tUser ubuntu\n", b"")
+    assert _says(entries, "gpu-2", "proxyjump") == ["bastion"]
+    assert len(_says(entries, "gpu-2", "localforward")) == 2
 
 
 @settings(
@@ -248,6 +287,28 @@ async def test_a_file_that_ssh_refuses_to_read_is_no_repair(cut_off: Path) -> No
     with pytest.raises(Refused) as caught:
         await _save(entries, "web", Port="23")
     assert f"Bad owner or permissions on {entries.config_file}" in caught.value.detail
+
+
+async def test_what_only_the_copy_would_repair_is_no_repair(
+    cut_off: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of another owner: ssh refuses it, but not a copy of it. Only root can make one, so
+    an ssh that refuses the real file stands in for it."""
+    files = {"config": b"Host web\n  User u\n"}
+    entries = _entries(cut_off, files)
+    program = cut_off / "bin" / "ssh"
+    program.parent.mkdir()
+    program.write_text(
+        f'#!/bin/sh\ncase "$*" in *before.conf*) echo "Bad owner on it" >&2; exit 255;; esac\n'
+        f'exec {shutil.which("ssh")} "$@"\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    with pytest.raises(Refused) as caught:
+        await _save(entries, "web", User="w")
+    assert caught.value.title == "ssh refuses the config as it is: nothing was saved."
+    assert caught.value.detail == "Bad owner on it"
+    assert contents(cut_off) == files
 
 
 @pytest.mark.parametrize(
