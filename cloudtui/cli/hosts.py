@@ -9,11 +9,11 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from cloudtui.cli import access, output
-from cloudtui.cli.keys import short
 from cloudtui.cli.prompts import agree
 from cloudtui.core.hosts import Planned
 from cloudtui.core.workbench import Workbench
 from cloudtui.files.identity_files import as_written
+from cloudtui.files.paths import short
 from cloudtui.model.errors import CloudtuiError, NotFound, UsageError
 from cloudtui.model.host_drift import HostRow, row_of
 from cloudtui.model.instance import why_not_connect

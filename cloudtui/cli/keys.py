@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from pathlib import Path
 from shlex import quote
 
 from cloudtui.cli import output
 from cloudtui.cli.prompts import TerminalPrompts
 from cloudtui.core.keys import KeyListing
 from cloudtui.core.workbench import Workbench
+from cloudtui.files.paths import short
 from cloudtui.model.errors import CloudtuiError, Refused
 from cloudtui.model.key_pair import (
     AgentKey,
@@ -19,6 +19,7 @@ from cloudtui.model.key_pair import (
     KeyRow,
     KeyType,
     LocalKey,
+    delete_words,
     sha256_fingerprint,
 )
 from cloudtui.model.words import plural
@@ -90,12 +91,6 @@ def _machines(row: KeyRow) -> str:
     names = [m.spoken for m in row.machines]
     more = f" +{len(names) - NAMES_SHOWN}" if len(names) > NAMES_SHOWN else ""
     return ", ".join(names[:NAMES_SHOWN]) + more
-
-
-def short(path: Path) -> str:
-    """A path with `~` for the home folder."""
-    home = Path.home()
-    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
 
 
 def _document(listing: KeyListing) -> dict[str, object]:
@@ -191,7 +186,7 @@ async def _delete(bench: Workbench, words: argparse.Namespace) -> int:
     await bench.inventory.load()
     row = await bench.keys.find(words.name)
     pair = row.pair
-    for sentence in delete_words(row):
+    for sentence in delete_words(row, short):
         output.narrate(sentence)
     question = f"Delete the key pair {pair.label} in {pair.region}?"
     await _agreed(words, question, "was deleted")
@@ -201,24 +196,6 @@ async def _delete(bench: Workbench, words: argparse.Namespace) -> int:
     else:
         output.line(f"Deleted the key pair {pair.label} in {pair.region}.")
     return 0
-
-
-def delete_words(row: KeyRow) -> list[str]:
-    """What is to be known before a key pair is deleted."""
-    told = []
-    if row.machines:
-        named = ", ".join(m.label for m in row.machines[:8])
-        more = f" and {len(row.machines) - 8} more" if len(row.machines) > 8 else ""
-        told.append(
-            f"{plural(len(row.machines), 'machine')} launched with it: {named}{more}. "
-            "The public key stays on them, so logging in works as before."
-        )
-    else:
-        told.append("No machine listed here was launched with it.")
-    kept = ", ".join(short(key.path) for key in row.files)
-    told.append(f"The private key stays: {kept}." if kept else "Its private key is not here.")
-    told.append("Launch templates that name it will fail to launch.")
-    return told
 
 
 async def _fix(bench: Workbench, words: argparse.Namespace) -> int:

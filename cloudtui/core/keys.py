@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from dataclasses import dataclass
+from collections.abc import Coroutine, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -17,6 +17,7 @@ from cloudtui.files import keys as disk
 from cloudtui.files.paths import expanded
 from cloudtui.files.settings import Settings
 from cloudtui.model.errors import Ambiguous, CloudtuiError, NotFound, Refused, UsageError
+from cloudtui.model.instance import Instance
 from cloudtui.model.key_pair import (
     AgentKey,
     KeyPair,
@@ -26,6 +27,7 @@ from cloudtui.model.key_pair import (
     file_name,
     match,
     name_problem,
+    users,
 )
 from cloudtui.model.place import Place
 
@@ -43,6 +45,18 @@ class KeyListing:
     errors: tuple[tuple[Place, CloudtuiError], ...] = ()
     """The places whose key pairs could not be listed."""
     agent_error: CloudtuiError | None = None
+
+    @property
+    def unmatched(self) -> tuple[LocalKey, ...]:
+        """Private keys of this computer that belong to no key pair in view."""
+        matched = {key.path for row in self.rows for key in row.files}
+        return tuple(key for key in self.files if key.path not in matched)
+
+    def with_machines(self, machines: Iterable[Instance]) -> KeyListing:
+        """The same with the machines as they are now."""
+        machines = tuple(machines)
+        rows = tuple(replace(row, machines=users(row.pair, machines)) for row in self.rows)
+        return replace(self, rows=rows)
 
     @property
     def trouble(self) -> tuple[LocalKey, ...]:

@@ -47,6 +47,12 @@ def expanded(text: str) -> Path:
     return Path(text)
 
 
+def short(path: Path) -> str:
+    """A path for a sentence, with `~` for the home folder."""
+    home = Path.home()
+    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
+
+
 def _xdg(variable: str) -> Path | None:
     # Honoured on macOS too, where many of the people who set it live; relative values are invalid.
     value = os.environ.get(variable, "")

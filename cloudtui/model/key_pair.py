@@ -6,13 +6,14 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
 from cloudtui.model.instance import Instance, State
+from cloudtui.model.words import plural
 
 NAME_LIMIT = 255
 """Characters of a key pair's name, all of them ASCII."""
@@ -211,6 +212,24 @@ def file_name(name: str) -> str:
     """The name of the private key's file, `NAME.pem`; empty when it can be none."""
     ends = name.startswith((".", "-")) or name != name.strip()
     return "" if "/" in name or "\0" in name or ends else f"{name}.pem"
+
+
+def delete_words(row: KeyRow, short: Callable[[Path], str] = str) -> list[str]:
+    """What is to be known before a key pair is deleted; `short` writes paths."""
+    told = []
+    if row.machines:
+        named = ", ".join(m.label for m in row.machines[:8])
+        more = f" and {len(row.machines) - 8} more" if len(row.machines) > 8 else ""
+        told.append(
+            f"{plural(len(row.machines), 'machine')} launched with it: {named}{more}. "
+            "The public key stays on them, so logging in works as before."
+        )
+    else:
+        told.append("No machine listed here was launched with it.")
+    kept = ", ".join(short(key.path) for key in row.files)
+    told.append(f"The private key stays: {kept}." if kept else "Its private key is not here.")
+    told.append("Launch templates that name it will fail to launch.")
+    return told
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from cloudtui.ui.action import Action, Group, Where
 from cloudtui.ui.actions_details import DETAIL_ACTIONS
+from cloudtui.ui.actions_keys import KEY_ACTIONS
 from cloudtui.ui.actions_list import LIST_ACTIONS
 from cloudtui.ui.actions_machines import MACHINE_ACTIONS
 from cloudtui.ui.actions_network import NETWORK_ACTIONS
@@ -30,7 +31,7 @@ _A = Where.ALL_SESSIONS
 _ALL = (Where.EVERYWHERE,)
 _LISTS = (_M, _A, _S)
 _D, _V = Where.DETAILS, Where.VIEWER
-_N = (Where.GROUPS, Where.ADDRESSES, Where.TUNNELS)
+_N = (Where.GROUPS, Where.ADDRESSES, Where.TUNNELS, Where.KEYS)
 _SCROLLING = (_M, _A, _S, *_N, _D, _V, Where.LOG, Where.HELP)
 
 ACTIONS: tuple[Action, ...] = (
@@ -111,6 +112,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     *MACHINE_ACTIONS,
     *NETWORK_ACTIONS,
+    *KEY_ACTIONS,
     *TUNNEL_ACTIONS,
     Action(
         "list.filter",

@@ -36,6 +36,7 @@ from cloudtui.ui import themes
 from cloudtui.ui.actions import key_words, with_keys
 from cloudtui.ui.actions_leader import LEADER_ACTIONS, with_leader_keys
 from cloudtui.ui.collector import calm
+from cloudtui.ui.key_views import KeyViews
 from cloudtui.ui.machine_views import MachineViews
 from cloudtui.ui.network_views import NetworkViews
 from cloudtui.ui.place_views import PlaceViews
@@ -78,7 +79,7 @@ class CoreChanged(Message):
 
 
 class CloudtuiApp(
-    MachineViews, NetworkViews, PlaceViews, TunnelViews, App[int], inherit_bindings=False
+    KeyViews, MachineViews, NetworkViews, PlaceViews, TunnelViews, App[int], inherit_bindings=False
 ):
     """Runs inside `async with app.workbench`; `run` below does both."""
 

@@ -44,6 +44,7 @@ from cloudtui.model.tunnel import TunnelPhase, TunnelSpec, TunnelState
 from cloudtui.model.web_console import instance_page
 from cloudtui.ui.app import CloudtuiApp
 from tests.ui.fake_details import FakeDetails, FakePrices, FakeTags
+from tests.ui.fake_keys import FakeConnections, FakeKeys
 from tests.ui.fake_network import FakeAddresses, FakeSecurityGroups
 
 if TYPE_CHECKING:
@@ -485,6 +486,8 @@ class FakeWorkbench:
         self._events = Events()
         self._events.listen(self._keep)
         self.inventory = FakeInventory(self._events, state or InventoryState(loading=True))
+        self.connections = FakeConnections()
+        self.keys = FakeKeys()
         self.sessions = FakeSessions(self._events)
         self.all_sessions = FakeAllSessions(self.inventory, self.sessions)
         self.read_only = False

@@ -10,6 +10,7 @@ from cloudtui.ui.screens.all_sessions import AllSessionsScreen
 from cloudtui.ui.screens.area import Area
 from cloudtui.ui.screens.help import HelpScreen
 from cloudtui.ui.screens.jupyter import JupyterScreen
+from cloudtui.ui.screens.keys import KeysScreen
 from cloudtui.ui.screens.machine import MachineScreen
 from cloudtui.ui.screens.machines import MachinesScreen
 from cloudtui.ui.screens.messages import MessagesScreen
@@ -32,6 +33,7 @@ SCREENS: dict[Where, type[Area]] = {
     Where.GROUPS: SecurityGroupsScreen,
     Where.ADDRESSES: AddressesScreen,
     Where.TUNNELS: TunnelsScreen,
+    Where.KEYS: KeysScreen,
     Where.LOG: MessagesScreen,
     Where.HELP: HelpScreen,
 }

@@ -27,6 +27,7 @@ TITLES = {
     Where.JUPYTER: "Jupyter",
     Where.GROUPS: "Security groups",
     Where.ADDRESSES: "Elastic IPs",
+    Where.KEYS: "Key pairs",
 }
 """Screens without a place of their own in the line of areas."""
 

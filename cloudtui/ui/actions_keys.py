@@ -1,0 +1,105 @@
+"""The rows of the table of actions about key pairs and private keys."""
+
+from __future__ import annotations
+
+from cloudtui.ui.action import Action, Group, Where
+
+_K = (Where.KEYS,)
+
+KEY_ACTIONS: tuple[Action, ...] = (
+    Action(
+        "machine.instance_connect",
+        ("E",),
+        "shell without its key",
+        "A shell on a machine whose key is lost: EC2 Instance Connect sends a one-time key, which "
+        "counts for 60 s. It serves this machine until cloudtui is left.",
+        "open_shell_without_key",
+        (Where.MACHINES, Where.DETAILS),
+        Group.MACHINE,
+        rule="shell",
+    ),
+    Action(
+        "go.keys",
+        ("K",),
+        "key pairs",
+        "The key pairs of every region in view, and the private keys of this computer.",
+        "open_keys",
+        (Where.MACHINES, Where.ALL_SESSIONS, Where.SESSIONS, Where.DETAILS),
+        Group.KEYS,
+    ),
+    Action(
+        "keys.create",
+        ("n",),
+        "new",
+        "Let EC2 make a key pair; its private key is saved for you alone, never over a file.",
+        "create",
+        _K,
+        Group.KEYS,
+        rule="keys.change",
+        footer=True,
+    ),
+    Action(
+        "keys.import",
+        ("i",),
+        "import",
+        "Give EC2 the public key of the selected private key, or of a file.",
+        "import_key",
+        _K,
+        Group.KEYS,
+        rule="keys.change",
+        footer=True,
+    ),
+    Action(
+        "keys.fix",
+        ("f",),
+        "fix modes",
+        "Close private keys that others may read: ssh refuses them otherwise.",
+        "fix",
+        _K,
+        Group.KEYS,
+        rule="keys.change",
+        footer=True,
+    ),
+    Action(
+        "keys.passphrase",
+        ("p",),
+        "passphrase",
+        "Set, change or remove the passphrase of the private key.",
+        "change_passphrase",
+        _K,
+        Group.KEYS,
+        rule="keys.change",
+        footer=True,
+    ),
+    Action(
+        "keys.convert",
+        ("v",),
+        "convert",
+        "Write the private key in OpenSSH's or PuTTY's format, to a new file.",
+        "convert",
+        _K,
+        Group.KEYS,
+        rule="keys.change",
+        footer=True,
+    ),
+    Action(
+        "keys.delete",
+        ("ctrl+d",),
+        "delete",
+        "Delete the key pair in EC2, after a question that names its machines; files stay.",
+        "delete",
+        _K,
+        Group.KEYS,
+        rule="keys.change",
+        footer=True,
+    ),
+    Action(
+        "keys.copy",
+        ("c",),
+        "copy",
+        "Copy the public key, the path of the private key, or the fingerprint.",
+        "copy",
+        _K,
+        Group.KEYS,
+    ),
+)
