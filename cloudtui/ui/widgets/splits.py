@@ -40,6 +40,7 @@ class Board(Container):
         super().__init__()
         self._layout = _Tree()
         self.front: Splits | None = None
+        self._room = Size(0, 0)
 
     @property
     def layout(self) -> Layout:
@@ -55,7 +56,15 @@ class Board(Container):
             tab.lay_out()
 
     def on_resize(self) -> None:
-        if self.front is not None:
+        self._take_room()
+
+    def watch_virtual_size(self) -> None:
+        # Textual sends no Resize when something asked for a region between mount and layout.
+        self._take_room()
+
+    def _take_room(self) -> None:
+        if self.front is not None and self.content_size != self._room:
+            self._room = self.content_size
             self.front.lay_out()
 
 
