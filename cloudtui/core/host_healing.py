@@ -18,6 +18,7 @@ from cloudtui.core.events import (
 )
 from cloudtui.core.inventory import Inventory
 from cloudtui.core.tasks import cancel, keep
+from cloudtui.files.paths import short
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.host_drift import HostRow, Kind, heals_by_itself
 from cloudtui.model.host_entry import ChangedOnDisk
@@ -101,7 +102,7 @@ class Healing:
                     row,
                     f"{row.instance.label} is at {row.address} now; the ssh entry "
                     f"{row.entry.alias} says {row.entry.get('HostName') or 'nothing'}.",
-                    f"{row.entry.where}. Correct it: 5, then y; or "
+                    f"{short(row.entry.file)} line {row.entry.line}. Correct it: 5, then y; or "
                     f"cloudtui hosts sync {row.entry.alias}",
                 )
 
@@ -121,7 +122,7 @@ class Healing:
             )
         else:
             text = f"The ssh entry {row.entry.alias} has the address {row.address} now, not {was}."
-            self._events.emit(Noted(Note(text, detail=str(row.entry.file))))
+            self._events.emit(Noted(Note(text, detail=short(row.entry.file))))
 
     def _tell_gone(self, rows: Sequence[HostRow]) -> None:
         for row in rows:

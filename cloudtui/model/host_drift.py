@@ -62,6 +62,11 @@ class HostRow:
         return any(drift.kind is kind for drift in self.drifts)
 
     @property
+    def curable(self) -> bool:
+        """Whether a new address, or the entry's removal, brings it in step."""
+        return bool(self.address) or self.has(Kind.GONE)
+
+    @property
     def machine(self) -> str:
         """The name of the instance, or the id that the entry has; empty for another host."""
         return self.instance.spoken if self.instance else self.entry.instance_id

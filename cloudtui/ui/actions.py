@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from cloudtui.ui.action import Action, Group, Where
 from cloudtui.ui.actions_details import DETAIL_ACTIONS
+from cloudtui.ui.actions_hosts import HOST_ACTIONS
 from cloudtui.ui.actions_keys import KEY_ACTIONS
 from cloudtui.ui.actions_list import LIST_ACTIONS
 from cloudtui.ui.actions_machines import MACHINE_ACTIONS
@@ -31,7 +32,8 @@ _A = Where.ALL_SESSIONS
 _ALL = (Where.EVERYWHERE,)
 _LISTS = (_M, _A, _S)
 _D, _V = Where.DETAILS, Where.VIEWER
-_N = (Where.GROUPS, Where.ADDRESSES, Where.TUNNELS, Where.KEYS)
+_H = Where.HOSTS
+_N = (_H, Where.GROUPS, Where.ADDRESSES, Where.TUNNELS, Where.KEYS)
 _SCROLLING = (_M, _A, _S, *_N, _D, _V, Where.LOG, Where.HELP)
 
 ACTIONS: tuple[Action, ...] = (
@@ -53,7 +55,7 @@ ACTIONS: tuple[Action, ...] = (
         "shell",
         "Open a plain shell on the machine in a pane. It ends when its connection does.",
         "open_shell",
-        _LISTS,
+        (*_LISTS, _H),
         Group.MACHINE,
         rule="shell",
         footer=True,
@@ -64,7 +66,7 @@ ACTIONS: tuple[Action, ...] = (
         "full screen",
         "Give the whole terminal to the selected session, or to a shell on the machine.",
         "open_full_screen_here",
-        _LISTS,
+        (*_LISTS, _H),
         Group.MACHINE,
         rule="shell",
     ),
@@ -74,7 +76,7 @@ ACTIONS: tuple[Action, ...] = (
         "panes",
         "Go back to the panes that are open; they stay attached while cloudtui runs.",
         "open_workspace",
-        _LISTS,
+        (*_LISTS, _H),
         Group.EVERYWHERE,
     ),
     Action(
@@ -112,6 +114,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     *MACHINE_ACTIONS,
     *NETWORK_ACTIONS,
+    *HOST_ACTIONS,
     *KEY_ACTIONS,
     *TUNNEL_ACTIONS,
     Action(
@@ -290,7 +293,7 @@ ACTIONS: tuple[Action, ...] = (
         "sessions",
         "Go to the sessions of every running machine.",
         "open_all_sessions",
-        (_M, _A, _S, _J, Where.TUNNELS),
+        (_M, _A, _S, _J, Where.TUNNELS, _H),
         Group.EVERYWHERE,
     ),
     *PLACE_ACTIONS,

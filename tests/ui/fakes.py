@@ -44,6 +44,7 @@ from cloudtui.model.tunnel import TunnelPhase, TunnelSpec, TunnelState
 from cloudtui.model.web_console import instance_page
 from cloudtui.ui.app import CloudtuiApp
 from tests.ui.fake_details import FakeDetails, FakePrices, FakeTags
+from tests.ui.fake_hosts import Ways, hosts_over
 from tests.ui.fake_keys import FakeConnections, FakeKeys
 from tests.ui.fake_network import FakeAddresses, FakeSecurityGroups
 
@@ -101,6 +102,7 @@ class FakeInventory:
     def __init__(self, events: Events, state: InventoryState) -> None:
         self._events, self.state = events, state
         self.started = self.refreshed = 0
+        self.followed: set[str] = set()
         self.enabled: tuple[str, ...] = ()
         self.wanted_regions: tuple[str, ...] = ()
         self.regions_shown: list[tuple[str, ...]] = []
@@ -495,6 +497,8 @@ class FakeWorkbench:
         self.tunnels = FakeTunnels(self._events)
         self.ports: tuple[ListeningPort, ...] | CloudtuiError = ()
         self.links = FakeLinks()
+        self.ways = Ways()
+        self.hosts = hosts_over(settings, self.inventory, self.ways, self._events)
         self.jupyter = FakeJupyter(self.tunnels)
         self.lifecycle = FakeLifecycle(self.inventory)
         self.prices = FakePrices(self._events)
@@ -507,6 +511,7 @@ class FakeWorkbench:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.hosts.close()
         self.closed = True
 
     def listen(self, listener: Listener) -> Callable[[], None]:

@@ -9,6 +9,7 @@ from cloudtui.ui.screens.addresses import AddressesScreen
 from cloudtui.ui.screens.all_sessions import AllSessionsScreen
 from cloudtui.ui.screens.area import Area
 from cloudtui.ui.screens.help import HelpScreen
+from cloudtui.ui.screens.hosts import HostsScreen
 from cloudtui.ui.screens.jupyter import JupyterScreen
 from cloudtui.ui.screens.keys import KeysScreen
 from cloudtui.ui.screens.machine import MachineScreen
@@ -35,6 +36,7 @@ SCREENS: dict[Where, type[Area]] = {
     Where.TUNNELS: TunnelsScreen,
     Where.KEYS: KeysScreen,
     Where.LOG: MessagesScreen,
+    Where.HOSTS: HostsScreen,
     Where.HELP: HelpScreen,
 }
 
@@ -111,7 +113,7 @@ def test_a_key_that_cannot_be_given_is_said(action: str, key: str, sentence: str
 
 @pytest.mark.parametrize("place", ["machine.sessions", ""])
 async def test_help_lists_every_action_with_its_keys(place: str) -> None:
-    async with console(listed(), size=(140, 160)) as ui:
+    async with console(listed(), size=(140, 260)) as ui:
         if place:
             await ui.do(place)
         await ui.do("go.help")

@@ -126,6 +126,7 @@ class Header(Widget):
             ("go.machines", "1 Machines", Where.MACHINES),
             ("go.sessions", "2 Sessions", self._list_of_sessions()),
             ("go.tunnels", "3 Tunnels", Where.TUNNELS),
+            ("go.hosts", "5 Hosts", Where.HOSTS),
         ]
         parts = [
             _click(action, self._named(words, where), self._lit(where))
