@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -71,7 +72,7 @@ class TestOwner:
     @pytest.mark.parametrize("alias", ["bert-gpu", ID])
     @pytest.mark.parametrize("host_name", ["", "54.7.7.7", "ec2-54-7-7-7.compute-1.amazonaws.com"])
     def test_a_name_is_its_instances(self, alias: str, host_name: str) -> None:
-        values = {"HostName": host_name} if host_name else {}
+        values: dict[str, Any] = {"HostName": host_name} if host_name else {}
         assert owner(entry(alias, **values), World((machine(),))) == machine()
 
     def test_a_name_with_a_host_name_of_its_own_is_somebody_elses(self) -> None:
