@@ -36,8 +36,6 @@ from cloudtui.ui import themes
 from cloudtui.ui.actions import key_words, with_keys
 from cloudtui.ui.actions_leader import LEADER_ACTIONS, with_leader_keys
 from cloudtui.ui.collector import calm
-from cloudtui.ui.host_views import HostViews
-from cloudtui.ui.key_views import KeyViews
 from cloudtui.ui.machine_views import MachineViews
 from cloudtui.ui.network_views import NetworkViews
 from cloudtui.ui.place_views import PlaceViews
@@ -80,14 +78,7 @@ class CoreChanged(Message):
 
 
 class CloudtuiApp(
-    HostViews,
-    KeyViews,
-    MachineViews,
-    NetworkViews,
-    PlaceViews,
-    TunnelViews,
-    App[int],
-    inherit_bindings=False,
+    MachineViews, NetworkViews, PlaceViews, TunnelViews, App[int], inherit_bindings=False
 ):
     """Runs inside `async with app.workbench`; `run` below does both."""
 
@@ -162,7 +153,6 @@ class CloudtuiApp(
     def _start(self) -> None:
         self.workbench.inventory.start()
         self.workbench.prices.start()
-        self.workbench.hosts.healing.start()
         if self.workbench.keeps_tunnels:
             self.run_worker(self.resume_tunnels(), group="tunnel")
         for problem in self._problems:
@@ -190,6 +180,8 @@ class CloudtuiApp(
 
     def on_core_changed(self, message: CoreChanged) -> None:
         event = message.event
+        if not self.is_running:
+            return  # the screens are being taken down
         if isinstance(event, Noted):
             self._toast(event.note)
         for screen in list(self.screen_stack):
