@@ -37,7 +37,7 @@ from cloudtui.model.host_entry import (
     why_not_value,
 )
 from cloudtui.model.remote import Route
-from cloudtui.ssh.oracle import Answer, Oracle, effective, has_ssh, no_ssh, write_asked
+from cloudtui.ssh.oracle import Answer, Oracle, effective, write_asked
 from cloudtui.ssh.resolve import resolve
 
 _TRIES = 50
@@ -118,8 +118,6 @@ class SshEntries:
 
     async def check(self, change: ConfigChange) -> None:
         """Ask OpenSSH about the change without saving it; raises what `save` does before."""
-        if not has_ssh():
-            raise no_ssh()
         with tempfile.TemporaryDirectory(prefix="cloudtui-ssh-") as folder:
             trial = await asyncio.to_thread(_prepare, self.config_file, change, Path(folder))
             await trial.judge()
@@ -230,12 +228,16 @@ class _Trial:
         oracle, alias, wanted = Oracle(), self.change.alias, self.change.wanted
         lines = [f"{keyword}={value}" for keyword, value in wanted]
         probe = decoded(PROBE)
-        old, new, found, alone, differing = await asyncio.gather(
-            oracle.ask(self.asked_before, probe),
-            oracle.ask(self.asked_after, probe),
-            oracle.ask(self.asked_after, alias),
-            oracle.ask(None, alias, lines),
-            oracle.differing(self.asked_before, self.asked_after, self.others),
+        old, new, found, alone, *rest = await oracle.ask_all(
+            (self.asked_before, probe),
+            (self.asked_after, probe),
+            (self.asked_after, alias),
+            (None, alias, lines),
+            *(
+                (asked, host)
+                for host in self.others
+                for asked in (self.asked_before, self.asked_after)
+            ),
         )
         if "jumphost loop" in alone.words + found.words:
             raise Refused(
@@ -253,8 +255,9 @@ class _Trial:
             await self._repaired(oracle, old)
         elif old.text != new.text:
             raise _others_affected("hosts that the config does not name", old, new)
-        for host, was, becomes in differing if old.good else ():
-            raise _others_affected(host, was, becomes)
+        for host, was, becomes in zip(self.others, rest[::2], rest[1::2], strict=True):
+            if old.good and (was.code, was.text) != (becomes.code, becomes.text):
+                raise _others_affected(host, was, becomes)
         if not wanted:
             return
         if not found.good:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -48,11 +47,6 @@ class Answer:
         )
 
 
-def has_ssh() -> bool:
-    """Whether there is an ssh to ask."""
-    return shutil.which("ssh") is not None
-
-
 def write_asked(path: Path, main: bytes) -> Path:
     """A config at `path` that reads a user's main file, then the system's, as plain ssh does.
 
@@ -66,6 +60,10 @@ def write_asked(path: Path, main: bytes) -> Path:
             lines += b"Include " + os.fsencode(SYSTEM_CONFIG) + b"\n"
     path.write_bytes(lines)
     return path
+
+
+Question = tuple[Path | None, str] | tuple[Path | None, str, Sequence[str]]
+"""What `Oracle.ask` takes: the config, the host, and options that go first."""
 
 
 class Oracle:
@@ -94,7 +92,10 @@ class Oracle:
                     start_new_session=True,
                 )
             except FileNotFoundError:
-                raise no_ssh() from None
+                raise Refused(
+                    "There is no ssh on PATH to ask what a change would do: nothing was saved.",
+                    hint="Install OpenSSH's client (openssh-client), then do it again.",
+                ) from None
             try:
                 async with asyncio.timeout(SECONDS):
                     stdout, stderr = await process.communicate()
@@ -105,7 +106,8 @@ class Oracle:
                 ) from None
             finally:
                 if process.returncode is None:
-                    os.killpg(process.pid, signal.SIGKILL)
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(process.pid, signal.SIGKILL)
                     await process.wait()
         return Answer(
             process.returncode or 0,
@@ -113,15 +115,18 @@ class Oracle:
             stderr.decode("utf-8", "replace").replace("\r", "").strip(),
         )
 
-    async def differing(
-        self, before: Path, after: Path, hosts: Sequence[str]
-    ) -> tuple[tuple[str, Answer, Answer], ...]:
-        """The hosts that resolve differently, with both answers."""
-        old = [self.ask(before, host) for host in hosts]
-        new = [self.ask(after, host) for host in hosts]
-        answers = await asyncio.gather(*old, *new)
-        pairs = zip(hosts, answers[: len(hosts)], answers[len(hosts) :], strict=True)
-        return tuple((host, a, b) for host, a, b in pairs if (a.code, a.text) != (b.code, b.text))
+    async def ask_all(self, *questions: Question) -> tuple[Answer, ...]:
+        """The answers in order; with the first failure the others are not waited for.
+
+        Raises:
+            Refused, Timeout: as `ask`.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self.ask(*question)) for question in questions]
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        return tuple(task.result() for task in tasks)
 
 
 def effective(keyword: str, found: Answer, wanted: Answer) -> bool:
@@ -129,11 +134,3 @@ def effective(keyword: str, found: Answer, wanted: Answer) -> bool:
     if keyword.lower() in SEVERAL:
         return set(wanted.values(keyword)) <= set(found.values(keyword))
     return wanted.values(keyword) == found.values(keyword)
-
-
-def no_ssh() -> Refused:
-    """The refusal without an ssh."""
-    return Refused(
-        "There is no ssh on PATH to ask what a change would do: nothing was saved.",
-        hint="Install OpenSSH's client (openssh-client), then do it again.",
-    )

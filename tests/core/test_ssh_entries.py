@@ -18,8 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloudtui.core.ssh_entries import SshEntries
-from cloudtui.model.errors import NotFound, Refused, UsageError
+from cloudtui.model.errors import NotFound, Refused, Timeout, UsageError
 from cloudtui.model.host_entry import ChangedOnDisk, ConfigChange, OthersAffected, Shadowed
+from cloudtui.ssh import oracle
 from tests.ssh_configs import (
     SAMPLES,
     Files,
@@ -413,6 +414,17 @@ async def test_match_exec_is_run_only_for_who_is_asked(cut_off: Path) -> None:
     entries = _entries(cut_off, config)
     await _save(entries, "h7", HostName="10.0.0.1")
     assert sorted(log.read_text().split()) == ["cloudtui-some-other-host"] * 2 + ["h7"]
+
+
+async def test_a_match_exec_that_never_ends_is_told(
+    cut_off: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oracle, "SECONDS", 0.5)
+    files = {"config": b'Match exec "sleep 1000"\n  Port 2\nHost web\n'}
+    with pytest.raises(Timeout) as caught:
+        await _save(_entries(cut_off, files), "web", User="u")
+    assert "Match exec" in caught.value.hint
+    assert contents(cut_off) == files
 
 
 async def test_files_and_folders_that_cannot_be_written(cut_off: Path) -> None:
