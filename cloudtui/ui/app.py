@@ -36,6 +36,8 @@ from cloudtui.ui import themes
 from cloudtui.ui.actions import key_words, with_keys
 from cloudtui.ui.actions_leader import LEADER_ACTIONS, with_leader_keys
 from cloudtui.ui.collector import calm
+from cloudtui.ui.host_views import HostViews
+from cloudtui.ui.key_views import KeyViews
 from cloudtui.ui.machine_views import MachineViews
 from cloudtui.ui.network_views import NetworkViews
 from cloudtui.ui.place_views import PlaceViews
@@ -78,7 +80,14 @@ class CoreChanged(Message):
 
 
 class CloudtuiApp(
-    MachineViews, NetworkViews, PlaceViews, TunnelViews, App[int], inherit_bindings=False
+    HostViews,
+    KeyViews,
+    MachineViews,
+    NetworkViews,
+    PlaceViews,
+    TunnelViews,
+    App[int],
+    inherit_bindings=False,
 ):
     """Runs inside `async with app.workbench`; `run` below does both."""
 
@@ -153,6 +162,7 @@ class CloudtuiApp(
     def _start(self) -> None:
         self.workbench.inventory.start()
         self.workbench.prices.start()
+        self.workbench.hosts.healing.start()
         if self.workbench.keeps_tunnels:
             self.run_worker(self.resume_tunnels(), group="tunnel")
         for problem in self._problems:
