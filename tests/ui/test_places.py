@@ -60,11 +60,11 @@ async def test_rows_of_the_last_run_are_dimmed_with_their_age_until_they_are_tru
 async def test_throttling_is_told_with_the_time_of_the_next_look() -> None:
     state = listed(
         slowed=(HERE,),
-        next_look=datetime.now(UTC) + timedelta(seconds=40.9),
+        next_look=datetime.now(UTC) + timedelta(hours=2, minutes=5, seconds=30),
         errors=((HERE, Throttled("Cannot list: too many requests.")),),
     )
     async with console(state) as ui:
-        assert "AWS asks to slow down, next look in 40 s" in header(ui)
+        assert "AWS asks to slow down, next look in 2h 05m" in header(ui)
 
 
 async def test_the_root_user_and_production_stand_out() -> None:
