@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,30 @@ def denied(stub: StubEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+def throttled(stub: StubEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    stub.answer_error(503, "RequestLimitExceeded", "Request limit exceeded.")
+
+
+def wrong_clock(stub: StubEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    date = (datetime.now(UTC) + timedelta(minutes=17)).strftime("%a, %d %b %Y %H:%M:%S GMT")
+    stub.answer_error(401, "AuthFailure", "AWS was not able to validate the keys.", Date=date)
+
+
+def half_credentials(stub: StubEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+
+
+def unknown_profile(stub: StubEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nosuch")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+
+
+def no_ca_bundle(stub: StubEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/no/such/bundle.pem")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", stub.url.replace("http:", "https:"))
+
+
 CLOUD = (
     Trouble("no credentials", no_credentials, 6, "credentials", "aws"),
     Trouble("no SSO login", no_sso_login, 6, "SSO login of profile lab", "aws sso login"),
@@ -98,6 +123,11 @@ CLOUD = (
     Trouble("endpoint down", endpoint_down, 5, "127.0.0.1", ""),
     Trouble("captive portal", captive_portal, 5, "not AWS", "log in"),
     Trouble("denied", denied, 4, "ec2:DescribeInstances", ""),
+    Trouble("throttled", throttled, 1, "too many requests", "Try again"),
+    Trouble("wrong clock", wrong_clock, 6, "clock is 17 min behind", "timedatectl"),
+    Trouble("half credentials", half_credentials, 6, "incomplete", "AWS_SECRET_ACCESS_KEY"),
+    Trouble("unknown profile", unknown_profile, 6, "no AWS profile nosuch", "aws configure"),
+    Trouble("no CA bundle", no_ca_bundle, 5, "trusted certificates", "AWS_CA_BUNDLE"),
 )
 
 
@@ -169,7 +199,7 @@ def config_broken(lab: Lab) -> None:
 HOST = (
     Trouble("stopped", stopped, 4, "bert-gpu", "stopped"),
     Trouble("key mode", key_readable_by_others, 4, "0644", "chmod 400"),
-    Trouble("no key file", key_file_gone, 6, "no private key of that name was found", "lab.pem"),
+    Trouble("no key file", key_file_gone, 6, "its private key was not found", "lab.pem"),
     Trouble("host key changed", host_key_changed, 4, "known_hosts line 1", "ssh-keygen"),
     Trouble("port closed", port_closed, 5, "refuses", ""),
     Trouble("no such host", no_such_host, 5, "no-such-host.invalid", ""),
