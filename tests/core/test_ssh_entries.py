@@ -161,6 +161,7 @@ async def test_an_entry_is_added_read_changed_and_removed(cut_off: Path) -> None
     assert change.title == "Host gpu: HostName 10.0.0.1, User ubuntu, Port 22"
     assert "+Include config.d/cloudtui.conf\n" in change.diff
     assert "+    HostName 10.0.0.1\n" in change.diff
+    assert [file.path.name for file in change.files] == ["cloudtui.conf", "config"]
     assert contents(cut_off).keys() == {"config"}
     await entries.save(change)
     (entry,) = await entries.entries()
