@@ -39,7 +39,12 @@ async def _ls(bench: Workbench, words: argparse.Namespace) -> int:
     await bench.prices.read_kept({a.region for a in state.addresses})
     rows = sorted(state.addresses, key=lambda a: (a.region, not a.idle, a.name, a.ip))
     if getattr(words, "json", False):
-        output.document({"addresses": [_document(bench, a) for a in rows]})
+        output.document(
+            {
+                "addresses": [_document(bench, a) for a in rows],
+                "errors": output.problems(failures),
+            }
+        )
     elif rows:
         output.table(
             ("ADDRESS", "NAME", "HELD BY", "REGION", "$/H", "$/MONTH", "ID"),
@@ -146,6 +151,7 @@ async def _associate(bench: Workbench, words: argparse.Namespace) -> int:
     again += ["--interface", words.interface] if words.interface else []
     await _ask(words, "Do it?", again)
     done = await bench.addresses.associate(plan)
+    await _heal(bench, machine.id, plan.taken_from_id)
     output.narrate(f"{machine.label} is at {done.ip} now.")
     _result(bench, words, done)
     return 0
@@ -160,6 +166,7 @@ async def _disassociate(bench: Workbench, words: argparse.Namespace) -> int:
         output.narrate(f"  ! {caution}")
     await _ask(words, "Do it?", ["disassociate", address.ip])
     await bench.addresses.disassociate(plan)
+    await _heal(bench, plan.address.instance_id)
     machine = bench.inventory.by_id(plan.address.instance_id)
     where = (machine.public_ip if machine else "") or "no public address"
     output.narrate(f"{plan.holder} has {where} now.")
@@ -192,13 +199,19 @@ async def _release(bench: Workbench, words: argparse.Namespace) -> int:
         except CloudtuiError as error:
             failures.append(error)
     if getattr(words, "json", False):
-        output.document({"released": [a.ip for a in gone]})
+        output.document({"released": [a.ip for a in gone], "errors": output.problems(failures)})
     else:
         for address in gone:
             output.line(f"{address.label} is released.")
     for failed in failures:
         output.failure(failed)
     return failures[0].exit_code if failures else 0
+
+
+async def _heal(bench: Workbench, *ids: str) -> None:
+    """Bring the ssh config in step with these machines."""
+    rows = (bench.inventory.by_id(i) for i in ids if i)
+    await bench.hosts.healing.heal(row for row in rows if row is not None)
 
 
 async def _ask(words: argparse.Namespace, question: str, again: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -23,16 +23,29 @@ if TYPE_CHECKING:
     from cloudtui.aws.clients import Amazon
 
 
+LOOKS, LOOK_SECONDS = 5, 1.0
+"""How often a machine is looked at until it has its new address, and the time between."""
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
 class Addresses:
     """Keeps `state`; every change is emitted as AddressesChanged."""
 
     def __init__(
-        self, inventory: Inventory, prices: Prices, events: Events, *, read_only: bool = False
+        self,
+        inventory: Inventory,
+        prices: Prices,
+        events: Events,
+        *,
+        read_only: bool = False,
+        sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._inventory = inventory
         self._prices = prices
         self._events = events
         self._read_only = read_only
+        self._sleep = sleep
         self.state = AddressesState()
 
     async def load(self) -> AddressesState:
@@ -149,7 +162,12 @@ class Addresses:
 
         amazon = await self._inventory.amazon(plan.address.profile)
         association = await calls.associate(amazon, plan)
-        await self._moved(plan.address, [plan.instance.id, plan.taken_from_id])
+        primary = plan.interface is None or plan.interface.index == 0
+        await self._moved(
+            plan.address,
+            [plan.instance.id, plan.taken_from_id],
+            arrives=plan.instance.id if primary else "",
+        )
         return replace(plan.address, association_id=association, instance_id=plan.instance.id)
 
     async def plan_disassociate(self, address: Address) -> Removal:
@@ -237,11 +255,18 @@ class Addresses:
             hint="Look again: Ctrl-r, or cloudtui ip ls",
         )
 
-    async def _moved(self, address: Address, ids: Iterable[str]) -> None:
-        """Look at the machines concerned: the list, the ssh config and connections follow."""
+    async def _moved(self, address: Address, ids: Iterable[str], *, arrives: str = "") -> None:
+        """Look at the machines concerned: the list, the ssh config and connections follow.
+
+        EC2 may tell for a moment what was; that machine is looked at until it has the address.
+        """
         place, wanted = Place(address.profile, address.region), [i for i in ids if i]
         try:
-            await self._inventory.look(place, wanted)
+            for _ in range(LOOKS):
+                found = await self._inventory.look(place, wanted)
+                if not arrives or arrives not in found or found[arrives].public_ip == address.ip:
+                    break
+                await self._sleep(LOOK_SECONDS)
         except CloudtuiError:
             self._inventory.refresh()
         self._inventory.follow(wanted)

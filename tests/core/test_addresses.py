@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -177,6 +177,31 @@ async def test_a_connection_to_an_address_that_moved_is_given_up(lab: Lab) -> No
         assert again is not held
         bench.inventory.state = replace(rows, instances=(moved,))
         assert await bench.connections.get(moved) is not again  # also without an event
+
+
+async def test_an_answer_that_is_behind_is_asked_again(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ip = allocated(account)
+    async with opened() as bench:
+        bert = await bench.inventory.find("bert-gpu")
+        plan = await bench.addresses.plan_associate(await bench.addresses.find(ip), bert)
+        look, behind, slept = bench.inventory.look, 2, list[float]()
+
+        async def late(place: Place, ids: Iterable[str]) -> dict[str, Instance]:
+            nonlocal behind
+            behind -= 1
+            return {bert.id: bert} if behind >= 0 else await look(place, ids)
+
+        async def sleep(seconds: float) -> None:
+            slept.append(seconds)
+
+        monkeypatch.setattr(bench.inventory, "look", late)
+        bench.addresses._sleep = sleep
+        await bench.addresses.associate(plan)
+        now = bench.inventory.by_id(bert.id)
+        assert now is not None
+        assert (now.public_ip, len(slept)) == (ip, 2)
 
 
 # What moto does not do as EC2 does
