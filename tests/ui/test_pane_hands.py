@@ -202,12 +202,14 @@ async def test_an_outer_tmux_gets_the_text_itself(
         assert (tmp_path / "args").read_text() == "load-buffer -w -\n"
 
 
-async def test_newlines_into_a_bare_shell_are_asked_about() -> None:
+@pytest.mark.parametrize("end", ["\n", "\r"], ids=repr)
+async def test_newlines_into_a_bare_shell_are_asked_about(end: str) -> None:
+    """Terminals paste a newline as Enter is typed, as a carriage return."""
     async with running((80, 8)) as (app, channel, pilot):
-        app.pane.post_message(events.Paste("rm a\nrm b\n"))
+        app.pane.post_message(events.Paste(f"rm a{end}rm b{end}"))
         await until(lambda: "Paste 2 lines" in shown(app)[-1])
         asked = next(m for m in app.posted if isinstance(m, Pane.PasteAsked))
-        assert (asked.text, asked.lines) == ("rm a\nrm b\n", 2)
+        assert (asked.text, asked.lines) == (f"rm a{end}rm b{end}", 2)
         await pilot.press("enter", "x", "space")
         assert "Paste 2 lines" in shown(app)[-1]
         assert channel.written == b""

@@ -353,7 +353,8 @@ class Pane(PaneHands, can_focus=True):
         engine = self._engine
         if engine is None or self.state != "open":
             return
-        if "\n" in text and not (engine.bracketed_paste or engine.alternate_screen):
+        lines = "\n" in text or "\r" in text
+        if lines and not (engine.bracketed_paste or engine.alternate_screen):
             self._enter(PasteQuestion(text, self._give))
             self.post_message(self.PasteAsked(self, text))
         else:

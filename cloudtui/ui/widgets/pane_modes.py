@@ -36,7 +36,7 @@ class PasteQuestion:
         self._paste = paste
 
     def line(self) -> str:
-        lines = self._text.rstrip("\n").splitlines()
+        lines = self._text.rstrip("\r\n").splitlines()
         count = f"{len(lines)} lines that" if len(lines) > 1 else "a line that"
         start = "".join(c if c.isprintable() else " " for c in lines[0][:200]) if lines else ""
         return f" Paste {count} would run?  y paste  Esc cancel   {start}"
