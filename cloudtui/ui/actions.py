@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from cloudtui.ui.action import Action, Group, Where
+from cloudtui.ui.action_names import names, unknown
 from cloudtui.ui.actions_details import DETAIL_ACTIONS
 from cloudtui.ui.actions_hosts import HOST_ACTIONS
 from cloudtui.ui.actions_keys import KEY_ACTIONS
@@ -404,7 +405,9 @@ _KEY_WORDS = {
     "right_curly_bracket": "}",
     "left": "←",
     "right": "→",
+    "dollar_sign": "$",
 }
+_KEY_NAMES = {written: name for name, written in _KEY_WORDS.items()}
 
 
 def key_words(key: str) -> str:
@@ -414,6 +417,12 @@ def key_words(key: str) -> str:
     return "-".join([*(m.capitalize() for m in modifiers), written])
 
 
+def typed_key(text: str) -> str:
+    """A key as Textual names it, from how people write it: `Ctrl-r` and `$` too."""
+    *modifiers, name = text.replace("Ctrl-", "ctrl+").replace("Alt-", "alt+").split("+")
+    return "+".join([*modifiers, _KEY_NAMES.get(name, name)]) if name else text
+
+
 def at(where: Where) -> tuple[Action, ...]:
     """The actions of one screen, its own first, then those of everywhere."""
     own = tuple(a for a in ACTIONS if where in a.where)
@@ -421,16 +430,18 @@ def at(where: Where) -> tuple[Action, ...]:
 
 
 def with_keys(changes: Mapping[str, str]) -> tuple[dict[str, tuple[str, ...]], list[str]]:
-    """The keys of every action after the user's `changes` (action id -> keys, comma separated).
+    """The keys of every action after the user's `changes` (its name -> keys, comma separated).
 
     Returns the keys by action id, and a sentence for each change that cannot be made.
     """
     keys = {action.id: action.keys for action in ACTIONS}
     problems: list[str] = []
-    for action_id, text in changes.items():
-        wanted = tuple(k for k in (part.strip() for part in text.split(",")) if k)
-        if action_id not in BY_ID:
-            problems.append(f"There is no action {action_id!r} to give the key {text!r} to.")
+    known = names(ACTIONS)
+    for name, text in changes.items():
+        wanted = tuple(typed_key(k) for k in (p.strip() for p in text.split(",")) if k)
+        action_id = known.get(name, "")
+        if not action_id:
+            problems.append(unknown(name, ACTIONS))
         elif not wanted:
             problems.append(f"The action {action_id!r} needs a key.")
         elif clash := _clash(action_id, wanted, keys):
@@ -454,11 +465,11 @@ def _clash(action_id: str, wanted: Iterable[str], keys: Mapping[str, tuple[str, 
 
 def key_table() -> str:
     """The README's table of keys, in Markdown."""
-    lines = ["| key | where | what it does |", "|---|---|---|"]
+    lines = ["| key | name | where | what it does |", "|---|---|---|---|"]
     for group in Group:
         for action in ACTIONS:
             if action.group is group:
                 keys = " ".join(f"`{key_words(k)}`" for k in action.keys)
                 where = ", ".join(w.value for w in action.where)
-                lines.append(f"| {keys} | {where} | {action.help} |")
+                lines.append(f"| {keys} | `{action.id}` | {where} | {action.help} |")
     return "\n".join(lines) + "\n"

@@ -127,4 +127,4 @@ def leader_table(leader: str = "ctrl+]") -> str:
     """The README's rows of the keys after the leader, in Markdown."""
     keys = {action.id: action.keys for action in LEADER_ACTIONS}
     rows = ((f"`{shown}`".replace("|", "\\|"), help) for shown, help in leader_rows(leader, keys))
-    return "".join(f"| {shown} | pane | {help} |\n" for shown, help in rows)
+    return "".join(f"| {shown} | | pane | {help} |\n" for shown, help in rows)

@@ -1,8 +1,19 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from cloudtui.ui.actions import ACTIONS, BY_ID, Where, at, key_table, key_words, with_keys
+from cloudtui.ui.actions import (
+    ACTIONS,
+    BY_ID,
+    Where,
+    at,
+    key_table,
+    key_words,
+    typed_key,
+    with_keys,
+)
 from cloudtui.ui.actions_leader import leader_keys, with_leader_keys
 from cloudtui.ui.app import CloudtuiApp
 from cloudtui.ui.screens.addresses import AddressesScreen
@@ -72,7 +83,7 @@ def test_each_screen_binds_its_actions_by_their_ids(where: Where) -> None:
 def test_the_key_table_has_a_row_for_every_action() -> None:
     rows = key_table().splitlines()
     assert len(rows) == len(ACTIONS) + 2
-    assert any(row.startswith("| `Ctrl-r` | machines, ") for row in rows)
+    assert any(row.startswith("| `Ctrl-r` | `go.refresh` | machines, ") for row in rows)
 
 
 @pytest.mark.parametrize(
@@ -179,3 +190,20 @@ async def test_help_in_a_pane_shows_what_works_there() -> None:
             assert words in page
         for words in ("Everywhere", "Leave cloudtui", "Words of the filter", "A machine"):
             assert words not in page
+
+
+def test_an_action_is_called_by_its_id_its_last_part_or_its_words() -> None:
+    keys, problems = with_keys({"refresh": "f5,ctrl+r", "bill": "$", "stop": "Ctrl-x"})
+    assert problems == []
+    assert keys["go.refresh"] == ("f5", "ctrl+r")
+    assert keys["go.bill"] == ("dollar_sign",)
+    assert keys["machine.stop"] == ("ctrl+x",)
+    _, problems = with_keys({"refrsh": "f5", "copy": "f6", "qqqq": "f7"})
+    assert problems[0].startswith("There is no action 'refrsh'. Near: refresh,")
+    assert problems[1].startswith("Several actions are called 'copy': ")
+    assert "README" in problems[2]
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_a_key_or_stays_as_it_is(text: str) -> None:
+    assert typed_key(text) in (text, typed_key(typed_key(text)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.binding import Binding, BindingType
@@ -14,6 +15,9 @@ from cloudtui.model.instance import Instance
 from cloudtui.ui.actions import BY_ID, Action, Where, at, key_words
 from cloudtui.ui.widgets.frame import Footer, FooterKey, Header
 
+SETTLING = 4
+"""Turns of the loop in which a worker that a key began can put its question in front."""
+
 if TYPE_CHECKING:
     from cloudtui.core.workbench import Workbench
     from cloudtui.ui.app import CloudtuiApp
@@ -24,7 +28,7 @@ def bindings(where: Where) -> list[BindingType]:
     return [
         Binding(
             ",".join(action.keys),
-            f"do({action.id!r})",
+            f"press({action.id!r})",
             action.words,
             id=action.id,
             show=False,
@@ -60,8 +64,17 @@ class Area(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that act at once are letters to a field that is being typed into."""
-        at_once = action == "do" and BY_ID[str(parameters[0])].at_once
+        at_once = action == "press" and BY_ID[str(parameters[0])].at_once
         return not (at_once and isinstance(self.focused, Input))
+
+    async def action_press(self, action_id: str) -> None:
+        """A key of the table. One that comes while the key before it opens a screen is dropped:
+        it was meant for what was in front."""
+        if self.app.screen is not self:
+            return
+        self.action_do(action_id)
+        for _ in range(SETTLING):
+            await asyncio.sleep(0)
 
     def action_do(self, action_id: str) -> None:
         """Do an action of the table, or say why it cannot be done."""

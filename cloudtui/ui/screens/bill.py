@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Label, Static
 
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.price import HOURS_A_MONTH, Bill, dollars
 from cloudtui.model.words import plural
-from cloudtui.ui.screens.dialogs import Dialog
+from cloudtui.ui.screens.dialogs import Body, Dialog
 
 WIDTH = 22
 
@@ -30,7 +30,7 @@ class BillDialog(Dialog[None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
             yield Label("What it costs now", id="title", markup=False)
-            with VerticalScroll(classes="body", can_focus=False):
+            with Body():
                 yield Static(self._text, id="bill", markup=False)
             yield Label("List prices, before taxes and discounts   Esc closes", id="hint")
 

@@ -11,7 +11,9 @@ from textual.await_complete import AwaitComplete
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
+from textual.geometry import Size
 from textual.screen import ModalScreen
+from textual.widget import Widget
 from textual.widgets import Button, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -20,10 +22,49 @@ from cloudtui.model.remote import HostKey
 Answer = TypeVar("Answer")
 
 
+BOX_ROWS = 0.9
+"""Of the screen's rows the most that a dialog takes; as in the style sheet."""
+KEYS_ROWS = 1
+"""The line of keys below."""
+
+
+class Body(VerticalScroll):
+    """What a dialog says. It scrolls when the screen is too low, so that the question above it
+    and the answers below stay in sight."""
+
+    ALLOW_MAXIMIZE = False
+
+    def __init__(self, *children: Widget) -> None:
+        super().__init__(*children, classes="body", can_focus=False)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        wanted = super().get_content_height(container, viewport, width)
+        box = self.parent
+        assert isinstance(box, Widget)
+        room = int((viewport.height - KEYS_ROWS) * BOX_ROWS) - box.gutter.height - self.styles.margin.height
+        for other in box.children:
+            if other is not self and other.display:
+                fixed = other.styles.height
+                if fixed is not None and fixed.cells is not None:
+                    room -= fixed.cells
+                else:
+                    room -= other.get_content_height(container, viewport, width)
+                    room -= other.gutter.height
+                room -= other.styles.margin.height
+        return max(1, min(wanted, room))
+
+
 class Dialog(ModalScreen[Answer], Generic[Answer]):
     """A box in the middle; Esc cancels. Its own keys stand where the footer of the page is."""
 
-    BINDINGS = [Binding("escape", "cancel", "cancel", show=False)]
+    BINDINGS = [
+        Binding("escape", "cancel", "cancel", show=False),
+        Binding("ctrl+q", "leave", show=False, priority=True),
+        Binding("up,k", "scroll(-1)", show=False),
+        Binding("down,j", "scroll(1)", show=False),
+        Binding("pageup", "scroll(-10)", show=False),
+        Binding("pagedown", "scroll(10)", show=False),
+    ]
     CSS_PATH = "dialogs.tcss"
     KEYS: ClassVar[str] = "Esc cancel"
 
@@ -36,6 +77,14 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
 
     def action_cancel(self) -> None:
         self.dismiss(None)
+
+    def action_leave(self) -> None:
+        """Leave the console: a question that is not answered is a no."""
+        self.app.leave()  # type: ignore[attr-defined]
+
+    def action_scroll(self, rows: int) -> None:
+        for body in self.query(Body):
+            body.scroll_relative(y=rows, animate=False)
 
     def dismiss(self, result: Answer | None = None) -> AwaitComplete:
         """Answer once: a second answer, as of a key pressed twice, would close what is below.
@@ -71,7 +120,7 @@ class Ask(Dialog[bool]):
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
             yield Label(self._title, id="title", markup=False)
-            with VerticalScroll(classes="body", can_focus=False):
+            with Body():
                 yield Static(self._body, markup=False)
             with Horizontal(id="buttons"):
                 yield Button("Cancel  Esc", id="cancel")

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual import events, on, work
 from textual.app import ComposeResult
-from textual.binding import Binding
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Button, Input, Label, Static
 
@@ -22,7 +21,7 @@ from cloudtui.ui.action import Action
 from cloudtui.ui.actions import key_words
 from cloudtui.ui.actions_machines import VERBS
 from cloudtui.ui.screens.area import Area
-from cloudtui.ui.screens.dialogs import Dialog
+from cloudtui.ui.screens.dialogs import Body, Dialog
 from cloudtui.ui.widgets.wrapped import wrapped
 
 if TYPE_CHECKING:
@@ -39,13 +38,6 @@ class ChangeMachines(Dialog[Plan | None]):
 
     Cancel has the focus, or the field where a name has to be typed; Enter never agrees.
     """
-
-    BINDINGS = [
-        Binding("up,k", "scroll(-1)", show=False),
-        Binding("down,j", "scroll(1)", show=False),
-        Binding("pageup", "scroll(-10)", show=False),
-        Binding("pagedown", "scroll(10)", show=False),
-    ]
 
     def __init__(
         self,
@@ -64,7 +56,7 @@ class ChangeMachines(Dialog[Plan | None]):
         with Vertical(id="box"):
             title = f"{self._verb.value.capitalize()} {whom(self._machines)}?"
             yield Label(title, id="title", markup=False)
-            with VerticalScroll(classes="body", can_focus=False):
+            with Body():
                 asked = f"Asking EC2 about {whom(self._machines)} …"
                 yield Static(asked, id="plan", markup=False)
             yield Input(id="typed")
@@ -145,9 +137,6 @@ class ChangeMachines(Dialog[Plan | None]):
     @on(Button.Pressed, "#cancel")
     def action_cancel(self) -> None:
         self.dismiss(None)
-
-    def action_scroll(self, rows: int) -> None:
-        self.query_one(VerticalScroll).scroll_relative(y=rows, animate=False)
 
 
 def described(plan: Plan, width: int = 68) -> Content:

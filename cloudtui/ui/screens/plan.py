@@ -8,13 +8,13 @@ from typing import Generic, TypeVar
 from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Button, Label, Static
 
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.ui.actions import key_words
-from cloudtui.ui.screens.dialogs import Dialog
+from cloudtui.ui.screens.dialogs import Body, Dialog
 from cloudtui.ui.widgets.wrapped import wrapped
 
 Plan = TypeVar("Plan")
@@ -39,8 +39,6 @@ class PlanQuestion(Dialog[Plan | None], Generic[Plan]):
     BINDINGS = [
         Binding("left", "app.focus_previous", show=False),
         Binding("right", "app.focus_next", show=False),
-        Binding("up,k", "scroll(-1)", show=False),
-        Binding("down,j", "scroll(1)", show=False),
     ]
 
     def __init__(
@@ -62,7 +60,7 @@ class PlanQuestion(Dialog[Plan | None], Generic[Plan]):
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
             yield Label(self._title, id="title", markup=False)
-            with VerticalScroll(classes="body", can_focus=False):
+            with Body():
                 yield Static("Asking AWS …", id="plan", markup=False)
             with Horizontal(id="buttons"):
                 yield Button("Cancel  Esc", id="cancel")
@@ -108,6 +106,3 @@ class PlanQuestion(Dialog[Plan | None], Generic[Plan]):
     @on(Button.Pressed, "#cancel")
     def action_cancel(self) -> None:
         self.dismiss(None)
-
-    def action_scroll(self, rows: int) -> None:
-        self.query_one(VerticalScroll).scroll_relative(y=rows, animate=False)

@@ -1,0 +1,75 @@
+"""Dialogs on screens that are low, and keys that come faster than dialogs open."""
+
+from __future__ import annotations
+
+import pytest
+
+from cloudtui.ui.screens.dialogs import Ask, Body, Dialog
+from cloudtui.ui.screens.lifecycle import ChangeMachines
+from tests.ui.fakes import Console, console, listed
+
+SIZES = [(120, 35), (80, 24), (60, 15)]
+
+
+async def in_front(made: Console, kind: type[object]) -> None:
+    while not isinstance(made.app.screen, kind):
+        await made.settle()
+    await made.settle()
+    await made.settle()
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+async def test_a_long_question_scrolls_between_its_title_and_its_answers(
+    size: tuple[int, int],
+) -> None:
+    async with console(listed(), size=size) as made:
+        body = "\n".join(f"line {number}" for number in range(60))
+        made.app.push_screen(Ask("Stop everything?", body, "Stop"))
+        await in_front(made, Ask)
+        assert "Stop everything?" in made.text
+        assert "Cancel  Esc" in made.text
+        assert "line 0" in made.text
+        assert "line 59" not in made.text
+        for _ in range(12):
+            await made.press("pagedown")
+        assert "line 59" in made.text
+        assert "Cancel  Esc" in made.text
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+async def test_many_machines_and_a_name_to_type_stay_in_sight(size: tuple[int, int]) -> None:
+    async with console(listed(), size=size) as made:
+        await made.press("asterisk", "ctrl+d")
+        await in_front(made, ChangeMachines)
+        assert "Cancel  Esc" in made.text or "Close  Esc" in made.text
+        assert "Type terminate" in made.text
+        assert made.app.screen.query_one(Body).max_scroll_y > 0 or size[1] > 30
+
+
+async def test_a_short_question_is_no_taller_than_it_needs() -> None:
+    async with console(listed()) as made:
+        made.app.push_screen(Ask("Really?", "One line.", "Yes"))
+        await in_front(made, Ask)
+        assert made.app.screen.query_one(Body).size.height == 1
+
+
+@pytest.mark.parametrize("keys", ["ece", "xc", "cx", "ex", "x2", "bb"])
+async def test_keys_typed_fast_open_one_dialog(keys: str) -> None:
+    async with console(listed()) as made:
+        made.bench.lifecycle.hold.clear()
+        for key in keys:
+            made.app.simulate_key(key)
+        for _ in range(5):
+            await made.settle()
+        dialogs = [s for s in made.app.screen_stack if isinstance(s, Dialog)]
+        assert len(dialogs) == 1
+        assert made.app.screen is dialogs[0]
+        made.bench.lifecycle.hold.set()
+
+
+async def test_ctrl_q_leaves_from_a_dialog_too() -> None:
+    async with console(listed()) as made:
+        made.app.push_screen(Ask("Really?", "One line.", "Yes"))
+        await in_front(made, Ask)
+        await made.press("ctrl+q")
+        assert made.app.return_code == 0
