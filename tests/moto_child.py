@@ -89,8 +89,8 @@ class Request(NamedTuple):
     path: str = "/"
 
 
-Answer = tuple[int, str | bytes, str]
-"""Status, body and Content-Type."""
+Answer = tuple[int, str | bytes, str] | tuple[int, str | bytes, str, Mapping[str, str]]
+"""Status, body, Content-Type, and more headers."""
 
 
 class StubEndpoint:
@@ -170,9 +170,9 @@ class StubEndpoint:
                     return
                 answers = stub._answers
                 if stub._choose:
-                    status, chosen, kind = stub._choose(request)
+                    status, chosen, kind, *more = stub._choose(request)
                     body = chosen.encode() if isinstance(chosen, str) else chosen
-                    headers = {"Content-Type": kind}
+                    headers = {"Content-Type": kind, **(more[0] if more else {})}
                 else:
                     status, body, headers = answers.pop(0) if len(answers) > 1 else answers[0]
                 self.send_response_only(status)

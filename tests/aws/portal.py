@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from tests.moto_child import Answer, Request
+from tests.moto_child import Request
+
+Answer = tuple[int, str, str, Mapping[str, str]]
 
 SESSION = """
 [profile lab]
@@ -65,16 +69,17 @@ class Portal:
             case "/token":
                 said = self._said.pop(0) if self._said else ""
                 if said:
-                    return 400, json.dumps({"__type": said}), "application/json"
+                    return self._error(400, said)
                 return self._json(
                     accessToken="token", tokenType="Bearer", expiresIn=28800, refreshToken="again"
                 )
             case "/federation/credentials":
                 sent = {name.lower(): value for name, value in request.headers.items()}
                 if sent.get("x-amz-sso_bearer_token") != "token":
-                    return 401, '{"__type": "UnauthorizedException"}', "application/json"
+                    return self._error(401, "UnauthorizedException", "Session token not found")
                 if self._role != "ok":
-                    return 403, '{"__type": "ForbiddenException"}', "application/json"
+                    # Not in botocore's model, and what AWS says to a role that is not assigned.
+                    return self._error(403, "ForbiddenException", "No access")
                 later = datetime.now(UTC) + timedelta(hours=1)
                 return self._json(
                     roleCredentials={
@@ -85,13 +90,16 @@ class Portal:
                     }
                 )
             case _ if "GetCallerIdentity" in request.body:
-                return 200, IDENTITY, "text/xml"
+                return 200, IDENTITY, "text/xml", {}
             case _:
-                return (
-                    200,
-                    "<DescribeInstancesResponse><reservationSet/></DescribeInstancesResponse>",
-                    "text/xml",
-                )
+                listing = "<DescribeInstancesResponse><reservationSet/></DescribeInstancesResponse>"
+                return 200, listing, "text/xml", {}
 
     def _json(self, **fields: object) -> Answer:
-        return 200, json.dumps(fields), "application/json"
+        return 200, json.dumps(fields), "application/json", {}
+
+    def _error(self, status: int, name: str, message: str = "") -> Answer:
+        """A failure of a service that speaks REST and JSON: its name stands in a header."""
+        words = "_".join(re.findall("[A-Z][a-z]+", name.removesuffix("Exception"))).lower()
+        fields = {"message": message} if message else {"error": words, "error_description": ""}
+        return status, json.dumps(fields), "application/json", {"x-amzn-ErrorType": name}

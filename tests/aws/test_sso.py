@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
 
 from cloudtui.aws import sso
 from cloudtui.aws.clients import Amazon
 from cloudtui.aws.ec2 import list_instances
 from cloudtui.model.errors import CloudtuiError, CredentialsProblem, Refused
 from tests.aws.portal import LEGACY, SESSION, Portal
-from tests.moto_child import StubEndpoint
+from tests.moto_child import Request, StubEndpoint
 
 
 @pytest.fixture
@@ -210,3 +212,60 @@ async def test_a_folder_that_takes_no_token(at_home: Callable[..., Amazon], cut_
         (cut_off / ".aws/sso").write_text("")
         with pytest.raises(CloudtuiError, match="cannot be kept"):
             await login.finish()
+
+
+def _answers() -> list[tuple[str, str, Request, Portal]]:
+    """Each question that the portal is asked, by service and operation."""
+    token = {"x-amz-sso_bearer_token": "token"}
+
+    def ask(path: str, headers: dict[str, str] | None = None) -> Request:
+        return Request("POST", "", headers or {}, path)
+
+    return [
+        ("sso-oidc", "RegisterClient", ask("/client/register"), Portal()),
+        ("sso-oidc", "StartDeviceAuthorization", ask("/device_authorization"), Portal()),
+        ("sso-oidc", "CreateToken", ask("/token"), Portal()),
+        *(
+            ("sso-oidc", "CreateToken", ask("/token"), Portal(said))
+            for said in (
+                "AuthorizationPendingException",
+                "SlowDownException",
+                "ExpiredTokenException",
+                "AccessDeniedException",
+            )
+        ),
+        ("sso", "GetRoleCredentials", ask("/federation/credentials", token), Portal()),
+        ("sso", "GetRoleCredentials", ask("/federation/credentials"), Portal()),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "request_", "portal"),
+    _answers(),
+    ids=[f"{operation}-{n}" for n, (_, operation, _, _) in enumerate(_answers())],
+)
+def test_the_portal_of_these_tests_speaks_as_awss_own_model_says(
+    service: str, operation: str, request_: Request, portal: Portal
+) -> None:
+    model: Any = ServiceModel(Loader().load_service_model(service, "service-2"))
+    asked = model.operation_model(operation)
+    assert asked.http["requestUri"] == request_.path
+    status, body, _, more = portal(request_)
+    said = json.loads(body)
+    if status == 200:
+        _check(asked.output_shape, said)
+        return
+    error = next(e for e in asked.error_shapes if e.name == more["x-amzn-ErrorType"])
+    assert error.metadata["error"]["httpStatusCode"] == status
+    assert set(said) <= set(error.members)
+
+
+def _check(shape: Any, said: Any) -> None:
+    match shape.type_name:
+        case "structure":
+            for name, inner in said.items():
+                _check(shape.members[name], inner)
+        case "integer" | "long":
+            assert type(said) is int
+        case kind:
+            assert (kind, type(said)) == ("string", str)
