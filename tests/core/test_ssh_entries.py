@@ -406,6 +406,11 @@ async def test_a_plan_does_not_outlive_the_file_it_was_made_from(cut_off: Path) 
     with pytest.raises(ChangedOnDisk, match="more/b was changed by somebody else"):
         await entries.save(change)
     assert (await entries.settle("web", {"User": "u"})).diff.endswith("+    User u\n")
+    change = await entries.put("web", {"User": "v"})
+    with entries.config_file.open("ab") as file:
+        file.write(b"Host db\n  User d\n")
+    with pytest.raises(ChangedOnDisk, match="config was changed by somebody else"):
+        await entries.save(change)
 
 
 async def test_match_exec_is_run_only_for_who_is_asked(cut_off: Path) -> None:
