@@ -105,13 +105,18 @@ def lay_out(plan: Plan, port: int) -> None:
     quoted = json.dumps
     (plan.config_home / "cloudtui" / "settings.yaml").write_text(
         f"regions: [{', '.join(plan.regions)}]\n"
+        "on_quit: close\n"
         f"ssh_config: {quoted(str(plan.ssh_config))}\n"
         f"key_folders: [{quoted(str(plan.key.parent))}]\n"
         f"address_urls: [{quoted(f'http://127.0.0.1:{port}{MY_ADDRESS_PATH}')}]\n",
         "utf-8",
     )
     (plan.folder / "aws" / "config").write_text("[default]\nregion = us-east-1\n", "utf-8")
-    (plan.folder / "aws" / "credentials").touch(0o600)
+    credentials = plan.folder / "aws" / "credentials"
+    credentials.touch(0o600)
+    credentials.write_text(
+        "[default]\naws_access_key_id = AKIADEMODEMODEMODEMO\naws_secret_access_key = demo\n"
+    )
     write_ssh_config(plan, [(f"{plan.network}.*", "", plan.ssh_port)] if plan.network else [])
 
 

@@ -62,6 +62,13 @@ class Account:
     """The home region: AWS_REGION, AWS_DEFAULT_REGION, then the profile's own."""
 
 
+def environment_keys() -> str:
+    """The variable whose keys are used while no profile is named, or nothing."""
+    profile = os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE")
+    name = "AWS_ACCESS_KEY_ID"
+    return name if os.environ.get(name) and not profile else ""
+
+
 def account(profile: str, *, named: bool) -> Account:
     """The account of a profile; without `named` keys in the environment go before it.
 

@@ -93,14 +93,18 @@ class PlaceViews:
         app = self._the_app
         inventory = app.workbench.inventory
         found = await asyncio.to_thread(aws_config.profiles)
-        if not found:
+        keys = aws_config.environment_keys()
+        if not found and not keys:
             app.say(NO_PROFILES, Severity.WARNING)
             return
         entries = [
             Entry(p.name, p.name, f"{KINDS.get(p.kind, p.kind):<20}{p.region}".rstrip())
             for p in found
         ]
-        marked = [profile or "default" for profile in inventory.state.profiles]
+        if keys:
+            entries.insert(0, Entry("", keys, "the keys of the environment"))
+        default = "" if keys else "default"
+        marked = [profile or default for profile in inventory.state.profiles]
         chosen = await app.push_screen_wait(ChoosePlaces("AWS profiles", entries, marked))
         if chosen is None:
             return
@@ -108,7 +112,10 @@ class PlaceViews:
         inventory.show_profiles(chosen)
         if regions := last_places.regions(chosen):
             inventory.show_regions(regions)
-        app.say(f"Showing {plural(len(chosen), 'profile')}: {', '.join(chosen)}")
+        app.say(
+            f"Showing {plural(len(chosen), 'profile')}: "
+            f"{', '.join(name or keys for name in chosen)}"
+        )
 
 
 def _regions(state: InventoryState, known: tuple[str, ...]) -> list[Entry]:

@@ -148,7 +148,8 @@ async def test_a_user_key_replaces_the_shipped_one_everywhere() -> None:
 
 async def test_a_key_setting_that_makes_no_sense_is_said() -> None:
     async with console(listed(), settings=Settings(keys={"fly": "f"})) as ui:
-        assert ui.said == ["There is no action 'fly' to give the key 'f' to."]
+        assert len(ui.said) == 1
+        assert ui.said[0].startswith("There is no action 'fly'.")
 
 
 async def test_the_areas_can_be_clicked() -> None:

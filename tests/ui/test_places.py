@@ -164,6 +164,21 @@ async def test_profiles_are_chosen_with_what_they_are(profiles: None) -> None:
         assert last_places.profiles() == ("default", "lab")
 
 
+async def test_keys_of_the_environment_are_a_choice_too(
+    profiles: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    async with console(listed()) as ui:
+        await ui.press("P")
+        while not ui.app.screen.query(OptionList):
+            await ui.settle()
+        assert "✓ AWS_ACCESS_KEY_ID" in ui.text
+        assert "✓ default" not in ui.text
+        await ui.press("enter")
+        assert ui.bench.inventory.profiles_shown == [("",)]
+        assert "Showing 1 profile: AWS_ACCESS_KEY_ID" in ui.said
+
+
 async def test_without_profiles_it_says_how_to_make_one() -> None:
     async with console(listed()) as ui:
         await ui.press("P")
