@@ -40,6 +40,15 @@ class Tags:
         self._inventory = inventory
         self._read_only = read_only
 
+    async def confirmed(self, machines: Sequence[Instance]) -> tuple[Instance, ...]:
+        """The machines with the tags that they have now; rows of an earlier run are waited for.
+
+        Raises:
+            NotFound: one is gone.
+            CloudtuiError: its region cannot be listed.
+        """
+        return tuple([await self._inventory.confirmed(machine) for machine in machines])
+
     async def change(
         self, machines: Sequence[Instance], change: TagChange
     ) -> tuple[TagFailure, ...]:

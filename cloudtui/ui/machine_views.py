@@ -65,6 +65,11 @@ class MachineViews:
         from cloudtui.ui.screens.tags import TagsDialog
 
         app = self._app
+        try:
+            machines = await app.workbench.tags.confirmed(machines)
+        except CloudtuiError as error:
+            app.fail(error)
+            return
         change = await app.push_screen_wait(TagsDialog(machines))
         if not change:
             return

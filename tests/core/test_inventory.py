@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from cloudtui.core import telling as telling_module
 from cloudtui.core import watched as watched_module
+from cloudtui.core.tags import Tags
 from cloudtui.files import paths
 from cloudtui.model.errors import (
     CloudtuiError,
@@ -398,6 +400,23 @@ async def test_a_row_of_the_last_run_is_confirmed_before_it_is_acted_on(cloud: C
         await seen.inventory.load()
         with pytest.raises(CloudtuiError, match="Cannot list"):
             await seen.inventory.confirmed(fresh)
+
+
+async def test_tags_of_a_row_of_the_last_run_are_read_before_they_are_edited(cloud: Cloud) -> None:
+    cloud.machines("us-east-1", "box")
+    async with watching(cloud) as seen:
+        seen.inventory.start()
+        await seen.settled()
+    cloud.rows["", "us-east-1"] = [[replace(row("box"), tags={"Name": "box", "team": "nlp"})]]
+    held = cloud.hold("us-east-1")
+    async with watching(cloud) as seen:
+        seen.inventory.start()
+        await seen.shows("box")
+        assert "team" not in seen.state.instances[0].tags
+        asked = asyncio.create_task(Tags(seen.inventory).confirmed(seen.state.instances))
+        await asyncio.sleep(0)
+        held.set()
+        assert (await asked)[0].tags["team"] == "nlp"
 
 
 async def test_rows_that_did_not_change_are_the_very_same(cloud: Cloud) -> None:

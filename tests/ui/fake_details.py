@@ -147,6 +147,12 @@ class FakeTags:
         self.changes: list[tuple[tuple[str, ...], TagChange]] = []
         self.refusal: CloudtuiError | None = None
         self.failures: tuple[TagFailure, ...] = ()
+        self.gone: CloudtuiError | None = None
+
+    async def confirmed(self, machines: Sequence[Instance]) -> tuple[Instance, ...]:
+        if self.gone:
+            raise self.gone
+        return tuple(machines)
 
     async def change(
         self, machines: Sequence[Instance], change: TagChange

@@ -6,7 +6,7 @@ import pytest
 
 from cloudtui.core.tags import TagFailure
 from cloudtui.model.details import Checks, ConsoleOutput, UserData
-from cloudtui.model.errors import CloudtuiError, Refused, Unreachable
+from cloudtui.model.errors import CloudtuiError, NotFound, Refused, Unreachable
 from cloudtui.model.instance import State
 from cloudtui.model.price import Bill
 from cloudtui.model.security_group import Group, Rule
@@ -276,6 +276,14 @@ async def test_leaving_edited_tags_asks_first() -> None:
         await made.settle()
         assert made.app.screen is made.app.screen_stack[0]
         assert made.bench.tags.changes == []
+
+
+async def test_tags_of_a_machine_that_is_gone_are_not_edited() -> None:
+    async with console(listed(), size=(120, 40)) as made:
+        made.bench.tags.gone = NotFound("bert-gpu (i-1) is gone.")
+        await open_tags(made)
+        assert made.app.screen is made.app.screen_stack[0]
+        assert "bert-gpu (i-1) is gone." in made.said[-1]
 
 
 async def test_read_only_refuses_to_edit_tags() -> None:
