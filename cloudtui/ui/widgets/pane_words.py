@@ -37,5 +37,7 @@ def scrollback_line(bar: Scrollbar, browsing: bool) -> str:
     if bar.at_bottom and not browsing:
         return ""
     above = bar.total - bar.length
+    if not above:
+        return " Nothing above. tmux has its own lines back: Ctrl-b [   screen: Ctrl-a [   Esc back"
     keys = "  v select  y copy  / search  Esc back" if browsing else "  type to go back"
     return f" {above - bar.offset} of {above} lines back{keys}"
