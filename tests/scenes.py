@@ -215,8 +215,16 @@ async def jupyter(made: Console) -> None:
     await made.do("machine.jupyter")
 
 
+async def details(made: Console) -> None:
+    """One machine in full: what it costs, its volumes and open ports."""
+    await details_shown(made)
+    await made.do("machine.everything")
+    await made.app.workers.wait_for_complete()
+
+
 SCENES: dict[str, Callable[[Console], Awaitable[None]]] = {
     "machines": machines,
+    "details": details,
     "sessions": sessions,
     "all-sessions": all_sessions,
     "pane": pane,

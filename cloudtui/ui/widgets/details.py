@@ -19,7 +19,7 @@ from cloudtui.model.details import (
 )
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance
-from cloudtui.model.price import Price, Source, dollars, pays
+from cloudtui.model.price import INCLUDED, Price, Source, dollars, pays
 from cloudtui.model.security_group import Group, Rule, exposed
 from cloudtui.model.tunnel import TunnelState
 from cloudtui.model.words import plural, stamp
@@ -275,18 +275,21 @@ def _volume_lines(volumes: tuple[Volume, ...]) -> list[Content]:
     return [
         Content.assemble(
             (f"{v.device or '-':<{WIDE}}", "$foreground-muted"),
-            f"{v.size:>6} GiB  {v.type:<8} {v.id}  ",
+            f"{v.size:>6} GiB  {v.type:<8} {v.id}",
+            (_speed(v), "$foreground-muted"),
+            "  ",
             ("encrypted" if v.encrypted else "not encrypted", "" if v.encrypted else "$warning"),
             ", deleted with the machine" if v.delete_on_termination else ", kept when it ends",
-            (_speed(v), "$foreground-muted"),
         )
         for v in volumes
     ]
 
 
 def _speed(volume: Volume) -> str:
-    iops = f"  {volume.iops} IOPS" if volume.iops else ""
-    return f"{iops}  {volume.throughput} MiB/s" if volume.throughput else iops
+    """What a volume was given beyond what every one of its type has."""
+    iops, throughput = INCLUDED.get(volume.type, (0, 0))
+    more = f"  {volume.iops} IOPS" if volume.iops > iops else ""
+    return f"{more}  {volume.throughput} MiB/s" if volume.throughput > throughput else more
 
 
 def _group_lines(groups: tuple[Group, ...]) -> list[Content]:
