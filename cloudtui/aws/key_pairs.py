@@ -14,16 +14,21 @@ from cloudtui.model.errors import CloudtuiError, NotFound, Refused
 from cloudtui.model.instance import Instance
 from cloudtui.model.key_pair import KeyPair, KeyType, NewKeyPair
 
+KINDS = {"ssh-rsa": KeyType.RSA.value, "ssh-ed25519": KeyType.ED25519.value}
+"""EC2's word for a type of public key."""
 
-async def key_pairs(amazon: Amazon, region: str) -> tuple[KeyPair, ...]:
-    """Every key pair of a region.
+
+async def key_pairs(amazon: Amazon, region: str, name: str = "") -> tuple[KeyPair, ...]:
+    """Every key pair of a region, or the one of that name.
 
     Raises:
         CloudtuiError: EC2 refuses, or was not reached.
     """
     with translated("list key pairs", region, amazon.profile):
         client: Any = await amazon.client("ec2", region)
-        answer = await client.describe_key_pairs(IncludePublicKey=True)
+        # A filter, because KeyNames fails when it is gone.
+        only: dict[str, Any] = {"Filters": [{"Name": "key-name", "Values": [name]}]} if name else {}
+        answer = await client.describe_key_pairs(IncludePublicKey=True, **only)
     return tuple(_pair(raw, region, amazon.profile) for raw in answer.get("KeyPairs", ()))
 
 
@@ -32,7 +37,7 @@ def _pair(raw: dict[str, Any], region: str, profile: str) -> KeyPair:
         name=raw.get("KeyName", ""),
         region=region,
         id=raw.get("KeyPairId", ""),
-        type=raw.get("KeyType", ""),
+        type=raw.get("KeyType") or KINDS.get((raw.get("PublicKey") or "").partition(" ")[0], ""),
         fingerprint=raw.get("KeyFingerprint", ""),
         public_key=(raw.get("PublicKey") or "").strip(),
         created=raw.get("CreateTime"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from shlex import quote
@@ -14,10 +15,11 @@ from cloudtui.core.known_machines import Machines
 from cloudtui.files import keys, ssh_config
 from cloudtui.files.paths import ssh_dir
 from cloudtui.files.settings import Settings
-from cloudtui.model.errors import CloudtuiError, CredentialsProblem, Refused, Unreachable
+from cloudtui.model.errors import CloudtuiError, CredentialsProblem, Refused, Timeout, Unreachable
 from cloudtui.model.host_drift import is_address
 from cloudtui.model.instance import Instance, State, next_step, why_not_connect
 from cloudtui.model.remote import Prompts, Route, login_user
+from cloudtui.model.security_group import SSH
 
 if TYPE_CHECKING:
     from cloudtui.ssh.connect import Connection
@@ -116,15 +118,25 @@ class Connections:
 
         key = await self.key_file(instance)
         route = await self._route(instance, key)
+        if key is None and not route.config_line and (key := await self._matching(instance)):
+            route = replace(route, identity_files=(key, *route.identity_files))
         try:
             if instance.id in self._instance_connect:
                 return await connect(route, self._prompts, partial(self._send_key, instance))
             return await connect(route, self._prompts)
         except CredentialsProblem as error:
-            raise self._explain_login(error, instance, route, key) from error
+            raise await self._explain_login(error, instance, route, key) from error
         except Unreachable as error:
             self._inventory.refresh()
             raise _explain_reach(error, instance, route) from error
+
+    async def _matching(self, instance: Instance) -> Path | None:
+        """The private key, under whatever name, of the instance's key pair."""
+        if not instance.key_name or instance.id in self._instance_connect:
+            return None
+        from cloudtui.core.keys import matching_file
+
+        return await matching_file(self._settings, self._inventory, instance)
 
     async def _send_key(self, instance: Instance, user: str, public_key: str) -> None:
         from cloudtui.aws.key_pairs import send_public_key
@@ -158,7 +170,7 @@ class Connections:
             route = await resolve(alias, fallback, config, host=instance.address)
         return route
 
-    def _explain_login(
+    async def _explain_login(
         self, error: CredentialsProblem, instance: Instance, route: Route, key: Path | None
     ) -> CloudtuiError:
         once = (
@@ -169,11 +181,22 @@ class Connections:
             return error
         if key or not instance.key_name or route.config_line:
             return type(error)(error.title, error.detail, f"{error.hint} {once}".strip())
+        from cloudtui.core.key_files import KeyFiles
+
+        named = await KeyFiles(self._settings).named(instance.key_name)
+        if named and named.problem:
+            return CredentialsProblem(
+                f"{instance.label} was launched with the key pair {instance.key_name}. "
+                f"{named.problem}",
+                error.title,
+                f"{named.cure} {once}".strip(),
+            )
         looked = ", ".join(_short(folder) for folder in self._settings.key_folders)
         return CredentialsProblem(
             f"{instance.label} was launched with the key pair {instance.key_name}, "
-            f"and no private key of that name was found.",
-            f"Looked for {instance.key_name}.pem in {looked}. {error.title}",
+            f"and its private key was not found.",
+            f"Looked for {instance.key_name}.pem, and for the key under any name, in {looked}. "
+            f"{error.title}",
             f"Put {instance.key_name}.pem into ~/.ssh with mode 0400, or name the key with "
             f"IdentityFile in ~/.ssh/config. {once}",
         )
@@ -211,6 +234,12 @@ def _explain_reach(error: Unreachable, instance: Instance, route: Route) -> Clou
         hint = (
             f"{instance.label} has no public address. Connect from inside its VPC, name a "
             f"ProxyJump in ~/.ssh/config, or give it an Elastic IP."
+        )
+    elif isinstance(error, Timeout) and "security group" in error.hint and not route.jumps:
+        port = "" if route.port == SSH else f" --port {route.port}"
+        hint = (
+            f"{error.hint} See and open it: F and a in the console, or: "
+            f"cloudtui hosts open {quote(instance.spoken)}{port}"
         )
     else:
         return error

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
-from cloudtui.core.inventory import Inventory
+from cloudtui.core.known_machines import Machines
 from cloudtui.model.errors import CloudtuiError, HostKeyChanged
 from cloudtui.model.host_key import Comparison, Verdict, announces, compare
 from cloudtui.model.instance import Instance
@@ -21,8 +21,8 @@ FRESH = 60.0
 class FirstContact:
     """Prompts that ask about an instance's host key only when its console output does not tell."""
 
-    def __init__(self, inventory: Inventory, prompts: Prompts) -> None:
-        self._inventory = inventory
+    def __init__(self, machines: Machines, prompts: Prompts) -> None:
+        self._machines = machines
         self._prompts = prompts
         self._consoles: dict[str, tuple[float, tuple[str, ...]]] = {}
         """By instance id: when it was read, in the loop's time, and its lines."""
@@ -33,7 +33,7 @@ class FirstContact:
         Raises:
             HostKeyChanged: it announced another key of this type.
         """
-        instance = self._inventory.by_id(key.machine) if key.machine else None
+        instance = self._machines.by_id(key.machine) if key.machine else None
         if instance is None:
             return await self._prompts.trust_host_key(key)
         found = await self._compare(key, instance)
@@ -72,7 +72,7 @@ class FirstContact:
     async def _read(self, instance: Instance) -> tuple[str, ...]:
         from cloudtui.aws import details
 
-        amazon = await self._inventory.amazon_for(instance)
+        amazon = await self._machines.amazon_for(instance)
         found = await details.console_output(amazon, instance)
         if found.latest and not announces(found.lines):
             # Written over since; EC2's copy is of soon after the start.

@@ -51,6 +51,19 @@ class KeyFiles:
         """
         return await asyncio.to_thread(lambda: _seen(_read(path)))
 
+    async def named(self, key_name: str) -> LocalKey | None:
+        """What is named like the key pair, whatever it holds."""
+        names = (f"{key_name}.pem", key_name, f"{key_name}.key", f"{key_name}.ppk")
+
+        def look() -> LocalKey | None:
+            if not key_name or "/" in key_name:
+                return None
+            places = (expanded(str(f)) / n for f in self._settings.key_folders for n in names)
+            files = (file for place in places if (file := keys.read(place)))
+            return next((_seen(file) for file in files), None)
+
+        return await asyncio.to_thread(look)
+
     async def public_key(self, path: Path) -> str:
         """`TYPE BASE64` of a public key file, or of a private key.
 
@@ -275,4 +288,4 @@ def _seen(file: keys.KeyFile) -> LocalKey:
 
 def trouble(found: Iterable[LocalKey]) -> tuple[LocalKey, ...]:
     """The files that ssh would not use as they are."""
-    return tuple(key for key in found if key.problem or (key.format and key.open_to_others))
+    return tuple(key for key in found if key.trouble)

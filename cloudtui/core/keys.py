@@ -12,6 +12,7 @@ from typing import Any
 from cloudtui.core.events import InventoryState
 from cloudtui.core.inventory import Inventory
 from cloudtui.core.key_files import KeyFiles, trouble
+from cloudtui.core.known_machines import Machines
 from cloudtui.core.sessions import READ_ONLY
 from cloudtui.files import keys as disk
 from cloudtui.files.paths import expanded
@@ -267,6 +268,23 @@ class Keys:
     def _may_change(self) -> None:
         if self._read_only:
             raise Refused(READ_ONLY, hint="Leave out --read-only to change keys.")
+
+
+async def matching_file(settings: Settings, machines: Machines, instance: Instance) -> Path | None:
+    """The private key of the instance's key pair, under whatever name, that ssh can use; None
+    also when EC2 does not tell the pair."""
+    from cloudtui.aws import key_pairs
+
+    found = await KeyFiles(settings).list()
+    usable = [key for key in found if key.format and not key.problem]
+    if not usable:
+        return None
+    try:
+        amazon = await machines.amazon_for(instance)
+        pairs = await key_pairs.key_pairs(amazon, instance.region, instance.key_name)
+    except CloudtuiError:
+        return None
+    return next((key.path for pair in pairs for key in usable if key.matches(pair)), None)
 
 
 def places_in_view(state: InventoryState) -> tuple[Place, ...]:

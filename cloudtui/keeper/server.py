@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from cloudtui import __version__
 from cloudtui.core.connections import Connections
 from cloudtui.core.events import Event, Events, Noted, TunnelsChanged
+from cloudtui.core.first_contact import FirstContact
 from cloudtui.core.known_machines import KnownMachines
 from cloudtui.core.tasks import keep
 from cloudtui.core.tunnels import Tunnels
@@ -120,7 +121,7 @@ class Keeper:
         self.connections = Connections(
             settings,
             self.machines,
-            FrontPrompts(self.fronts),
+            FirstContact(self.machines, FrontPrompts(self.fronts)),
         )
         self.tunnels = Tunnels(self.machines, self.connections, self._events)
         self._wanted: dict[str, Wanted] = {}

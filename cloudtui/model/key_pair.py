@@ -91,6 +91,13 @@ class LocalKey:
         """Whether other users may read or change it, which ssh refuses."""
         return bool(self.mode & 0o077)
 
+    @property
+    def trouble(self) -> bool:
+        """Whether it wants mending: ssh refuses it, though it is meant for ssh."""
+        if self.format is KeyFormat.PUTTY and self.path.suffix.lower() == ".ppk":
+            return False
+        return bool(self.problem or (self.format and self.open_to_others))
+
     def matches(self, pair: KeyPair) -> bool:
         """Whether it is the private half of the pair."""
         if self.public_key and pair.public_key:
@@ -222,7 +229,7 @@ def delete_words(row: KeyRow, short: Callable[[Path], str] = str) -> list[str]:
         more = f" and {len(row.machines) - 8} more" if len(row.machines) > 8 else ""
         told.append(
             f"{plural(len(row.machines), 'machine')} launched with it: {named}{more}. "
-            "The public key stays on them, so logging in works as before."
+            "The public key stays there, so logging in works as before."
         )
     else:
         told.append("No machine listed here was launched with it.")

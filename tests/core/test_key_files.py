@@ -11,7 +11,7 @@ import pytest
 from cloudtui.core.workbench import Workbench
 from cloudtui.files import keys as disk
 from cloudtui.model.errors import CloudtuiError, CredentialsProblem, Refused, UsageError
-from cloudtui.model.key_pair import KeyFormat
+from cloudtui.model.key_pair import KeyFormat, LocalKey
 from tests.core.test_keys import bench, never, nothing, ran, read_by_ssh
 from tests.sshd import make_key, public_words
 
@@ -160,3 +160,13 @@ def test_a_new_file_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.Mo
         disk.save_new(path, b"two")
     assert path.read_bytes() == b"one"
     assert [p.name for p in path.parent.iterdir()] == ["key"]
+
+
+def test_a_ppk_is_no_trouble_while_it_is_called_so(tmp_path: Path) -> None:
+    path = tmp_path / "lab"
+    told = LocalKey(tmp_path / "lab.ppk", 0o600, KeyFormat.PUTTY, problem="ssh does not read it")
+    assert not told.trouble
+    assert LocalKey(tmp_path / "lab.pem", 0o400, KeyFormat.PUTTY, problem="x").trouble
+    assert LocalKey(path, 0o640, KeyFormat.OPENSSH).trouble
+    assert not LocalKey(path, 0o600, KeyFormat.OPENSSH).trouble
+    assert not LocalKey(path, 0o644).trouble

@@ -68,7 +68,7 @@ class _Paint:
     def pair(self, row: KeyRow) -> Row:
         places = [short(row.files[0].path)] if row.files else []
         places += ["agent"] if row.agent else []
-        trouble = bool(row.files) and self._troubled(row.files[0])
+        trouble = bool(row.files) and row.files[0].trouble
         missing = not places and bool(row.machines)
         here = self._warning if trouble or missing else self._plain if places else self._quiet
         sign = "! " if trouble else ""
@@ -86,7 +86,7 @@ class _Paint:
         )
 
     def file(self, key: LocalKey) -> Row:
-        trouble = self._troubled(key)
+        trouble = key.trouble
         kind = key.algorithm.removeprefix("ssh-") or (key.format.value if key.format else "no key")
         return self._row(
             file_key(key),
@@ -101,9 +101,6 @@ class _Paint:
             },
             (1, str(key.path), ""),
         )  # fmt: skip
-
-    def _troubled(self, key: LocalKey) -> bool:
-        return bool(key.problem or key.open_to_others)
 
     def _row(
         self, key: str, shown: Mapping[str, tuple[str, Style]], tie: tuple[object, ...]
