@@ -169,7 +169,8 @@ class Hosts:
         row = next((r for r in (await self.look()).rows if r.entry.alias == alias), None)
         if row:
             _may_be(row, instance)
-        change = await self.entries.put(alias, draft.values)
+        values = draft.values if row else {n: v for n, v in draft.values.items() if v}
+        change = await self.entries.put(alias, values)
         return Planned(alias, change, instance, row.entry if row else None)
 
     async def _missing(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 
-from cloudtui.demo.folder import Plan
+from cloudtui.demo.folder import EXAMPLES, Plan
 
 
 class Addresses:
@@ -32,4 +32,4 @@ class Addresses:
     def _candidate(self) -> str:
         if self._network:
             return f"{self._network}.{random.randint(1, 254)}.{random.randint(2, 254)}"
-        return f"203.0.113.{random.randint(2, 254)}"
+        return f"{EXAMPLES}.{random.randint(2, 254)}"

@@ -6,14 +6,19 @@ import json
 import os
 import shutil
 import socket
+import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 MY_ADDRESS_PATH = "/my-address"
 """Where the API's port tells who asks, as AWS's check-ip page does."""
 
+EXAMPLES = "203.0.113"
+"""The block of addresses that is kept for examples: nobody has them."""
+NOBODY = 1
+"""A port that refuses: that of an address which no host has now."""
 _LONGEST_TEMP = 24
 """Characters; a Unix socket's whole path may have 104 to 108."""
 
@@ -44,6 +49,11 @@ class Plan:
     @property
     def ssh_config(self) -> Path:
         return self.folder / "ssh" / "config"
+
+    @property
+    def host_ports(self) -> Path:
+        """The part of the ssh config that changes while the demo runs."""
+        return self.folder / "ssh" / "ports"
 
     @property
     def key(self) -> Path:
@@ -117,28 +127,41 @@ def lay_out(plan: Plan, port: int) -> None:
     credentials.write_text(
         "[default]\naws_access_key_id = AKIADEMODEMODEMODEMO\naws_secret_access_key = demo\n"
     )
-    write_ssh_config(plan, [(f"{plan.network}.*", "", plan.ssh_port)] if plan.network else [])
+    write_ssh_config(plan)
+    write_host_ports(plan, {})
 
 
-def write_ssh_config(plan: Plan, hosts: Sequence[tuple[str, str, int]]) -> None:
-    """Replace the ssh config file; `hosts` are (patterns, HostName or nothing, port)."""
-    blocks = ["# The hosts of one `cloudtui demo`; gone when it ends.\n"]
-    for patterns, host_name, port in hosts:
-        blocks.append(
-            f"\nHost {patterns}\n"
-            + (f"    HostName {host_name}\n" if host_name else "")
-            + f"    Port {port}\n"
-            "    User ubuntu\n"
-            f'    IdentityFile "{plan.key}"\n'
-            "    IdentitiesOnly yes\n"
-            "    IdentityAgent none\n"
-            f'    UserKnownHostsFile "{plan.known_hosts}"\n'
-            "    StrictHostKeyChecking accept-new\n"
-        )
-    fresh = plan.ssh_config.with_suffix(".new")
+def write_ssh_config(plan: Plan) -> None:
+    """What holds for every host of the demo, under any name; nothing of ~/.ssh is used."""
+    port = f"    Port {plan.ssh_port}\n" if plan.network else ""
+    plan.ssh_config.write_text(
+        "# The hosts of one `cloudtui demo`; gone when it ends.\n"
+        f'Include "{plan.host_ports}"\n'
+        "\nHost *\n"
+        f"{port}"
+        "    User ubuntu\n"
+        f'    IdentityFile "{plan.key}"\n'
+        "    IdentitiesOnly yes\n"
+        "    IdentityAgent none\n"
+        f'    UserKnownHostsFile "{plan.known_hosts}"\n'
+        "    StrictHostKeyChecking accept-new\n",
+        "utf-8",
+    )
+    plan.ssh_config.chmod(0o600)
+
+
+def write_host_ports(plan: Plan, ports: Mapping[str, int]) -> None:
+    """Say which address is which port of 127.0.0.1, where the system has no other address."""
+    relay = Path(__file__).with_name("relay.py")
+    known = dict(ports) if plan.network else {**ports, f"{EXAMPLES}.*": NOBODY}
+    blocks = [
+        f'Match host {address}\n    ProxyCommand "{sys.executable}" "{relay}" {port}\n'
+        for address, port in known.items()
+    ]
+    fresh = plan.host_ports.with_suffix(".new")
     fresh.write_text("".join(blocks), "utf-8")
     fresh.chmod(0o600)
-    fresh.replace(plan.ssh_config)
+    fresh.replace(plan.host_ports)
 
 
 def remove(folder: Path) -> None:

@@ -10,7 +10,7 @@ import asyncssh
 
 from cloudtui.demo import behaviours
 from cloudtui.demo.ec2 import Ec2
-from cloudtui.demo.folder import Plan, write_ssh_config
+from cloudtui.demo.folder import Plan, write_host_ports
 from cloudtui.demo.host import Host
 from cloudtui.demo.reaper import Reaper
 
@@ -74,9 +74,5 @@ class Hosts:
 
     def _name_ports(self) -> None:
         """Tell the ssh config which port of 127.0.0.1 is which host's."""
-        entries = [
-            (" ".join(filter(None, (host.name, instance_id, host.address))), "127.0.0.1", host.port)
-            for instance_id, host in self._hosts.items()
-            if host.address
-        ]
-        write_ssh_config(self._plan, entries)
+        ports = {host.address: host.port for host in self._hosts.values() if host.address}
+        write_host_ports(self._plan, ports)

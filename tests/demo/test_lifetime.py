@@ -84,6 +84,35 @@ def ssh(demo: Demo, target: str, *rest: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=15)
 
 
+def run_in(demo: Demo, *words: str) -> subprocess.CompletedProcess[str]:
+    """The program on the demo's cloud."""
+    return subprocess.run(
+        [sys.executable, "-m", "cloudtui", *words],
+        env=demo.merged(os.environ),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+        start_new_session=True,
+    )
+
+
+def test_a_machine_of_the_demo_gets_an_entry_in_the_demos_own_config(cut_off: Path) -> None:
+    with Demo(phase_seconds=0.3) as demo:
+        demo.wait_booted()
+        added = run_in(demo, "hosts", "add", "bert-gpu")
+        assert (added.returncode, added.stdout) == (0, "ssh bert-gpu\n"), added.stderr
+        assert ssh(demo, "bert-gpu", "tmux list-sessions").stdout.startswith("bert: ")
+        for verb in ("stop", "start"):
+            changed = run_in(demo, verb, "bert-gpu", "--yes")
+            assert changed.returncode == 0, changed.stderr
+        assert "The ssh entry bert-gpu has the address" in changed.stderr
+        told = ssh(demo, "-o", "BatchMode=yes", "bert-gpu", "true")
+        assert (told.returncode, told.stderr) == (0, "")
+        assert demo.plan.known_hosts.read_text().count("ssh-ed25519") == 1
+    assert list((cut_off / ".ssh").iterdir()) == []
+
+
 async def test_leaving_at_once_is_clean_too() -> None:
     with Demo() as demo:
         folder = demo.folder
@@ -136,18 +165,23 @@ async def test_two_side_by_side() -> None:
 async def test_a_system_with_one_loopback_address() -> None:
     with Demo(phase_seconds=0.3, one_address=True) as demo:
         demo.wait_booted()
-        assert ssh(demo, "bert-gpu", "tmux list-sessions").stdout.startswith("bert: ")
-        assert "jupyter" in ssh(demo, "jupyter-lab", "ls .local/bin").stdout
         async with client(demo, "us-east-1") as ec2:
-            box = next(i for i in await instances(ec2) if name(i) == "jupyter-lab")
+            machines = {name(i): i for i in await instances(ec2)}
+            bert, box = machines["bert-gpu"], machines["jupyter-lab"]
+            told = ssh(demo, bert["PublicIpAddress"], "tmux list-sessions")
+            assert told.stdout.startswith("bert: "), told.stderr
+            old = box["PublicIpAddress"]
+            assert "jupyter" in ssh(demo, old, "ls .local/bin").stdout
             await ec2.stop_instances(InstanceIds=[box["InstanceId"]])
             await reaches(ec2, box["InstanceId"], "stopped")
-            await until(lambda: ssh(demo, "jupyter-lab", "true").returncode != 0, "the end of it")
+            await until(lambda: ssh(demo, old, "true").returncode != 0, "the end of it")
             await ec2.start_instances(InstanceIds=[box["InstanceId"]])
             started = await reaches(ec2, box["InstanceId"], "running")
         moved = started["PublicIpAddress"]
         assert moved != box["PublicIpAddress"]
         await until(lambda: ssh(demo, moved, "true").returncode == 0, "the SSH server")
+        added = run_in(demo, "hosts", "add", "jupyter-lab")
+        assert (added.returncode, added.stdout) == (0, "ssh jupyter-lab\n"), added.stderr
         assert ssh(demo, "jupyter-lab", "true").returncode == 0
 
 
