@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cloudtui.cli.arguments import parsed
+from cloudtui.cli.arguments import asks_for_json, parsed
 
 if TYPE_CHECKING:
     import argparse
@@ -21,15 +21,17 @@ EXIT_INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The `cloudtui` program; returns its exit code."""
-    words = parsed(argv)
     sys.excepthook = report_crash
     from cloudtui.cli import output
-    from cloudtui.model.errors import CloudtuiError
 
+    output.prepare()
     try:
-        code = _perform(words)
-        sys.stdout.flush()
-    except CloudtuiError as error:
+        try:
+            code = _told(argv)
+        finally:
+            output.flush()
+    except output.Unwritten as error:
+        output.discard_stdout()
         output.failure(error)
         return error.exit_code
     except KeyboardInterrupt:
@@ -38,6 +40,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         output.discard_stdout()
         return EXIT_INTERRUPTED + 11
     return code
+
+
+def _told(argv: Sequence[str] | None) -> int:
+    """The exit code of what the words ask for; a failure is told, with --json as a document too."""
+    from cloudtui.cli import output
+    from cloudtui.model.errors import CloudtuiError
+
+    json = asks_for_json(argv)
+    try:
+        words = parsed(argv)
+        json = getattr(words, "json", False)
+        return _perform(words)
+    except output.Unwritten:
+        raise
+    except CloudtuiError as error:
+        output.failure(error)
+        if json:
+            output.failed_document(error)
+        return error.exit_code
 
 
 def report_crash(

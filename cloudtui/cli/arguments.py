@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from cloudtui import __version__
 from cloudtui.cli import hosts_arguments, ip_arguments, keys_arguments, tunnel_arguments
+from cloudtui.model.errors import UsageError
 
 EPILOG = """\
 NAME is a Name tag, an instance id, or a unique beginning of either.
@@ -25,10 +27,27 @@ LIFECYCLE = {
 }
 
 
+class Parser(argparse.ArgumentParser):
+    """Wrong words are a failure like any other, told with the usage of the verb they are of."""
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        words, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return words, unknown
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(
+            f"{self.prog}: {message}", self.format_usage().rstrip(), f"See: {self.prog} --help"
+        )
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole grammar; every verb sets `verb`."""
     common = _common()
-    root = argparse.ArgumentParser(
+    root = Parser(
         prog="cloudtui",
         description="EC2 machines, Jupyter tunnels and tmux or screen sessions in one console. "
         "Without a verb it opens the console.",
@@ -148,9 +167,19 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
+def asks_for_json(argv: Sequence[str] | None = None) -> bool:
+    """Whether words that may be wrong ask for JSON."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    return "--json" in given[: given.index("--") if "--" in given else None]
+
+
 def parsed(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The words of a command line; what comes after `--` is the verb's COMMAND, wherever the
-    options before it stand."""
+    options before it stand.
+
+    Raises:
+        UsageError: they make no sense.
+    """
     given = list(sys.argv[1:] if argv is None else argv)
     at = given.index("--") if "--" in given else len(given)
     words = parser().parse_args(given[:at])

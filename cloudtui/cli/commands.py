@@ -80,14 +80,15 @@ async def ssh(words: argparse.Namespace) -> int:
 async def _run(bench: Workbench, instance: Instance, command: str) -> int:
     """Run `command`, or the shell on stdin when it is empty."""
     connection = await bench.connections.get(instance)
-    gone = asyncio.Event()
+    gone: asyncio.Future[OSError] = asyncio.get_running_loop().create_future()
 
     def passed(stream: IO[bytes], data: bytes) -> None:
         try:
             stream.write(data)
             stream.flush()
-        except BrokenPipeError:
-            gone.set()
+        except OSError as error:
+            if not gone.done():
+                gone.set_result(error)
 
     remote = await connection.command(
         command or "exec ${SHELL:-sh} -s",
@@ -103,15 +104,15 @@ async def _run(bench: Workbench, instance: Instance, command: str) -> int:
                 await remote.drain()
         remote.write_eof()
 
-    feeding, unread = asyncio.create_task(feed()), asyncio.create_task(gone.wait())
-    ending = asyncio.create_task(remote.wait())
+    feeding, ending = asyncio.create_task(feed()), asyncio.create_task(remote.wait())
     try:
-        await asyncio.wait((ending, unread), return_when=asyncio.FIRST_COMPLETED)
-        if gone.is_set():
-            raise BrokenPipeError
+        await asyncio.wait((ending, gone), return_when=asyncio.FIRST_COMPLETED)
+        if gone.done():
+            error = gone.result()
+            raise error if isinstance(error, BrokenPipeError) else output.unwritten(error)
         return ending.result()
     finally:
-        for task in (feeding, unread, ending):
+        for task in (feeding, ending):
             task.cancel()
         await remote.close()
 
@@ -176,7 +177,12 @@ async def _all_sessions(words: argparse.Namespace) -> int:
     failures = [error for _, error in listed.errors]
     failures += [host.state.error for host in hosts if host.state.error]
     if words.json:
-        output.document({"hosts": [_host(host) for host in hosts]})
+        output.document(
+            {
+                "hosts": [_host(host) for host in hosts],
+                "errors": output.problems(error for _, error in listed.errors),
+            }
+        )
     else:
         rows = [(h.instance.spoken, *_columns(s)) for h in hosts for s in h.sessions]
         if rows:
@@ -200,9 +206,7 @@ def _host(host: HostSessions) -> dict[str, object]:
         "tmux": listing.tmux_version if listing else None,
         "screen": listing.screen_version if listing else None,
         "sessions": [_session(s) for s in host.sessions],
-        "error": {"title": error.title, "detail": error.detail, "hint": error.hint}
-        if error
-        else None,
+        "error": output.problem(error) if error else None,
     }
 
 
@@ -298,7 +302,7 @@ async def jupyter(words: argparse.Namespace) -> int:
                     "folder": opening.server.root_dir,
                 }
             )
-            sys.stdout.flush()
+            output.flush()
         else:
             output.line(opening.url)
         if (

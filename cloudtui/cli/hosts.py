@@ -38,7 +38,7 @@ async def _ls(bench: Workbench, words: argparse.Namespace) -> int:
     wanted = [word.casefold() for word in getattr(words, "words", ())]
     shown = [row for row in rows if all(word in _haystack(row) for word in wanted)]
     if _json(words):
-        output.document({"hosts": [_row(row) for row in shown]})
+        output.document({"hosts": [_row(row) for row in shown], "errors": output.problems(errors)})
     elif shown:
         output.table(
             ("ALIAS", "HOSTNAME", "USER", "MACHINE", "STATE", "WRONG", "FILE"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from shlex import quote
 
@@ -46,7 +46,7 @@ async def _ls(bench: Workbench, words: argparse.Namespace) -> int:
     listing = await bench.keys.list()
     failures = [*(e for _, e in state.errors), *(e for _, e in listing.errors)]
     if _json(words):
-        output.document(_document(listing))
+        output.document(_document(listing, failures))
     else:
         _print(listing)
     told = set[str]()
@@ -93,15 +93,12 @@ def _machines(row: KeyRow) -> str:
     return ", ".join(names[:NAMES_SHOWN]) + more
 
 
-def _document(listing: KeyListing) -> dict[str, object]:
+def _document(listing: KeyListing, failures: Iterable[CloudtuiError]) -> dict[str, object]:
     return {
         "key_pairs": [_pair(row) for row in listing.rows],
         "private_keys": [_file(key) for key in listing.files],
         "agent": [_agent_key(key) for key in listing.agent],
-        "errors": [
-            {"region": place.region, "title": e.title, "detail": e.detail, "hint": e.hint}
-            for place, e in listing.errors
-        ],
+        "errors": output.problems(failures),
     }
 
 
@@ -216,7 +213,12 @@ async def _fix(bench: Workbench, words: argparse.Namespace) -> int:
     elif not _json(words):
         output.narrate("No private key is open to others.")
     if _json(words):
-        output.document({"fixed": [{"path": str(k.path), "was": f"{k.mode:04o}"} for k in done]})
+        output.document(
+            {
+                "fixed": [{"path": str(k.path), "was": f"{k.mode:04o}"} for k in done],
+                "errors": output.problems(failures),
+            }
+        )
     else:
         for key in done:
             output.line(f"{short(key.path)} has mode 0400 now.")

@@ -229,7 +229,5 @@ def _machine(
         "from": before.state.value,
         "to": now.state.value if now else None,
         "address": (now or before).address or None,
-        "error": {"title": error.title, "detail": error.detail, "hint": error.hint}
-        if error
-        else None,
+        "error": output.problem(error) if error else None,
     }

@@ -153,10 +153,7 @@ def _document(
             {
                 "profile": place.profile,
                 "region": place.region,
-                "title": error.title,
-                "detail": error.detail,
-                "hint": error.hint,
-                "exit_code": error.exit_code,
+                **output.problem(error),
             }
             for place, error in state.errors
         ],

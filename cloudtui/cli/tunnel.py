@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -50,7 +49,7 @@ async def perform(opened: Opened, words: argparse.Namespace) -> int:
         states = await _open(bench, instance, specs)
         if getattr(words, "json", False):
             output.document({"tunnels": [_document(t) for t in states]})
-            sys.stdout.flush()
+            output.flush()
         else:
             for state in states:
                 output.line(_sentence(state))

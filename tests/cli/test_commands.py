@@ -51,6 +51,8 @@ def test_wrong_words_are_usage(words: list[str]) -> None:
     told = cloudtui(*words)
     assert told.returncode == 2
     assert told.stdout == ""
+    verb = words[0] if words != ["nosuch"] else ""
+    assert f"usage: cloudtui {verb}" in told.stderr
 
 
 def test_the_console_needs_a_terminal() -> None:
