@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from cloudtui.model.errors import CloudtuiError
 from cloudtui.ui.screens.machines import MachinesScreen
 from cloudtui.ui.widgets.keyed_table import MARK
 from tests.ui.fakes import FLEET, Console, console, listed
+from tests.ui.test_attached import until
 
 
 def screen_of(ui: Console) -> MachinesScreen:
@@ -79,3 +81,27 @@ async def test_a_mark_stays_with_its_machine_through_orders_and_refreshes() -> N
         ui.bench.inventory.show(instances=FLEET[3:])
         await ui.settle()
         assert marked_lines(ui) == ["llm-sweep"]
+
+
+async def test_what_was_done_loses_its_mark_and_what_failed_keeps_it() -> None:
+    async with console(listed()) as ui:
+        ui.bench.lifecycle.refusals["jupyter-lab"] = CloudtuiError("Cannot stop jupyter-lab.")
+        for number in (0, 2, 4):
+            screen_of(ui).table.select(FLEET[number].id)
+            await ui.press("space")
+        await ui.press("x")
+        await until(ui, lambda: getattr(ui.app.screen, "plan", None) is not None)
+        await ui.settle()
+        await ui.press("y")
+        await until(ui, lambda: len(screen_of(ui).table.marks) == 1)
+        assert chosen(ui) == {"jupyter-lab"}
+        await until(ui, lambda: "Cannot stop jupyter-lab." in ui.said)
+
+
+async def test_a_change_that_is_not_agreed_to_leaves_the_marks() -> None:
+    async with console(listed()) as ui:
+        await ui.press("space", "x")
+        await until(ui, lambda: getattr(ui.app.screen, "plan", None) is not None)
+        await ui.press("escape")
+        await ui.app.workers.wait_for_complete()
+        assert chosen(ui) == {"bert-gpu"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 from textual import events, on, work
@@ -208,11 +208,15 @@ class MachineChanges(Area):
         self._change(Verb.TERMINATE)
 
     def _change(self, verb: Verb) -> None:
+        self.app.run_worker(self._follow_change(verb, self.chosen), group="lifecycle")
+
+    async def _follow_change(self, verb: Verb, machines: Sequence[Instance]) -> None:
         opened_by = self.cloudtui.keys[f"machine.{verb.value}"]
-        self.app.run_worker(
-            change(self.cloudtui, self.workbench.lifecycle, verb, self.chosen, opened_by),
-            group="lifecycle",
-        )
+        done = await change(self.cloudtui, self.workbench.lifecycle, verb, machines, opened_by)
+        self.changed(done)
+
+    def changed(self, ids: Collection[str]) -> None:
+        """A change of these machines has come to its end."""
 
 
 async def change(
@@ -221,12 +225,15 @@ async def change(
     verb: Verb,
     machines: Sequence[Instance],
     opened_by: Sequence[str],
-) -> None:
-    """Ask, do it, and say how it ended; rows show the states meanwhile."""
+) -> Collection[str]:
+    """Ask, do it, and say how it ended; rows show the states meanwhile.
+
+    Returns the ids of the machines that got where they should.
+    """
     question = ChangeMachines(verb, machines, lambda: lifecycle.plan(verb, machines), opened_by)
     plan = await app.push_screen_wait(question)
     if plan is None:
-        return
+        return ()
     app.say(f"{verb.gerund.capitalize()} {plan.whom} …")
     asked = {target.instance.id for target in plan.possible}
     ends: list[Step] = []
@@ -238,7 +245,7 @@ async def change(
                     _say_failure(app, step)
     except CloudtuiError as error:
         app.fail(error)
-        return
+        return ()
     done = [step for step in ends if step.phase is Phase.DONE]
     if len(done) == 1:
         app.say(done[0].sentence)
@@ -246,6 +253,7 @@ async def change(
         took = duration(max(step.elapsed for step in done))
         names = listed([step.before.spoken for step in done])
         app.say(f"{len(done)} machines were {verb.participle} within {took}: {names}.")
+    return {step.before.id for step in done}
 
 
 def _say_failure(app: CloudtuiApp, step: Step) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from functools import partial
 
@@ -272,9 +272,14 @@ class MachinesScreen(ListArea, MachineChanges):
         keys, table = super().footer_keys(), self.table
         if not table.marks:
             return keys
-        hidden = len(table.marks.difference(table.keys_shown))
+        hidden = table.marks_hidden
         words = f"marked, {hidden} hidden" if hidden else "marked"
         return [FooterKey("go.back", str(len(table.marks)), words), *keys]
+
+    def changed(self, ids: Collection[str]) -> None:
+        """Those that got where they should lose their marks; the others can be tried again."""
+        if self.is_mounted:
+            self.table.keep_marks(self.table.marks.difference(ids))
 
     def mark_row(self) -> None:
         self.table.mark()

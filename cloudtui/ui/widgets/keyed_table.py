@@ -167,6 +167,11 @@ class KeyedTable(TableView):
 
     # Marks
 
+    @property
+    def marks_hidden(self) -> int:
+        """How many of the marked rows the filter hides."""
+        return sum(key not in self._places for key in self.marks)
+
     def mark(self) -> None:
         """Mark the row under the cursor, or take its mark away, and go to the next row."""
         if self.key is not None:
