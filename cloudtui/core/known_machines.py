@@ -102,12 +102,16 @@ class KnownMachines:
             await self._look()
 
     async def _look(self) -> None:
-        from cloudtui.aws import lifecycle
-
         places: dict[tuple[str, str], list[Instance]] = {}
         for instance_id in self._wanted():
             if instance := self._known.get(instance_id):
                 places.setdefault((instance.profile, instance.region), []).append(instance)
+        if places:
+            await self._look_at(places)
+
+    async def _look_at(self, places: dict[tuple[str, str], list[Instance]]) -> None:
+        from cloudtui.aws import lifecycle
+
         for (_, region), some in places.items():
             try:
                 amazon = await self.amazon_for(some[0])

@@ -146,7 +146,8 @@ class Keeper:
                 self._note(f"The tunnel {each.spec} to {each.instance.spoken}: {error.title}")
                 continue
             self._wanted[state.key] = each
-        self.machines.refresh()
+        if self._wanted:
+            self.machines.refresh()
         return self
 
     async def __aexit__(self, *_: object) -> None:
