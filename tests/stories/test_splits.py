@@ -37,7 +37,7 @@ def test_a_session_a_shell_of_its_host_and_a_local_shell_side_by_side(
     terminal.shows("Open beside it")
     terminal.type("Enter")
     terminal.shows("shell on bert-gpu")
-    terminal.type("echo ri''ght; stty size", "Enter")
+    terminal.type("PS1='> '; echo ri''ght; stty size", "Enter")
     terminal.shows("33 59")
     terminal.type("C-]", "c")
     terminal.shows("shell on this computer")
@@ -58,6 +58,13 @@ def test_a_session_a_shell_of_its_host_and_a_local_shell_side_by_side(
     terminal.shows("shell on this computer", gone=True)
     terminal.type("clear; stty size", "Enter")
     terminal.shows("33 120")
+    terminal.type("C-]", "f")
+    terminal.shows("zoomed", gone=True)
+    terminal.type("echo fu''ll; stty size", "Enter")
+    terminal.shows("34 120")
+    assert "> echo fu''ll" in terminal.screen
+    terminal.type("C-]", "d")
+    terminal.shows("zoomed")
     terminal.type("C-]", "z")
     terminal.shows("shell on this computer")
 

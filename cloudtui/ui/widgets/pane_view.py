@@ -46,6 +46,12 @@ class PaneView(Widget):
         return self._rows.text() if self._engine is None else self._engine.text()
 
     @property
+    def place(self) -> tuple[int, int]:
+        """Column and row of the program's cursor, from 0."""
+        cursor = vt.Cursor(0, 0, False) if self._engine is None else self._engine.cursor
+        return cursor.x, cursor.y
+
+    @property
     def selected(self) -> str:
         """The text selected, or nothing."""
         return "" if self._engine is None else self._engine.selection

@@ -196,7 +196,9 @@ class PaneFrame(Widget):
     async def hand(self, columns: int, rows: int, on_data: OnData) -> Handed:
         """The open channel for the real terminal, with what is on the pane to begin with."""
         assert self._channel
-        on_data(b"\x1b[2J\x1b[H" + self.pane.text.rstrip().replace("\n", "\r\n").encode())
+        x, y = self.pane.place
+        shown = self.pane.text.rstrip().replace("\n", "\r\n")
+        on_data(f"\x1b[2J\x1b[H{shown}\x1b[{y + 1};{x + 1}H".encode())
         self._mirror = on_data
         self._channel.resize(columns, rows)
         return Handed(self, self._channel, self._lost_now)
