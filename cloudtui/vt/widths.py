@@ -11,6 +11,7 @@ from cloudtui.vt.engine import CellLen
 
 ZWJ = "\u200d"
 VS16 = "\ufe0f"
+SKIN_TONES = tuple(map(chr, range(0x1F3FB, 0x1F400)))
 UNKNOWN = "\ufffd"
 
 _BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -24,7 +25,8 @@ def fit(text: str, width: int, cell_len: CellLen) -> str:
         return text
     kept = text.translate(_UNSAFE).rstrip(ZWJ)
     if not kept or cell_len(kept[0]) == 0:
-        return UNKNOWN.ljust(width)
+        # A skin tone has a cell of its own, and no width where it is drawn.
+        return " " * width if kept[:1] in SKIN_TONES else UNKNOWN.ljust(width)
     # A variation selector acts on the last character measured, so it may not stay last either.
     for candidate in (
         kept,

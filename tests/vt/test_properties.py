@@ -154,3 +154,7 @@ def test_garbage_and_resizes_do_no_harm(factory: EngineFactory, seed: int) -> No
         engine.events()
         assert 0 <= engine.cursor.x < width
     engine.close()
+
+
+def test_a_skin_tone_leaves_its_cell_blank() -> None:
+    assert fit("🏽", 2, cell_len) == "  "
