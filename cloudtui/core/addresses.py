@@ -110,7 +110,7 @@ class Addresses:
         except QuotaReached as error:
             raise await self._full(amazon, place, error) from error
         await self._renew(place)
-        return made
+        return replace(made, profile=place.profile)
 
     async def _full(self, amazon: Amazon, place: Place, error: QuotaReached) -> QuotaReached:
         from cloudtui.aws import addresses as calls
@@ -137,6 +137,7 @@ class Addresses:
         from cloudtui.aws import security_groups
 
         instance = await self._inventory.confirmed(instance)
+        self._same_account(address, instance)
         region = address.region
         if region != instance.region:
             return plans.association(address, instance, self._instances)
@@ -220,6 +221,18 @@ class Addresses:
         await self._renew(Place(again.address.profile, again.address.region))
 
     # Parts
+
+    def _same_account(self, address: Address, instance: Instance) -> None:
+        one, other = address.profile, instance.profile
+        known = self._inventory.state.identities
+        accounts = [known[p].account if p in known else p for p in (one, other)]
+        if one != other and accounts[0] != accounts[1]:
+            raise Refused(
+                f"Cannot associate {address.label} with {instance.label}: the address is "
+                f"{accounts[0] or 'the default profile'}'s and the machine "
+                f"{accounts[1] or 'the default profile'}'s.",
+                "An Elastic IP goes to machines of its own account.",
+            )
 
     @property
     def _instances(self) -> dict[str, Instance]:

@@ -204,6 +204,20 @@ async def test_an_answer_that_is_behind_is_asked_again(
         assert (now.public_ip, len(slept)) == (ip, 2)
 
 
+async def test_an_address_of_another_account_is_refused(account: Account) -> None:
+    ip = allocated(account)
+    async with opened() as bench:
+        bert = await bench.inventory.find("bert-gpu")
+        address = replace(await bench.addresses.find(ip), profile="prod")
+        with pytest.raises(Refused, match="machines of its own account") as caught:
+            await bench.addresses.plan_associate(address, bert)
+        assert "prod" in caught.value.title
+        state = bench.inventory.state
+        same = {"prod": state.identities[""], **state.identities}
+        bench.inventory.state = replace(state, identities=same)
+        bench.addresses._same_account(address, bert)
+
+
 # What moto does not do as EC2 does
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -16,6 +17,7 @@ import pytest
 from cloudtui.aws import security_groups as calls
 from cloudtui.aws.clients import Amazon
 from cloudtui.aws.my_address import my_addresses
+from cloudtui.core.connections import _explain_reach
 from cloudtui.core.workbench import Workbench
 from cloudtui.files.settings import Settings
 from cloudtui.model.access import Access
@@ -24,11 +26,14 @@ from cloudtui.model.errors import (
     NotFound,
     QuotaReached,
     Refused,
+    Timeout,
     Unreachable,
     UsageError,
 )
 from cloudtui.model.instance import Instance, State
+from cloudtui.model.remote import Route
 from cloudtui.model.security_group import Group, Rule, mark, who
+from cloudtui.ssh.connect import SECURITY_GROUP
 from tests.core.test_lifecycle import Account
 from tests.lab import Person
 from tests.moto_child import Answer, Request, StubEndpoint
@@ -235,6 +240,33 @@ async def test_read_only_and_terminated_machines_are_refused(
         assert "read-only" in bench.why_not("groups.change", bert)
         with pytest.raises(Refused, match="is terminated"):
             await rooms.access(replace(bert, state=State.TERMINATED))
+
+
+@pytest.mark.parametrize(
+    ("port", "said"),
+    [(22, "cloudtui hosts open 'bert gpu'"), (2222, "cloudtui hosts open 'bert gpu' --port 2222")],
+)
+def test_a_port_that_does_not_answer_leads_to_the_rule_that_opens_it(port: int, said: str) -> None:
+    error = Timeout("54.1.2.3 did not answer.", hint=SECURITY_GROUP.format(port=port))
+    route = Route("bert", "54.1.2.3", port=port, user="ubuntu")
+    told = _explain_reach(error, replace(BERT, name="bert gpu"), route)
+    assert isinstance(told, Timeout)
+    assert told.hint.endswith(said)
+    through = replace(route, jumps=(route,))
+    assert _explain_reach(error, BERT, through) is error
+
+
+async def test_a_machine_behind_a_jump_host_is_said(
+    account: Fenced, my_page: StubEndpoint, cut_off: Path
+) -> None:
+    account.put("bert-gpu", account.group("nlp"))
+    (cut_off / ".ssh/config").write_text("Host bert-gpu\n    ProxyJump gate.example.com\n")
+    async with opened(my_page) as bench:
+        bert = await bench.inventory.find("bert-gpu")
+        plan = await bench.security_groups.plan_open(bert)
+        assert "goes through gate.example.com" in plan.cautions[-1]
+        named = await bench.security_groups.plan_open(bert, source="10.0.0.7")
+        assert named.cautions == ()
 
 
 # The user's own address

@@ -19,7 +19,6 @@ from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance, State
 from cloudtui.model.place import Place
 from cloudtui.model.price import HOURS_A_MONTH, dollars
-from cloudtui.model.words import plural
 from cloudtui.ui.actions import Action, Where
 from cloudtui.ui.screens.area import bindings
 from cloudtui.ui.screens.list_area import ListArea
@@ -142,8 +141,8 @@ class AddressesScreen(ListArea):
         told.display = bool(idle)
         cost = dollars(sum(price.hourly for price in prices) * HOURS_A_MONTH)
         told.update(
-            f"Nothing uses {plural(len(idle), 'address').replace('addresss', 'addresses')}: "
-            f"${cost} a month. Ctrl-d gives one back."
+            f"Nothing uses {len(idle)} address{'' if len(idle) == 1 else 'es'}: ${cost} a month. "
+            "Ctrl-d gives one back."
         )
 
     def _paint_face(self, face: Face) -> None:
@@ -305,6 +304,7 @@ class AddressesScreen(ListArea):
         except CloudtuiError as error:
             self.cloudtui.fail(error)
             return
+        self.paint()  # the event that tells of it is on its way still
         self.table.select(made.allocation_id or made.ip)
         cost = cost_words(addresses.price(made))
         self.cloudtui.say(f"{made.label} is yours now, for {cost}. Enter gives it to a machine.")
