@@ -278,7 +278,7 @@ async def test_a_config_that_ssh_refuses_is_told_in_its_own_words(cut_off: Path)
 
 
 async def test_what_ssh_refuses_can_be_repaired(cut_off: Path) -> None:
-    entries = _entries(cut_off, b"Host web\n  Port ssh\nHost db\n  User u\n")
+    entries = _entries(cut_off, b"Host web\n  Port high\nHost db\n  User u\n")
     await _save(entries, "web", Port="22")
     assert _says(entries, "db", "user") == ["u"]
 
