@@ -136,7 +136,7 @@ async def _perform(bench: Workbench, plan: Plan, words: argparse.Namespace) -> i
             if step.ended:
                 _tell_end(step, words.json)
             elif _news(step, told.get(key, ""), last.get(key, 0.0)):
-                output.narrate(_going(step))
+                output.narrate(_going(step, followed=not words.no_wait))
             else:
                 continue
             told[key], last[key] = step.now.state.value, step.elapsed
@@ -155,7 +155,7 @@ async def _perform(bench: Workbench, plan: Plan, words: argparse.Namespace) -> i
             {
                 "verb": plan.verb.value,
                 "dry_run": False,
-                "machines": [_machine(s.before, s.now, _failure(s)) for s in steps.values()],
+                "machines": [_machine(s.before, _seen(s), _failure(s)) for s in steps.values()],
             }
         )
     return failures[0].exit_code if failures else 0
@@ -169,7 +169,14 @@ def _news(step: Step, told: str, when: float) -> bool:
     return step.now.state.value != told or step.elapsed - when >= SECONDS_OF_SILENCE
 
 
-def _going(step: Step) -> str:
+def _seen(step: Step) -> Instance | None:
+    """The machine as it was seen after the change; None where nobody looked."""
+    return None if step.phase is Phase.ASKED else step.now
+
+
+def _going(step: Step, *, followed: bool) -> str:
+    if step.phase is Phase.ASKED and not followed:
+        return f"{step.sentence} It is not followed; look with: cloudtui ls"
     if step.phase is Phase.ASKED:
         return f"{step.sentence} Followed for up to {step.verb.patience / 60:.0f} min."
     return f"{step.sentence.rstrip('.')} …"

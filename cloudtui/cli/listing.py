@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 
@@ -14,7 +14,7 @@ from cloudtui.core.workbench import Workbench
 from cloudtui.model.filter import Filter
 from cloudtui.model.instance import Instance, State
 from cloudtui.model.price import Bill, pays
-from cloudtui.model.words import since
+from cloudtui.model.words import listed, since
 
 Opened = Callable[[argparse.Namespace], AbstractAsyncContextManager[Workbench]]
 
@@ -43,7 +43,7 @@ async def ls(opened: Opened, words: argparse.Namespace) -> int:
         if words.json:
             output.document(_document(state, rows, bench.prices, bill))
         elif rows or not state.errors:
-            _print(state, rows, bench.prices, bill, " ".join(words.filter))
+            _print(state, rows, bench.prices, bill, words)
             if not rows:
                 _explain(wanted, state)
     told: set[tuple[str, str]] = set()
@@ -69,9 +69,14 @@ def _explain(wanted: Filter, state: InventoryState) -> None:
 
 
 def _print(
-    state: InventoryState, rows: Sequence[Instance], prices: Prices, bill: Bill, query: str
+    state: InventoryState,
+    rows: Sequence[Instance],
+    prices: Prices,
+    bill: Bill,
+    words: argparse.Namespace,
 ) -> None:
     if not rows:
+        query = " ".join(words.filter)
         where = ", ".join(state.regions)
         which = f" match {query!r}" if query else ""
         output.narrate(
@@ -79,13 +84,14 @@ def _print(
         )
         return
     now = datetime.now(UTC)
-    several = len(state.profiles) > 1
-    first = ("PROFILE",) if several else ()
+    profiles, regions = len(state.profiles) > 1, len(state.regions) > 1
+    first = (*(("PROFILE",) if profiles else ()), *(("REGION",) if regions else ()))
     output.table(
         (*first, "NAME", "ID", "STATE", "TYPE", "ZONE", "ADDRESS", "UP", "KEY", "MARKET", "$/H"),
         [
             (
-                *((i.profile or "default",) if several else ()),
+                *((i.profile or "default",) if profiles else ()),
+                *((i.region,) if regions else ()),
                 i.name or "-",
                 i.id,
                 i.state.value,
@@ -101,6 +107,22 @@ def _print(
         ],
     )
     output.narrate(_total_words(rows, bill))
+    if bill.unknown:
+        output.narrate(
+            _why_unknown(rows, prices)
+            if words.prices
+            else "Ask AWS for unknown prices: cloudtui ls --prices"
+        )
+
+
+def _why_unknown(rows: Iterable[Instance], prices: Prices) -> str:
+    """Why AWS had no price: each reason once, with the machines that it is of."""
+    names: dict[str, list[str]] = {}
+    for instance in rows:
+        if pays(instance) and not prices.price(instance):
+            names.setdefault(prices.why_unknown(instance), []).append(instance.spoken)
+    told = (f"{listed(some, NEAR_NAMES)} ({reason})" for reason, some in names.items())
+    return f"AWS was asked and has no price for {'; '.join(told)}."
 
 
 def _price_words(instance: Instance, prices: Prices) -> str:
@@ -118,8 +140,7 @@ def _total_words(rows: Sequence[Instance], bill: Bill) -> str:
         words += f": {bill.words}"
     if bill.as_of:
         words += f" (list prices as of {bill.as_of})"
-    unknown = " Ask AWS for unknown prices: cloudtui ls --prices" if bill.unknown else ""
-    return f"{words}.{unknown}"
+    return f"{words}."
 
 
 def _document(

@@ -89,7 +89,11 @@ def test_starting_by_a_beginning_of_a_name_asks(account: Account) -> None:
 def test_no_wait_returns_at_once(account: Account) -> None:
     told = cloudtui("stop", "bert-gpu", "--yes", "--no-wait", "--json")
     assert told.returncode == 0
-    assert json.loads(told.stdout)["machines"][0]["from"] == "running"
+    (machine,) = json.loads(told.stdout)["machines"]
+    assert (machine["from"], machine["to"], machine["error"]) == ("running", None, None)
+    assert "Followed" not in told.stderr
+    assert "EC2 was asked to stop bert-gpu" in told.stderr
+    assert "It is not followed; look with: cloudtui ls" in told.stderr
 
 
 def test_no_such_machine_is_3_and_no_credentials_6(

@@ -113,6 +113,20 @@ def test_the_table_has_prices_and_their_sum_is_told_beside_it(lab: Lab) -> None:
     assert "cloudtui ls --prices" in told.stderr
 
 
+def test_after_asking_for_prices_it_is_said_why_some_are_unknown(lab: Lab) -> None:
+    lab.launch("etl-box", "g99.huge")
+    told = cloudtui("ls", "--prices")
+    assert "cloudtui ls --prices" not in told.stderr
+    assert "AWS was asked and has no price for etl-box (" in told.stderr
+
+
+def test_several_regions_have_a_column(lab: Lab) -> None:
+    assert cloudtui("ls").stdout.split()[:2] == ["NAME", "ID"]
+    told = cloudtui("ls", "--region", "us-east-1", "--region", "eu-west-1")
+    header, row = (line.split() for line in told.stdout.splitlines())
+    assert (header[:2], row[:2]) == (["REGION", "NAME"], ["us-east-1", "bert-gpu"])
+
+
 def test_near_names_are_told_when_none_matches(lab: Lab) -> None:
     told = cloudtui("ls", "brtgpu")
     assert (told.returncode, told.stdout) == (0, "")

@@ -144,10 +144,10 @@ def widest(column: str, instances: Iterable[Instance], now: datetime, price: Pri
 
 
 def _price_words(instance: Instance, price: PriceOf) -> tuple[str, str]:
-    if instance.state is State.TERMINATED:
-        return "", QUIET
+    if not pays(instance):
+        return "-", QUIET
     found = price(instance)
-    return found.words if found else "?", "" if pays(instance) else QUIET
+    return found.words if found else "?", ""
 
 
 def uptime(instance: Instance, now: datetime) -> str:
@@ -181,7 +181,7 @@ def rank(instance: Instance, column: str, price: PriceOf) -> Any:
             running = instance.state in (State.RUNNING, State.PENDING)
             return -instance.launched.timestamp() if running and instance.launched else None
         case "price":
-            found = None if instance.state is State.TERMINATED else price(instance)
+            found = price(instance) if pays(instance) else None
             return found.hourly if found else None
         case "launched":
             return instance.launched.timestamp() if instance.launched else None
