@@ -185,7 +185,7 @@ def test_a_host_that_is_not_affected_resolves_as_before(cut_off: Path, random: R
          (b"Port 1", b"Port 2"), {"a", "a.ex"}),
         (b"CanonicalizeHostname no\nCanonicalDomains ex\nHost a b\n  User u\nHost a.ex\n  Port 1\n",
          (b"Port 1", b"Port 2"), {"a", "a.ex"}),
-        (b"Host a\n  User u\nMatch all\n  Port 1\n", (b"Match all", b"Match final all"), {"*"}),
+        (b"Host a\n  User u\nMatch all\n", (b"Match all", b"Match final all"), {"*"}),
     ],
 )  # fmt: skip
 def test_how_far_an_edit_reaches(
