@@ -132,7 +132,7 @@ def _bar(line: str, so_far: Training) -> Training | None:
         told = replace(
             told, epoch=float(epoch[1]), epochs=int(epoch[2]) if epoch[2] else told.epochs
         )
-    return _with(told, _pairs(_RATE.sub(" ", rest)))
+    return _painted(so_far, _with(told, _pairs(_RATE.sub(" ", rest))))
 
 
 def _keras(line: str, so_far: Training) -> Training | None:
@@ -146,7 +146,8 @@ def _keras(line: str, so_far: Training) -> Training | None:
         seconds = float(each["value"]) * {"us": 1e-6, "ms": 1e-3, "s": 1.0}[each["unit"]]
         if seconds:
             told = replace(told, rate=1 / seconds, eta=max(0, steps - step) * seconds)
-    return _with(told, _pairs(_PER_STEP.sub(" ", rest).replace(" - ", " , ")))
+    pairs = _pairs(_PER_STEP.sub(" ", rest).replace(" - ", " , "))
+    return _painted(so_far, _with(told, pairs))
 
 
 def _epoch_line(line: str, so_far: Training) -> Training | None:
@@ -183,8 +184,7 @@ def _with(so_far: Training, values: Mapping[str, float]) -> Training:
     if loss is not None:
         finite = math.isfinite(loss)
         losses = (*so_far.losses, loss)[-LOSSES_KEPT:] if finite else so_far.losses
-        same = finite and loss == so_far.loss and so_far.step == told.step
-        told = replace(told, loss=loss, losses=so_far.losses if same else losses, broken=not finite)
+        told = replace(told, loss=loss, losses=losses, broken=not finite)
     rate = next((low[name] for name in _LR if name in low), None)
     if rate is not None:
         told = replace(told, learning_rate=rate)
@@ -196,6 +196,13 @@ def _with(so_far: Training, values: Mapping[str, float]) -> Training:
         if name not in (*_LOSS, *_LR) and name not in _NOT_METRICS
     }
     return replace(told, metrics={**told.metrics, **more}) if more else told
+
+
+def _painted(before: Training, after: Training) -> Training:
+    """A bar is painted again and again at the same step: its loss counts once."""
+    if (before.step, before.loss) == (after.step, after.loss):
+        return replace(after, losses=before.losses)
+    return after
 
 
 def _counted(so_far: Training, step: int, steps: int | None) -> Training:

@@ -40,7 +40,7 @@ def test_values_written_as_text_and_evaluations() -> None:
             Training(450, 1000, 3.0, None, 0.345, None, 14.8, 37, {}, (0.345,)),
         ),
         (
-            "Epoch 3/9 ━━━━━━━━━╸━━━ 450/1000 0:00:30 • 0:00:37 14.8it/s v_num: 0 train_loss: 0.345",
+            "Epoch 3/9 ━━━━━━╸━━━ 450/1000 0:00:30 • 0:00:37 14.8it/s v_num: 0 train_loss: 0.345",
             Training(450, 1000, 3.0, 9, 0.345, None, 14.8, 37, {}, (0.345,)),
         ),
         (
@@ -93,6 +93,11 @@ def test_a_bar_painted_over_and_over_keeps_its_last_state() -> None:
     found = read(bars)
     assert (found.step, found.loss) == (9, 0.9)
     assert len(found.losses) == 9
+
+
+def test_a_bar_painted_twice_at_one_step_counts_once() -> None:
+    bar = "\r 5%|█| 5/100 [00:05<00:10, 1.0it/s, loss=0.5]"
+    assert read(bar * 3).losses == (0.5,)
 
 
 @given(st.lists(st.floats(0, 10), max_size=300))
