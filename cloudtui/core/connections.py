@@ -180,7 +180,7 @@ class Connections:
         if instance.id in self._instance_connect:
             return error
         if key or not instance.key_name or route.config_line:
-            return type(error)(error.title, error.detail, f"{error.hint} {once}".strip())
+            return type(error)(error.title, error.detail, f"{error.hint}\n{once}".strip())
         from cloudtui.core.key_files import KeyFiles
 
         named = await KeyFiles(self._settings).named(instance.key_name)
@@ -189,7 +189,7 @@ class Connections:
                 f"{instance.label} was launched with the key pair {instance.key_name}. "
                 f"{named.problem}",
                 error.title,
-                f"{named.cure} {once}".strip(),
+                f"{named.cure}\n{once}".strip(),
             )
         looked = ", ".join(_short(folder) for folder in self._settings.key_folders)
         return CredentialsProblem(

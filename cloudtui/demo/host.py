@@ -10,8 +10,8 @@ import shutil
 import asyncssh
 from asyncssh.channel import SSHChannel
 
+from cloudtui.demo import first_login, processes
 from cloudtui.demo import home as homes
-from cloudtui.demo import processes
 from cloudtui.demo.folder import Plan
 from cloudtui.demo.reaper import Reaper
 from cloudtui.demo.server import LOGIN, Files, Server
@@ -37,11 +37,19 @@ class Host:
         self.sessions: set[Session] = set()
         self._plan = plan
         self._folder = plan.hosts / instance_id
-        self._host_key = asyncssh.generate_private_key("ssh-ed25519")
+        self._host_key = asyncssh.generate_private_key("ssh-ed25519", comment=f"root@{name}")
+        first_login.announce(instance_id, self._host_key.export_public_key().decode())
         self._listener: asyncssh.SSHAcceptor | None = None
         self._programs = self._folder / "bin"
         self.home = self._folder / "home" / LOGIN
         self.environment = self._make_environment()
+
+    def lets_in(self, key: asyncssh.SSHKey) -> bool:
+        """The key of the instance's key pair, or one that Instance Connect has just sent."""
+        if key.public_data == self.login_key.public_data:
+            return True
+        instance_id = self.mark.partition("=")[2]
+        return first_login.was_sent(instance_id, key.export_public_key().decode())
 
     def sftp(self, channel: SSHChannel[bytes]) -> Files:
         return Files(channel, self.home)

@@ -13,6 +13,8 @@ from moto.core.utils import utcnow
 from moto.ec2.responses.general import General
 from moto.ec2.responses.spot_instances import SpotInstances
 
+from cloudtui.demo import first_login
+
 SPOT = {"g4dn.xlarge": 0.2137, "g5.2xlarge": 0.4846, "g5.xlarge": 0.4021, "c5.2xlarge": 0.1312}
 """Dollars an hour; other types have no Spot price here."""
 
@@ -32,11 +34,8 @@ console=tty1 console=ttyS0 nvme_core.io_timeout=4294967295
 cloud-init[812]: Cloud-init v. 25.1.4 running 'modules:config' at {when}. Up 11.42 seconds.
 {script}cloud-init[1034]: Cloud-init v. 25.1.4 running 'modules:final' at {when}. Up 19.87 seconds.
 ci-info: no authorized SSH keys fingerprints found for user root.
------BEGIN SSH HOST KEY KEYS-----
-ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDemoDemoDemoDemoDemoDemoDemoDemoDemoDemoDem root@ip-{ip}
------END SSH HOST KEY KEYS-----
-cloud-init[1034]: Cloud-init v. 25.1.4 finished at {when}. Datasource DataSourceEc2Local. \
-Up 24.55 seconds
+{host_keys}cloud-init[1034]: Cloud-init v. 25.1.4 finished at {when}. \
+Datasource DataSourceEc2Local. Up 24.55 seconds
 
 Ubuntu ip-{ip} ttyS0
 
@@ -61,6 +60,7 @@ def install() -> None:
     general: Any = General
     spot: Any = SpotInstances
     general.get_console_output = _console_output
+    first_login.install()
     spot.describe_spot_price_history = _spot_prices
 
 
@@ -75,6 +75,7 @@ def _console_output(self: Any) -> ActionResult:
         type=instance.instance_type,
         ip=str(instance.private_ip).replace(".", "-"),
         when=f"{instance.launch_time:%a, %d %b %Y %H:%M:%S} +0000",
+        host_keys=first_login.announcement(instance.id),
         script=_GPU if instance.instance_type.startswith(("g", "p")) else "",
     )
     output = base64.b64encode(text.replace("\n", "\r\n").encode()).decode()

@@ -41,7 +41,7 @@ class Server(asyncssh.SSHServer):
         return True
 
     def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-        return username == LOGIN and key.public_data == self._host.login_key.public_data
+        return username == LOGIN and self._host.lets_in(key)
 
     def session_requested(self) -> Session:
         return Session(self._host)

@@ -35,7 +35,7 @@ class Box:
 
     @property
     def ppk(self) -> bytes:
-        words = ["puttygen", self.key, "-O", "private", "-o", "/dev/stdout"]
+        words = ["puttygen", str(self.key), "-O", "private", "-o", "/dev/stdout"]
         return subprocess.run(words, capture_output=True, check=True).stdout
 
     async def reach(self) -> str:

@@ -135,6 +135,8 @@ async def test_a_loose_key_is_imported_and_locked(aws_env: str) -> None:
         assert "yours to delete" in keys.said[-1]
         await keys.press("i", *"laptop", "enter")
         await keys.until(lambda: keys.rows == {"laptop": "~/.ssh/id_ed25519"})
+        assert keys.screen.row
+        assert keys.screen.row.pair.name == "laptop"
         await keys.press("p", *"one", "enter", *"two", "enter")
         await keys.until(lambda: "not the same" in _text(keys))
         await keys.press(*"geheim", "enter", *"geheim", "enter")

@@ -49,6 +49,8 @@ class KeysScreen(ListArea):
         super().__init__()
         self._listing: KeyListing | None = None
         self._places: frozenset[Place] = frozenset()
+        self._made = ""
+        """The key of a pair that was just made: the cursor goes there when it is listed."""
 
     def compose(self) -> ComposeResult:
         yield Header(self.WHERE)
@@ -129,6 +131,9 @@ class KeysScreen(ListArea):
         self._places = frozenset(self.workbench.inventory.state.listed)
         self._listing = await self.workbench.keys.list()
         self.paint()
+        if self._made in self.table.keys_shown:
+            self.table.select(self._made)
+            self._made = ""
 
     def paint(self) -> None:
         if not self.is_mounted:
@@ -214,6 +219,7 @@ class KeysScreen(ListArea):
         except CloudtuiError as error:
             self.cloudtui.fail(error)
         else:
+            self._made = made.pair.key
             self.cloudtui.say(
                 f"Created {made.pair.name}. Its private key is in {short(made.path)}, and nowhere "
                 "else."
@@ -246,6 +252,7 @@ class KeysScreen(ListArea):
         except CloudtuiError as error:
             self.cloudtui.fail(error)
         else:
+            self._made = pair.key
             self.cloudtui.say(f"Imported {short(path)} as {pair.label} in {pair.region}")
         self._load()
 
@@ -366,7 +373,11 @@ class KeysScreen(ListArea):
             "fingerprint": row.pair.fingerprint if row else sha256_fingerprint(public),
             "name": row.pair.name if row else "",
         }
-        there = {what: f"{what}  {text[:60]}" for what, text in options.items() if text}
+        there = {
+            what: f"{what:<18}  {text[:36]}{'…' if len(text) > 36 else ''}"
+            for what, text in options.items()
+            if text
+        }
         chosen = await self.app.push_screen_wait(Choose("Copy the", there))
         if chosen:
             self.app.copy_to_clipboard(options[chosen])
