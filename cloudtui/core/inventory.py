@@ -416,7 +416,9 @@ class Inventory:
                     rows += merged(watched.rows, page)
                     if not watched.confirmed:
                         watched.rows = updated(watched.rows, rows)
-                        self._telling.soon()
+                        # The very first rows are what is waited for.
+                        tell = self._telling.soon if self.state.instances else self._telling.now
+                        tell()
             watched.answered(merged(watched.rows, rows), datetime.now(UTC), clock())
         except CloudtuiError as error:
             watched.failed(error, clock(), self._interval)

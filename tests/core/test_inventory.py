@@ -224,6 +224,20 @@ async def test_many_regions_are_told_in_a_few_changes(cloud: Cloud) -> None:
     assert len(seen.states) <= 4 + took / telling_module.SHOWN_SECONDS
 
 
+async def test_the_very_first_rows_are_told_at_once(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telling_module, "SHOWN_SECONDS", 30.0)
+    monkeypatch.setattr(telling_module, "SHOWN_SECONDS_MOST", 30.0)
+    cloud.regions[""] = ("eu-west-1", "us-east-1")
+    cloud.machines("us-east-1", "home")
+    held = cloud.hold("eu-west-1")
+    async with watching(cloud, "all") as seen, asyncio.timeout(10):
+        seen.inventory.start()
+        await seen.shows("home")
+        held.set()
+
+
 async def test_only_regions_where_something_changes_are_looked_at_often(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
