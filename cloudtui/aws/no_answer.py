@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import os
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +22,7 @@ from cloudtui.model.errors import (
     Unreachable,
     UsageError,
 )
+from cloudtui.model.slip import nearest
 
 _Tell = Callable[[Any, Sentence], CloudtuiError]
 
@@ -32,6 +33,10 @@ def _host(exc: b.BotoCoreError) -> str:
         return urlsplit(url).netloc.rpartition("@")[2] or "AWS"
     except ValueError:
         return "AWS"
+
+
+_TLS = re.compile(r" ssl:(default|None|True|False)\b")
+"""What aiohttp adds to the host, for plain http too."""
 
 
 def _not_reached(exc: b.BotoCoreError, said: Sentence) -> CloudtuiError:
@@ -54,7 +59,7 @@ def _not_reached(exc: b.BotoCoreError, said: Sentence) -> CloudtuiError:
     return said.error(
         Unreachable,
         f"{host} refused the connection or was not reached",
-        short(str(cause or exc)),
+        short(_TLS.sub("", str(cause or exc))),
         "Check the network and VPN. If AWS_ENDPOINT_URL is set, check that its server runs.",
     )
 
@@ -262,4 +267,4 @@ def _nearest_region(name: str) -> str:
     """A region's name that `name` may be a slip for; empty when it is a region or like none."""
     if not name or name in _regions():
         return ""
-    return next(iter(difflib.get_close_matches(name.lower(), _regions(), n=1)), "")
+    return nearest(name.lower(), _regions())

@@ -53,7 +53,7 @@ class TerminalPrompts:
             narrate(title)
         given: list[str] = []
         for text, echo in prompts:
-            answer = await (aside(partial(_line, text)) if echo else _hidden(text))
+            answer = await (_echoed(text) if echo else _hidden(text))
             if answer is None:
                 return None
             given.append(answer)
@@ -69,7 +69,7 @@ class TerminalPrompts:
         return await self._ask(f"{question} Type yes or no: ")
 
     async def _ask(self, question: str) -> bool:
-        answer = await aside(lambda: _line(question))
+        answer = await _echoed(question)
         if answer is None:
             narrate("There is no terminal to answer on, so the answer is no.")
         return (answer or "").strip().lower() in ("yes", "y")
@@ -94,6 +94,22 @@ async def agree(question: str, undone: str, again: str, *, yes: bool) -> None:
         raise Refused(f"{undone}.")
 
 
+async def _echoed(question: str) -> str | None:
+    with _left_alone():
+        return await aside(partial(_line, question))
+
+
+@contextlib.contextmanager
+def _left_alone() -> Iterator[None]:
+    """Ctrl-C at a question ends its line: the shell's prompt begins on the next one."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        with contextlib.suppress(OSError), TERMINAL.open("wb", buffering=0) as terminal:
+            terminal.write(b"\n")
+        raise
+
+
 def _line(question: str) -> str | None:
     try:
         with TERMINAL.open("r+b", buffering=0) as terminal:
@@ -116,7 +132,8 @@ async def _hidden(question: str) -> str | None:
             stack.enter_context(_echo_kept())
         except (OSError, termios.error):
             return None
-        return await aside(partial(_secret, question))
+        with _left_alone():
+            return await aside(partial(_secret, question))
 
 
 @contextlib.contextmanager

@@ -176,6 +176,7 @@ async def test_nobody_listens(stub_endpoint: StubEndpoint) -> None:
         error = await _listing_fails(endpoint_url=f"http://127.0.0.1:{port}")
     assert type(error) is Unreachable
     assert f"127.0.0.1:{port} refused" in error.title
+    assert "ssl" not in error.detail
 
 
 async def test_no_answer_in_time(
@@ -221,6 +222,8 @@ def test_a_misspelt_region_is_told_from_a_network_without_names() -> None:
     assert type(slip) is UsageError
     assert "no region eu-wset-1" in slip.title
     assert "--region eu-west-1" in slip.hint
+    changed = explain(_dns_failure("ec2.us-esat-1.amazonaws.com"), "list", "us-esat-1", "")
+    assert "--region us-east-1" in changed.hint
     offline = explain(
         _dns_failure("ec2.us-east-1.amazonaws.com"), "list instances", "us-east-1", ""
     )

@@ -130,6 +130,15 @@ def test_stop_asks_and_the_answer_is_no_by_itself(
     assert state_of(account, "bert-gpu") == ("stopped" if status == 0 else "running")
 
 
+def test_ctrl_c_at_the_question_ends_its_line(account: Account, terminal: Terminal) -> None:
+    inside = f"{sys.executable} -m cloudtui stop bert-gpu"
+    terminal.run(f"trap : INT; {inside}")
+    terminal.shows("[y/N]")
+    terminal.type("C-c")
+    assert "left:130" in terminal.shows("left:130").splitlines()
+    assert state_of(account, "bert-gpu") == "running"
+
+
 def test_ctrl_c_leaves_it_going_and_says_so(terminal: Terminal) -> None:
     inside = f"{sys.executable} -m cloudtui stop bert-gpu --yes"
     terminal.run(f"trap : INT; {sys.executable} -m cloudtui demo -- sh -c 'trap : INT; {inside}'")
