@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import pytest
+
 from cloudtui.core.attachment import AttachmentEnd
 from cloudtui.model.errors import CredentialsProblem, Unreachable
 from cloudtui.model.session import Ending, SessionList
 from cloudtui.ui.screens.machines import MachinesScreen
 from cloudtui.ui.screens.sessions import SessionsScreen
 from cloudtui.ui.screens.workspace import WorkspaceScreen
+from cloudtui.ui.widgets import splits_frame
 from cloudtui.ui.widgets.pane import Pane
 from tests.ui.fakes import LISTING, Console, FakeAttachment, console, listed
 
@@ -124,6 +127,20 @@ async def test_a_lost_session_is_attached_again_by_itself_where_it_was() -> None
         assert "Connection lost" not in ui.text
         await ui.press("l", "s")
         assert (channel.written, again.written) == (b"", b"ls")
+
+
+@pytest.mark.parametrize(("seconds", "sent"), [(900.0, b"ls"), (0.0, b"\rls")])
+async def test_enter_that_comes_too_late_to_try_now_does_not_run_a_half_typed_line(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, sent: bytes
+) -> None:
+    monkeypatch.setattr(splits_frame, "ENTER_SECONDS", seconds)
+    async with attached() as (ui, channel):
+        channel.end.set_result(LOST)
+        await until(ui, lambda: len(ui.bench.sessions.attached) == 2)
+        again = ui.bench.sessions.attached[1]
+        await until(ui, lambda: pane_of(ui).has_focus and "connection lost" not in ui.text)
+        await ui.press("enter", "l", "s")
+        assert again.written == sent
 
 
 async def test_a_login_refused_while_lost_is_said_and_not_tried_again() -> None:

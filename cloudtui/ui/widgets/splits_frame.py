@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from time import monotonic
 from typing import TYPE_CHECKING, cast
 
 from textual.app import ComposeResult
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from cloudtui.ui.app import CloudtuiApp
 
 LATENCY_SECONDS = 5.0
+ENTER_SECONDS = 1.0
+"""Seconds after a connection came back in which Enter is not sent."""
 HINTS = "? all keys  f full screen  | - split  arrows move  z zoom  x close  m console"
 
 
@@ -107,6 +110,8 @@ class PaneFrame(Widget):
         self._channel: PaneChannel | None = None
         self._mirror: OnData | None = None
         self._lost_now = asyncio.Event()
+        self._back = float("-inf")
+        """When the connection came back."""
         self.pane = self._pane()
 
     @property
@@ -166,6 +171,8 @@ class PaneFrame(Widget):
         if self._mirror is not None:
             return
         if self.loss is None:
+            if data == b"\r" and monotonic() < self._back + ENTER_SECONDS:
+                return  # meant for the line that said that Enter tries now
             channel.write(data)
         elif b"\r" in data and isinstance(channel, KeptAttachment):
             channel.try_now()
@@ -174,6 +181,8 @@ class PaneFrame(Widget):
         if loss is None and isinstance(self._channel, KeptAttachment):
             self.target = Target(self.target.instance, self._channel.session)
         told = (loss is None) is not (self.loss is None)
+        if loss is None and self.loss is not None:
+            self._back = monotonic()
         self.loss = loss
         if loss is not None:
             self.latency = None
