@@ -57,6 +57,15 @@ async def test_the_first_listing_leaves_the_cursor_on_top_until_it_was_moved() -
         assert table_of(ui).key == LAB.id
 
 
+async def test_the_rows_that_end_the_first_listing_leave_the_cursor_on_top() -> None:
+    async with console(listed([FLEET[2]], updated=None, loading=True)) as ui:
+        ui.bench.inventory.show(instances=FLEET, loading=False, updated=datetime.now(UTC))
+        await ui.settle()
+        assert table_of(ui).cursor_row == 0
+        await show(ui, machine(9, "aaa-first"), *FLEET)
+        assert table_of(ui).cursor_row == 1
+
+
 async def test_the_cursor_stays_on_its_machine_through_every_order() -> None:
     async with console(listed(), size=(160, 40)) as ui:
         table = table_of(ui)

@@ -67,6 +67,8 @@ class MachinesScreen(ListArea, MachineChanges):
         self._resting: object = None
         """The row, in its state, whose details were asked for last."""
         self._look: Timer | None = None
+        self._filling = False
+        """The first listing is coming in; what ends it belongs to it."""
 
     def compose(self) -> ComposeResult:
         yield Header(self.WHERE)
@@ -125,12 +127,14 @@ class MachinesScreen(ListArea, MachineChanges):
 
     def paint(self) -> None:
         state = self._state
+        filling, before = state.loading and state.updated is None, self._filling
+        self._filling = filling
         self.table.show_instances(
             state.instances,
             state.dimmed,
             self.workbench.prices.price,
             self.query_text,
-            filling=state.loading and state.updated is None,
+            filling=filling or before,
             profiles=len(state.profiles) > 1,
         )
         self.table.keep_marks(i.id for i in state.instances)
