@@ -25,8 +25,14 @@ class Amazons:
         self._open: dict[str, Amazon] = {}
         self._lock = asyncio.Lock()
         self._closing: set[asyncio.Task[None]] = set()
+        self._importing: asyncio.Task[None] | None = None
         self.named: tuple[str, ...] = ()
         self.regions: tuple[str, ...] = ()
+
+    def warm(self) -> None:
+        """Begin to import what `get` needs, in a thread."""
+        if self._importing is None:
+            self._importing = keep(asyncio.to_thread(_import), "import of aws")
 
     async def get(self, profile: str) -> Amazon:
         """Imported off the loop."""
@@ -46,18 +52,34 @@ class Amazons:
             task.add_done_callback(self._closing.discard)
 
     async def close(self) -> None:
+        if self._importing:
+            await asyncio.wait([self._importing])
         await asyncio.gather(*self._closing)
         for amazon in self._open.values():
             await amazon.__aexit__(None, None, None)
 
     def _imported(self, profile: str, regions: tuple[str, ...]) -> Amazon:
-        made = self._make(profile, regions)
-        for module in ("ec2", "identity"):
-            importlib.import_module(f"cloudtui.aws.{module}")
-        return made
+        _import()
+        return self._make(profile, regions)
+
+
+PROFILE = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
+REGION = ("AWS_REGION", "AWS_DEFAULT_REGION")
+
+
+def wanted(asked: Sequence[str], names: Sequence[str], settled: Sequence[str]) -> tuple[str, ...]:
+    """What was asked for; else nothing, where one of these variables says it; else the settings'."""
+    if asked or any(os.environ.get(name) for name in names):
+        return tuple(asked)
+    return tuple(settled)
 
 
 def profiles_in_use(asked: Sequence[str]) -> tuple[str, ...]:
     """The profiles asked for, else the one that the environment names; empty is the default."""
     named = os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE") or ""
     return tuple(dict.fromkeys(name or named for name in asked)) or (named,)
+
+
+def _import() -> None:
+    for module in ("clients", "ec2", "identity"):
+        importlib.import_module(f"cloudtui.aws.{module}")

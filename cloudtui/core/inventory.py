@@ -68,8 +68,10 @@ class Inventory:
         self._view_profiles(self.state.profiles)
 
     def recall(self) -> None:
-        """Begin to show the rows of an earlier run, if there are any; asks AWS nothing."""
+        """Begin to show the rows of an earlier run, if there are any, and to import what asking
+        AWS needs; asks AWS nothing."""
         if self._recall is None:
+            self._amazons.warm()
             self._recall = keep(self._recalled(tuple(self._accounts.values())), "recall")
 
     def start(self) -> None:
