@@ -8,6 +8,7 @@ from pathlib import Path
 from cloudtui.files import paths
 from cloudtui.files.yaml_file import Value, read_yaml
 from cloudtui.model.errors import CloudtuiError, UsageError
+from cloudtui.model.theme import COLOURS, SHARES
 
 
 def read_themes(
@@ -66,25 +67,9 @@ def _colours(value: Value) -> dict[str, str]:
 _COLOUR = 'a colour in quotes, such as "#2dd4bf"'
 _FIELDS: dict[str, tuple[Callable[[Value], object], str]] = {
     "name": (_colour, "a name"),
-    **dict.fromkeys(
-        (
-            "primary",
-            "secondary",
-            "warning",
-            "error",
-            "success",
-            "accent",
-            "foreground",
-            "background",
-            "surface",
-            "panel",
-            "boost",
-        ),
-        (_colour, _COLOUR),
-    ),
+    **dict.fromkeys(COLOURS, (_colour, _COLOUR)),
     "dark": (_yes_or_no, "true or false"),
-    "luminosity_spread": (_share, "a number from 0 to 1"),
-    "text_alpha": (_share, "a number from 0 to 1"),
+    **dict.fromkeys(SHARES, (_share, "a number from 0 to 1")),
     "variables": (_colours, 'a table of name: "value"'),
 }
 

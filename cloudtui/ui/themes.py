@@ -11,6 +11,7 @@ from textual.color import Color, ColorParseError
 from textual.theme import Theme
 
 from cloudtui.model.errors import UsageError
+from cloudtui.model.theme import COLOURS, SHARES
 
 VARIABLES: Mapping[str, str] = {
     "state-running": "#86d993",
@@ -74,20 +75,6 @@ FALLBACK = (
 """Plain copies of the shipped pair, for an installation whose theme files are gone."""
 
 _FIELDS = {field.name for field in fields(Theme)}
-_COLOURS = (
-    "primary",
-    "secondary",
-    "warning",
-    "error",
-    "success",
-    "accent",
-    "foreground",
-    "background",
-    "surface",
-    "panel",
-    "boost",
-)
-_NUMBERS = ("luminosity_spread", "text_alpha")
 _SWITCHES = ("dark", "ansi")
 
 
@@ -108,10 +95,10 @@ def theme_from(data: Mapping[str, object]) -> Theme:
         )
     if not data.get("primary"):
         raise UsageError(f"The theme {name} has no colour `primary`.")
-    for key in _COLOURS:
+    for key in COLOURS:
         if data.get(key) is not None:
             _check_colour(name, key, data[key])
-    for key in _NUMBERS:
+    for key in SHARES:
         if key in data and not isinstance(data[key], (int, float)):
             raise UsageError(f"In the theme {name}, {key} is not a number: {data[key]!r}.")
     for key in _SWITCHES:
