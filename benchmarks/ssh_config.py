@@ -17,6 +17,7 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 
+from benchmarks import ssh_config_peers
 from cloudtui.core.ssh_entries import SshEntries
 from cloudtui.files.ssh_tree import PROBE, affected, read_tree
 from cloudtui.model.errors import NotFound, Refused
@@ -116,6 +117,7 @@ def big(ending: str) -> bytes:
 _FRESH = """
 import asyncio, sys, time
 from pathlib import Path
+from benchmarks import ssh_config_peers
 from cloudtui.core.ssh_entries import SshEntries
 entries = SshEntries(Path(sys.argv[1]))
 start = time.perf_counter()
@@ -160,9 +162,12 @@ def main(quick: bool = False) -> bool:
 
 def _figures(home: Path, quick: bool) -> bool:
     sampled = asyncio.run(samples(home))
-    marks = "/".join(str(sampled[what]) for what in ("no-op", "set", "add"))
-    print(f"no-op/set/add on {len(SAMPLES)} nasty configs: {marks}")
+    print(f"no-op/set/add on {len(SAMPLES)} nasty configs: {_marks(sampled)}")
     good = set(sampled.values()) == {len(SAMPLES)}
+    program = None if quick else ssh_config_peers.python()
+    for name, script in ssh_config_peers.PEERS.items() if program else ():
+        assert program
+        print(f"  {name}: {_marks(ssh_config_peers.samples(home, program, script))}")
 
     count = 100 if quick else 2000
     edited = asyncio.run(random_edits(home, count))
@@ -186,6 +191,10 @@ def _figures(home: Path, quick: bool) -> bool:
                 f"  (worst {max(seconds) * 1000:.0f}, must be under {bar * 1000:.0f})"
             )
     return good
+
+
+def _marks(sampled: Counter[str]) -> str:
+    return "/".join(str(sampled[what]) for what in ("no-op", "set", "add"))
 
 
 def _told(found: Counter[str]) -> str:
