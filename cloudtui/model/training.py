@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from cloudtui.model.words import duration
+
 LOSSES_KEPT = 200
 SPARKS = "▁▂▃▄▅▆▇█"
 
@@ -62,6 +64,27 @@ def read_line(line: str, so_far: Training) -> Training:
         if after is not None:
             return after
     return so_far
+
+
+def parts(training: Training) -> list[str]:
+    """What is known, in words, the most telling first: `loss 0.3248`, `21 %`, `1h 55m left`."""
+    t = training
+    found: list[str] = []
+    if t.loss is not None:
+        found.append(f"loss {t.loss:.4g}")
+    if t.step is not None:
+        of = f" of {t.steps:,}" if t.steps else ""
+        percent = f"  {t.done * 100:.0f} %" if t.done is not None else ""
+        found.append(f"step {t.step:,}{of}{percent}")
+    if t.eta:
+        found.append(f"{duration(t.eta)} left")
+    if t.epoch is not None:
+        found.append(f"epoch {t.epoch:.4g}" + (f" of {t.epochs}" if t.epochs else ""))
+    if t.rate:
+        found.append(f"{t.rate:.3g} it/s" if t.rate >= 1 else f"{1 / t.rate:.3g} s/it")
+    if t.learning_rate is not None:
+        found.append(f"lr {t.learning_rate:.3g}")
+    return found
 
 
 def sparkline(values: Iterable[float], width: int) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudtui.model.training import LOSSES_KEPT, SPARKS, Training, read, sparkline
+from cloudtui.model.training import LOSSES_KEPT, SPARKS, Training, parts, read, sparkline
 
 TRAINER = (
     "{'loss': 0.3475, 'grad_norm': 2.4, 'learning_rate': 1.5732e-05, 'epoch': 0.6403}\n"
@@ -125,3 +125,12 @@ def test_a_sparkline_has_a_block_for_each_of_the_last(values: list[float], width
 def test_a_sparkline_goes_from_the_least_to_the_greatest() -> None:
     assert sparkline([0, 1, 2, 3, 4, 5, 6, 7], 8) == SPARKS
     assert sparkline([5, 5], 4) == "▄▄"
+
+
+def test_what_is_known_in_words() -> None:
+    assert parts(read(TRAINER)) == [
+        "loss 0.3475", "step 4,018 of 18,750  21 %", "1h 55m left", "epoch 0.6403", "2.13 it/s",
+        "lr 1.57e-05",
+    ]  # fmt: skip
+    assert parts(Training(rate=0.25, step=3)) == ["step 3", "4 s/it"]
+    assert parts(Training()) == []

@@ -193,3 +193,17 @@ async def test_a_preview_that_comes_before_the_layout_fills_the_panel() -> None:
         assert ui.text.count("line ") > 8
         await ui.pilot.resize_terminal(120, 50)
         await until(ui, lambda: ui.text.count("line ") > 16)
+
+
+async def test_a_preview_tells_what_a_training_run_is_doing() -> None:
+    async with console(listed()) as ui:
+        lines = [f"{{'loss': {1 - n / 10}, 'epoch': {n}}}" for n in range(5)]
+        lines.append(" 21%|████▋      | 4018/18750 [31:26<1:55:16, 2.13it/s]")
+        ui.bench.sessions.pictures["eval"] = Preview(tuple(lines), 80, 24)
+        await ui.do("machine.sessions")
+        await until(ui, lambda: "loss 0.6" in ui.text)
+        assert "█▇▅▂▁  loss 0.6   step 4,018 of 18,750  21 %   1h 55m left" in ui.text
+        ui.bench.sessions.pictures["eval"] = Preview(("$ ls",), 80, 24)
+        await ui.press("ctrl+r")
+        await until(ui, lambda: "$ ls" in ui.text)
+        assert "loss" not in ui.text

@@ -15,8 +15,11 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from cloudtui.model.preview import Preview
+from cloudtui.model.training import Training, parts, read, sparkline
 from cloudtui.ui.widgets.pane_colors import PaneColors
 
+SPARKS_SHOWN = 16
+"""Losses in the small curve."""
 KEPT = 64
 """Previews kept, so that coming back to a session shows something at once."""
 
@@ -46,6 +49,9 @@ class PreviewPanel(Vertical):
     PreviewPanel > #about {
         height: 1; padding: 0 1; background: $panel; text-wrap: nowrap; text-overflow: ellipsis;
     }
+    PreviewPanel > #doing {
+        height: 1; padding: 0 1; color: $accent; text-wrap: nowrap; text-overflow: ellipsis;
+    }
     PreviewPanel > #picture { height: 1fr; padding: 0 1; text-wrap: nowrap; }
     """
 
@@ -58,7 +64,11 @@ class PreviewPanel(Vertical):
 
     def compose(self) -> ComposeResult:
         yield Static(id="about", markup=False)
+        yield Static(id="doing", markup=False)
         yield _Picture()
+
+    def on_mount(self) -> None:
+        self._tell(Training())
 
     def title(self, name: str, about: str) -> None:
         """The line above: the session's name and where it is."""
@@ -68,6 +78,7 @@ class PreviewPanel(Vertical):
     def say(self, words: str) -> None:
         """A sentence instead of a picture."""
         self._shown = None
+        self._tell(Training())
         if words != self.words:
             self.words = words
             muted = Color.parse(self.app.theme_variables.get("foreground-muted", "#808080"))
@@ -89,7 +100,19 @@ class PreviewPanel(Vertical):
         if self._shown == preview and not self.words:
             return
         self._shown, self.words = preview, ""
+        self._tell(read("\n".join(preview.lines)))
         self.query_one(_Picture).show([_themed(line, colors) for line in decoded(preview)])
+
+    def _tell(self, training: Training) -> None:
+        """What a training run in it is doing; no line when it shows none."""
+        doing, told = self.query_one("#doing", Static), parts(training)
+        doing.display = training.loss is not None and bool(told)
+        line = Content("   ").join([Content(part) for part in told])
+        if training.broken:
+            line = Content.styled(line.plain, "bold $error")
+        elif len(training.losses) > 2:
+            line = Content.assemble(sparkline(training.losses, SPARKS_SHOWN), "  ", line)
+        doing.update(line)
 
     def repaint(self) -> None:
         """Draw anew next time, whatever is there."""
