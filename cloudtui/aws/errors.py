@@ -198,12 +198,13 @@ def _about_keys(exc: b.ClientError, code: str, detail: str, said: Sentence) -> C
             "Set the clock, for example: sudo timedatectl set-ntp true",
         )
     if code in _EXPIRED:
+        sso = uses_sso(said.profile)
         return said.error(
             CredentialsProblem,
             f"the credentials {said.of_profile} have expired",
             detail,
-            said.renew,
-            login="sso" if uses_sso(said.profile) else "",
+            said.log_in if sso else said.renew,
+            login="sso" if sso else "",
         )
     where = f" A region that is not enabled ({said.region}) answers so too." if said.region else ""
     return said.error(

@@ -154,7 +154,7 @@ def _sso(exc: b.BotoCoreError, said: Sentence) -> CloudtuiError:
         CredentialsProblem,
         f"the SSO login {said.of_profile} is missing or has expired",
         short(str(exc)),
-        f"Press l in the console to log in, or run: aws sso login{said.whose}. Then try again.",
+        said.log_in,
         login="sso",
     )
 

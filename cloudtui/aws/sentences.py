@@ -48,6 +48,12 @@ class Sentence:
             f"With long-lived keys: aws configure{self.whose}. Then try again."
         )
 
+    @property
+    def log_in(self) -> str:
+        return (
+            f"Press l in the console to log in, or run: aws sso login{self.whose}. Then try again."
+        )
+
     try_again = "Try again in a minute."
 
 

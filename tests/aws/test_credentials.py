@@ -251,10 +251,18 @@ async def test_expired_keys_offer_a_login_only_where_there_is_one(
     )
     stub_endpoint.answer_error(400, "ExpiredToken", "The provided token has expired.")
 
-    def told(profile: str) -> str:
+    def problem(profile: str) -> CredentialsProblem:
         answer: Any = {"Error": {"Code": "ExpiredToken", "Message": ""}, "ResponseMetadata": {}}
         error = explain(ClientError(answer, "DescribeInstances"), "list", "", profile)
         assert isinstance(error, CredentialsProblem)
-        return error.login
+        return error
+
+    def told(profile: str) -> str:
+        return problem(profile).login
+
+    def hint(profile: str) -> str:
+        return problem(profile).hint
 
     assert (told("corp"), told("under"), told("keys"), told("")) == ("sso", "sso", "", "")
+    assert "Press l in the console" in hint("corp")
+    assert "Press l" not in hint("keys")

@@ -152,6 +152,35 @@ async def test_the_cloud_is_in_trouble(
         assert title in words_of(app)
 
 
+ONE = (
+    "<DescribeInstancesResponse><reservationSet><item><instancesSet><item>"
+    "<instanceId>i-0aa1</instanceId><instanceState><name>running</name></instanceState>"
+    "<tagSet><item><key>Name</key><value>bert-gpu</value></item></tagSet>"
+    "</item></instancesSet></item></reservationSet></DescribeInstancesResponse>"
+)
+
+
+async def test_credentials_that_expire_in_the_middle(stub_endpoint: StubEndpoint) -> None:
+    stub_endpoint.answer(200, ONE)
+    app = CloudtuiApp(lambda prompts: Workbench(load(), prompts), settings=Settings())
+    async with app.workbench, app.run_test(size=(120, 34)) as pilot:
+        inventory = app.workbench.inventory
+        await until(lambda: inventory.state.updated is not None)
+        stub_endpoint.answer_error(400, "ExpiredToken", "The provided token has expired.")
+        await pilot.press("ctrl+r")
+        await until(lambda: bool(inventory.state.errors) and not inventory.state.loading)
+        await pilot.pause()
+        # What was known stays, dimmed, below the sentence.
+        assert "have expired" in words_of(app)
+        assert inventory.state.dimmed(inventory.state.instances[0])
+        stub_endpoint.answer(200, ONE)
+        await pilot.press("ctrl+r")
+        await until(lambda: not inventory.state.errors and not inventory.state.loading)
+        await pilot.pause()
+        assert "have expired" not in words_of(app)
+        assert not inventory.state.dimmed(inventory.state.instances[0])
+
+
 def stopped(lab: Lab) -> None:
     lab.ec2.stop_instances(InstanceIds=[lab.gpu])
 
