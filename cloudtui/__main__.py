@@ -120,14 +120,16 @@ def console(words: argparse.Namespace) -> int:
             "The console needs a terminal, and stdin or stdout is not one.",
             hint="Without one, use a verb: cloudtui ls. All of them: cloudtui --help",
         )
+    from cloudtui.core.amazons import PROFILE, wanted
     from cloudtui.core.workbench import Workbench
     from cloudtui.files import last_places
     from cloudtui.files.settings import load
     from cloudtui.ui.app import run
 
     settings = load()
-    profiles = getattr(words, "profiles", ()) or last_places.profiles() or settings.profiles
-    regions = getattr(words, "regions", ()) or last_places.regions(profiles)
+    profiles = getattr(words, "profiles", ()) or last_places.profiles()
+    known = wanted(profiles, PROFILE, settings.profiles)
+    regions = getattr(words, "regions", ()) or last_places.regions(known)
 
     def make_workbench(prompts: Prompts) -> Workbench:
         return Workbench(

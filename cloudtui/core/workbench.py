@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from cloudtui.core import browser
+from cloudtui.core import amazons, browser
 from cloudtui.core.addresses import Addresses
 from cloudtui.core.all_sessions import AllSessions
 from cloudtui.core.connections import Connections
@@ -101,14 +101,17 @@ class Workbench:
         read_only: bool = False,
         keep_tunnels: bool = False,
     ) -> None:
-        """With `keep_tunnels` tunnels are held by the keeper process, and outlive this."""
+        """Profiles and regions go before the environment's, and those before the settings'.
+
+        With `keep_tunnels` tunnels are held by the keeper process, and outlive this.
+        """
         self.settings = settings
         self.read_only = read_only or settings.read_only
         self.notes: list[Note] = []
         self._prompts = prompts
         self._keep_tunnels = keep_tunnels
-        self._profiles = tuple(profiles) or settings.profiles
-        self._regions = tuple(regions) or settings.regions
+        self._profiles = amazons.wanted(profiles, amazons.PROFILE, settings.profiles)
+        self._regions = amazons.wanted(regions, amazons.REGION, settings.regions)
         self._events = Events()
         self._stack = AsyncExitStack()
         self._door: asyncio.Task[None] | None = None

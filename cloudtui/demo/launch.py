@@ -31,6 +31,7 @@ NEEDED = ("moto", "flask", "flask_cors")
 UNSET = (
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
+    "AWS_REGION",
     "AWS_DEFAULT_REGION",
     "AWS_SESSION_TOKEN",
     "AWS_SECURITY_TOKEN",
@@ -136,7 +137,6 @@ class Demo:
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": "AKIADEMODEMODEMODEMO",
             "AWS_SECRET_ACCESS_KEY": "demo",
-            "AWS_REGION": REGIONS[0],
             "AWS_CONFIG_FILE": str(folder / "aws" / "config"),
             "AWS_SHARED_CREDENTIALS_FILE": str(folder / "aws" / "credentials"),
             "AWS_EC2_METADATA_DISABLED": "true",

@@ -27,9 +27,10 @@ class Settings:
     theme: str = "cloudtui-dark"
     """Name of the theme: cloudtui-dark, cloudtui-light or one of your own."""
     profiles: tuple[str, ...] = ()
-    """AWS profiles to show; without one, what AWS_PROFILE says."""
+    """AWS profiles to show where AWS_PROFILE names none."""
     regions: tuple[str, ...] = ()
-    """Regions to show; none is the profile's own region, `all` is every enabled one."""
+    """Regions to show where AWS_REGION names none: `all` is every enabled one; without any the
+    profile's own region is shown."""
     warn_profiles: tuple[str, ...] = ()
     """Profiles shown in a warning colour, for production; `*` stands for anything: `prod*`."""
     ssh_config: Path | None = None

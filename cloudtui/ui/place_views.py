@@ -126,7 +126,7 @@ def _regions(state: InventoryState, known: tuple[str, ...]) -> list[Entry]:
     entries = [Entry(ALL, ALL, "every enabled region", alone=True)]
     for region in sorted({*known, *state.regions}):
         note = plural(machines[region], "machine") if machines[region] else ""
-        if region in failed:
+        if region in state.regions and ({region, ""} & failed or state.updated is None):
             note = f"{note}  not listed".strip()
         elif region in state.regions and not note:
             note = "no machine"

@@ -7,6 +7,7 @@ from textual.widgets import Button, Input, OptionList
 
 from cloudtui.core.events import InventoryState
 from cloudtui.model.errors import CloudtuiError, Unreachable
+from cloudtui.model.place import Place
 from cloudtui.model.preview import Pane, Preview
 from cloudtui.model.session import Program, Session, SessionList
 from cloudtui.ui.screens.all_sessions import AllSessionsScreen
@@ -378,3 +379,14 @@ async def test_help_says_which_hosts_are_asked_and_who_gets_the_keys() -> None:
         assert "only hosts whose connection is open" in page
         assert "A tmux within a tmux" in page
         assert "Ctrl-b twice" in page
+
+
+async def test_a_listing_that_failed_is_not_said_to_be_without_machines() -> None:
+    dead = Unreachable("Cannot list instances in us-east-1: nobody answers.", hint="Check it.")
+    state = listed([], errors=((Place("", "us-east-1"), dead),))
+    async with everything(state=state) as ui:
+        assert "No machine runs" not in ui.text
+        assert "Cannot list instances in us-east-1: nobody answers." in ui.text
+        assert "Ctrl-r" in ui.text
+    async with everything(state=listed([])) as ui:
+        assert "No machine runs" in ui.text

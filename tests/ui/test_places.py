@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.widgets import OptionList
@@ -11,7 +12,7 @@ from textual.widgets import OptionList
 from cloudtui.core.events import InventoryState
 from cloudtui.files import last_places
 from cloudtui.files.settings import Settings
-from cloudtui.model.errors import Throttled
+from cloudtui.model.errors import CredentialsProblem, Throttled
 from cloudtui.model.finding import Identity
 from cloudtui.model.place import Place
 from cloudtui.ui.widgets.frame import Header
@@ -98,6 +99,21 @@ async def test_regions_are_found_by_letters_and_marked() -> None:
             ("ap-south-1", "eu-west-1", "us-east-1", "us-west-2")
         ]
         assert last_places.regions([""]) == ("ap-south-1", "eu-west-1", "us-east-1", "us-west-2")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"errors": ((Place("", ""), CredentialsProblem("No credentials.")),)},
+        {"errors": ((Place("", "us-east-1"), Throttled("Too many requests.")),)},
+        {"updated": None, "loading": True},
+    ],
+)
+async def test_a_region_that_was_not_listed_is_not_said_to_be_empty(changes: Any) -> None:
+    async with console(listed([], regions=("us-east-1",), **changes)) as ui:
+        await ui.press("R")
+        assert "not listed" in ui.text
+        assert "no machine" not in ui.text
 
 
 async def test_a_region_alone_takes_no_mark() -> None:

@@ -96,6 +96,9 @@ class AllSessionsScreen(SessionArea):
             face.say("No session matches the filter.", without, [("Esc", "clear the filter")])
         elif state.loading and state.updated is None:
             face.work("Listing the instances …")
+        elif state.errors:
+            _, error = state.errors[0]
+            face.fail(error, [("Ctrl-r", "try again now"), ("1", "go to the machines")])
         else:
             face.say(
                 "No machine runs.",
