@@ -9,6 +9,7 @@ from textual.containers import HorizontalGroup, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from cloudtui.model.filter import WORDS
 from cloudtui.ui.actions import ACTIONS, Action, Group, Where, key_words
 from cloudtui.ui.actions_leader import leader_keys, leader_rows
 from cloudtui.ui.screens.area import Scrolled, bindings
@@ -17,15 +18,19 @@ from cloudtui.ui.widgets.key_lines import key_lines
 
 KEYS_WIDTH = 13
 
+_TOLD = ("state", "type", "region", "zone", "name", "id", "ip", "key", "tag", "spot")
 FILTER_WORDS = (
-    ("bert", "in any visible field, tags included"),
-    ("state:running", "also pending, stopping, stopped"),
+    ("bert", "in any visible field, tags included; brt where nothing matches exactly"),
+    ("state:running", "begins so; state:run,stop for either"),
+    ("-state:stopped", "all but those; ! does the same"),
     ("type:g5*", "instance type; * and ? stand for anything"),
     ("region:eu-*", "region, zone:, name:, id: in the same way"),
     ("ip:10.0.", "public or private address"),
     ("key:team", "name of the key pair"),
     ("tag:team=nlp", "a tag's value; tag:team for any value"),
     ("spot:yes", "only Spot machines; spot:no for the others"),
+    ('"two words"', "as they stand, also after a colon"),
+    ("and", " ".join(f"{word}:" for word in WORDS if word not in _TOLD)),
 )
 """Each word of a filter must hold; without a colon it is looked for everywhere."""
 
