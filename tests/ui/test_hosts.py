@@ -11,6 +11,7 @@ from textual.widgets import Input, Label, Static
 
 from cloudtui.files.settings import Settings
 from cloudtui.model.instance import Instance, State
+from cloudtui.ui.screens.dialogs import Ask
 from cloudtui.ui.screens.host_dialogs import HostForm, SaveChange
 from cloudtui.ui.screens.hosts import HostsScreen
 from cloudtui.ui.screens.machines import MachinesScreen
@@ -123,6 +124,24 @@ async def test_the_name_and_a_jump_host_are_chosen_in_the_form(ssh_folder: Path)
         assert "Port 2022" in own(ssh_folder)
 
 
+async def test_another_name_for_a_machine_that_has_one_is_an_entry_of_its_own(
+    ssh_folder: Path,
+) -> None:
+    entry_of(BERT, BERT.public_ip, ssh_folder)
+    async with console(listed()) as ui:
+        await on_bert(ui)
+        await ui.press("h")
+        await comes(ui, HostForm)
+        ui.app.screen.query_one("#alias", Input).value = "b"
+        await ui.press("enter")
+        await comes(ui, SaveChange)
+        await ui.press("y")
+        await said(ui, "ssh b works")
+        _, _, added = own(ssh_folder).partition("Host b\n")
+        assert f"HostName {BERT.public_ip}\n" in added
+        assert f"HostKeyAlias {BERT.id}\n" in added
+
+
 async def test_a_machine_without_public_address_gets_its_private_one_and_a_word(
     ssh_folder: Path,
 ) -> None:
@@ -220,6 +239,12 @@ async def test_the_users_own_entry_is_edited_where_it_stands_and_removed(ssh_fol
         await said(ui, "Nothing was changed.")
         await ui.press("s")
         await said(ui, "In a terminal: ssh box")
+        await ui.press("enter")
+        await comes(ui, Ask)
+        assert "HostName box.example.com" in ui.text
+        await ui.press("c")
+        await said(ui, "Copied ssh box")
+        ui.bench.notes.clear()
         await ui.press("c")
         await said(ui, "Copied ssh box")
         await ui.press("x")
