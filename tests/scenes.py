@@ -21,6 +21,7 @@ from cloudtui.model.finding import Identity
 from cloudtui.model.instance import Instance, State
 from cloudtui.model.preview import Preview
 from cloudtui.model.session import Program, Session, SessionList
+from cloudtui.model.tunnel import Direction, TunnelPhase, TunnelState
 from cloudtui.ui.widgets.pane import Pane
 from tests.ui.fakes import Console, console, machine
 
@@ -204,6 +205,42 @@ async def splits(made: Console) -> None:
         opened[place].print(f"\x1b[2J\x1b[H{prompt}{disk}{prompt}")
 
 
+def _tunnel(machine: Instance, label: str, port: int, **changes: object) -> TunnelState:
+    state = TunnelState(
+        machine.id,
+        f"{label} on {machine.name}",
+        port,
+        port,
+        TunnelPhase.UP,
+        NOW - timedelta(hours=3, minutes=4),
+        machine=machine.name,
+        latency=0.083,
+    )
+    return replace(state, **changes)  # type: ignore[arg-type]
+
+
+async def tunnels(made: Console) -> None:
+    """One of each state that matters."""
+    gpu, stopped, lab, spot = FLEET[0], FLEET[2], FLEET[3], FLEET[5]
+    lost = Unreachable(
+        "spot-trainer does not answer.", "Connection timed out.", "Look at its state in EC2."
+    )
+    made.bench.tunnels.show(
+        _tunnel(gpu, "TensorBoard", 6006, bytes_in=48_300_000, bytes_out=310_000, connections=2),
+        _tunnel(lab, "Jupyter", 8888, bytes_in=7_200_000, bytes_out=190_000, connections=5, cuts=1),
+        _tunnel(
+            spot, "Ray", 8265, phase=TunnelPhase.RECONNECTING, error=lost, latency=None, cuts=3,
+            since=NOW - timedelta(seconds=41), retry_at=NOW + timedelta(seconds=14),
+        ),
+        _tunnel(stopped, "PostgreSQL", 5432, phase=TunnelPhase.WAITING, latency=None),
+        _tunnel(gpu, "SOCKS", 1080, remote_port=0, direction=Direction.DYNAMIC, bytes_in=812),
+    )  # fmt: skip
+    await made.do("go.tunnels")
+    await made.settle()
+    made.app.screen.query_one("TunnelsTable").select("8265")  # type: ignore[attr-defined]
+    await made.settle()
+
+
 async def help(made: Console) -> None:
     await made.press("question_mark")
 
@@ -229,6 +266,7 @@ SCENES: dict[str, Callable[[Console], Awaitable[None]]] = {
     "all-sessions": all_sessions,
     "pane": pane,
     "splits": splits,
+    "tunnels": tunnels,
     "help": help,
     "jupyter": jupyter,
 }
