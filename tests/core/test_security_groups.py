@@ -282,7 +282,7 @@ async def test_pages_are_asked_in_order_until_one_tells(my_page: StubEndpoint) -
     [
         (200, "<html>Log in to the hotel</html>", "is no address"),
         (200, "", "is no address"),
-        (200, "203.0.113.7" + " " * 300 + "x", "is no address"),
+        (200, "203.0.113.7" + " " * 300, "is no address"),
         (200, b"\xff\xfe", "is no address"),
         (302, "203.0.113.7", "is no address"),
         (200, "0.0.0.0", "is no address"),
@@ -296,6 +296,12 @@ async def test_what_is_no_address_is_refused(
         await my_addresses([my_page.url])
     assert words in caught.value.title
     assert "--from ADDRESS" in caught.value.hint
+
+
+async def test_a_page_that_leads_elsewhere_is_not_followed(my_page: StubEndpoint) -> None:
+    my_page.answer_in_turn((302, ""), (200, "203.0.113.7"), Location="/login")
+    with pytest.raises(Unreachable):
+        await my_addresses([my_page.url])
 
 
 async def test_no_page_and_no_answer_are_told() -> None:

@@ -90,6 +90,7 @@ def test_protocols_of_ec2_have_their_names() -> None:
 
 def test_an_outbound_rule_exposes_nothing() -> None:
     assert exposed([Group("sg-1", "", (), (OUT,))]) == ()
+    assert not OUT.exposed
     assert exposed([group(replace(OUT, outbound=False))])
 
 
@@ -204,6 +205,8 @@ def test_what_is_open_already_is_not_opened_again() -> None:
     wide = Rule("tcp", 20, 30, "203.0.113.0/24")
     plan = opening(Access(BERT, (group(wide),)), ME, ["203.0.113.7/32"])
     assert (plan.add, plan.already) == ((), ((group(wide), wide),))
+    narrow = Rule("tcp", 22, 22, "203.0.113.0/32")
+    assert opening(Access(BERT, (group(narrow),)), ME, ["203.0.113.0/24"], named=True).add
     part = Rule("tcp", 8000, 8050, "203.0.113.0/24")
     assert opening(Access(BERT, (group(part),)), ME, ["203.0.113.7/32"], 8000, 8100).add
 
