@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import time_machine
 
@@ -23,6 +24,7 @@ from cloudtui.model.preview import Preview
 from cloudtui.model.session import Program, Session, SessionList
 from cloudtui.model.tunnel import Direction, TunnelPhase, TunnelState
 from cloudtui.ui.widgets.pane import Pane
+from tests.ui.fake_network import NLP, OPEN
 from tests.ui.fakes import Console, console, machine
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
@@ -256,6 +258,14 @@ async def details(made: Console) -> None:
     """One machine in full: what it costs, its volumes and open ports."""
     await details_shown(made)
     await made.do("machine.everything")
+    await made.app.workers.wait_for_complete()
+
+
+async def security_groups(made: Console) -> None:
+    """The rules of a machine that two groups fence, one of them open to the world."""
+    made.bench.security_groups.groups = (NLP, OPEN)
+    await details_shown(made)
+    await made.do("machine.groups")
     await made.app.workers.wait_for_complete()
 
 

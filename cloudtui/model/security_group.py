@@ -113,11 +113,13 @@ class Rule:
         found = ipaddress.ip_address(address)
         return found.version == network.version and found in network
 
-    def origin(self, names: Mapping[str, str]) -> str:
-        """Where from or to, in words; `names` has groups by id."""
+    def origin(self, names: Mapping[str, str], *, short: bool = False) -> str:
+        """Where from or to, in words; `names` has groups by id. In `short` without the id of a
+        group that has a name."""
         if self.source.startswith("sg-"):
             name = names.get(self.source, "")
-            return f"members of {name} ({self.source})" if name else f"members of {self.source}"
+            full = f"{name} ({self.source})" if name and not short else name or self.source
+            return f"members of {full}"
         if self.source.startswith("pl-"):
             return f"prefix list {self.source}"
         return f"anywhere ({self.source})" if self.world else self.source

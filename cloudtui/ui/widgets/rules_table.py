@@ -16,8 +16,8 @@ HEADINGS = (
     Heading("way", "Way"),
     Heading("what", "What"),
     Heading("source", "From or to"),
-    Heading("whose", "Whose", spare=2),
-    Heading("group", "Group", spare=1),
+    Heading("whose", "Whose", spare=1),
+    Heading("group", "Group", spare=2),
 )
 
 
@@ -71,7 +71,7 @@ def _row(
     shown = {
         "way": (way, quiet),
         "what": (rule.what, style),
-        "source": (rule.origin(access.names), style),
+        "source": (rule.origin(access.names, short=True), style),
         "whose": (viewer.whose(rule) or "-", plain),
         "group": (group.name or group.id, quiet),
     }
