@@ -277,6 +277,7 @@ SCENES: dict[str, Callable[[Console], Awaitable[None]]] = {
     "pane": pane,
     "splits": splits,
     "tunnels": tunnels,
+    "security-groups": security_groups,
     "help": help,
     "jupyter": jupyter,
 }
