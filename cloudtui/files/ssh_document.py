@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 COMMANDS = frozenset({b"proxycommand", b"localcommand", b"remotecommand", b"knownhostscommand"})
 """Keywords whose value is the rest of the line as it stands, quotes and `#` included."""
@@ -23,8 +23,7 @@ SEVERAL_WORDS = frozenset(
 """Keywords whose value is not one word that gets quotes, but several or none that may have any."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A line with its end; `start` and `end` are the value's span, without trailing comment."""
 
     raw: bytes
@@ -105,7 +104,7 @@ class Document:
     @property
     def data(self) -> bytes:
         """The file's content."""
-        return b"".join(line.raw for line in self.lines)
+        return b"".join([line.raw for line in self.lines])
 
     def copy(self) -> Document:
         """A document of its own with the same lines."""
@@ -154,7 +153,6 @@ class Document:
         return found.most_common(1)[0][0] if found else b"    "
 
 
-_BLANK = b" \t\r\n"
 _KEYWORD = re.compile(
     rb'[ \t\r\n]*(?:=[ \t\r\n]*)?(?:"([^"]*)"[ \t\r\n]*|([^ \t\r\n="]+)(?=[ \t\r\n=]|$)'
     rb"(?:=[ \t\r\n]*|[ \t\r\n]+=?[ \t\r\n]*|$))"
@@ -166,12 +164,14 @@ def parse(raw: bytes) -> Line:
     """A line as OpenSSH splits it."""
     seen = raw.partition(b"\0")[0].rstrip(b" \t\r\n\f")
     found = _KEYWORD.match(seen)
-    if not found or found.end() == len(seen):
+    end = len(seen)
+    if not found or (start := found.end()) == end:
         return Line(raw)
-    written = found[1] if found[1] is not None else found[2]
-    if not written or written.startswith(b"#"):
+    quoted_keyword, plain_keyword = found.groups()
+    written = plain_keyword or quoted_keyword
+    if not written or written[0] == 0x23:  # a comment
         return Line(raw)
-    keyword, start, end = written.lower(), found.end(), len(seen)
+    keyword = written.lower()
     if keyword in COMMANDS:
         start = end - len(seen[start:].lstrip(b" \t\r\n="))
     elif b"#" in seen[start:]:
