@@ -243,6 +243,37 @@ async def tunnels(made: Console) -> None:
     await made.settle()
 
 
+async def hosts(made: Console) -> None:
+    """Entries of cloudtui's own and of the user, in step and not."""
+    await made.bench.hosts.healing.close()
+    folder = Path.home() / ".ssh"
+    (folder / "config.d").mkdir(parents=True, exist_ok=True)
+    (folder / "config").write_text(
+        "Include config.d/cloudtui.conf\n\n"
+        "Host bastion\n    HostName bastion.nlp-lab.example\n    User ann\n\n"
+        "Host jupyter-lab   # mine, by hand\n    HostName 54.81.7.20\n    User ubuntu\n\n"
+        "Host github.com\n    User git\n    IdentityFile ~/.ssh/no-more.pem\n"
+    )
+    gone = Instance("i-0c41d9a2e7f05b638", "us-east-1", State.TERMINATED, "bert-old")
+    state = made.bench.inventory.state
+    made.bench.inventory.show(instances=(*state.instances, gone))
+    entries = ((FLEET[0], FLEET[0].public_ip), (gone, "54.90.3.111"))
+    (folder / "config.d/cloudtui.conf").write_text(
+        "\n".join(
+            f"Host {machine.name}\n    HostName {address}\n    User ubuntu\n"
+            f"    HostKeyAlias {machine.id}\n"
+            for machine, address in entries
+        )
+    )
+    await made.do("go.hosts")
+    await made.app.workers.wait_for_complete()
+    await made.settle()
+    made.app.screen.query_one("HostsTable").select("jupyter-lab")  # type: ignore[attr-defined]
+    await made.settle()
+    for file in (folder / "config", folder / "config.d/cloudtui.conf"):
+        file.unlink()  # the next scene has the same home
+
+
 async def help(made: Console) -> None:
     await made.press("question_mark")
 
@@ -277,6 +308,7 @@ SCENES: dict[str, Callable[[Console], Awaitable[None]]] = {
     "pane": pane,
     "splits": splits,
     "tunnels": tunnels,
+    "hosts": hosts,
     "security-groups": security_groups,
     "help": help,
     "jupyter": jupyter,

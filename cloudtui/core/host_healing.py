@@ -56,9 +56,10 @@ class Healing:
             self._wake.set()
 
     async def close(self) -> None:
-        if self._keeper:
+        keeper, self._keeper = self._keeper, None
+        if keeper:
             self._deaf()
-            await cancel(self._keeper)
+            await cancel(keeper)
 
     async def heal(self, fresh: Iterable[Instance]) -> None:
         """Bring entries in step now that cloudtui itself has changed these machines."""
