@@ -5,9 +5,13 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+from textual import events
+
 from cloudtui.model.instance import Instance, State
 from cloudtui.ui.screens.machines import MachinesScreen
 from cloudtui.ui.widgets.machines_table import MachinesTable
+from cloudtui.ui.widgets.table_view import TableView, fitted
 from tests.ui.fakes import FLEET, Console, console, listed, machine
 
 
@@ -239,3 +243,107 @@ async def test_keys_move_the_cursor() -> None:
         assert places[7] == 0
         assert places[8] == places[6]
         assert places[9:] == [0, 58]
+
+
+async def test_a_filter_that_hides_all_gives_the_cursor_back_to_its_row() -> None:
+    async with console(listed()) as ui:
+        table_of(ui).select(LAB.id)
+        await ui.press("slash", *"zzz")
+        assert table_of(ui).key is None
+        await ui.press("escape")
+        assert table_of(ui).key == LAB.id
+
+
+async def drag(ui: Console, start: tuple[int, int], end: tuple[int, int]) -> None:
+    """With the mouse, from one cell of the list to another."""
+    await ui.pilot.mouse_down(MachinesTable, offset=start)
+    await ui.pilot.hover(MachinesTable, offset=end)
+    ended = [events.MouseUp, events.Click]  # as Textual has it wherever the drag ends
+    await ui.pilot._post_mouse_events(ended, MachinesTable, offset=end, button=1)
+    await ui.settle()
+
+
+async def test_text_is_selected_with_the_mouse_and_copied_and_nothing_is_opened() -> None:
+    async with console(listed(), size=(120, 34)) as ui:
+        line = ui.text.splitlines()[6]
+        begin = line.index("jupyter-lab")
+        await drag(ui, (begin, 4), (begin + len("jupyter-lab") - 1, 4))
+        assert isinstance(ui.app.screen, MachinesScreen)
+        assert table_of(ui).cursor_row == 0
+        assert ui.app.screen.get_selected_text() == "jupyter-lab"
+        await ui.press("ctrl+c")
+        assert ui.app.clipboard == "jupyter-lab"
+
+
+async def test_a_selection_of_many_lines_has_wide_letters_whole_and_no_margins() -> None:
+    fleet = [machine(1, "日本語"), machine(2, "plain")]
+    async with console(listed(fleet), size=(120, 34)) as ui:
+        names_begin = ui.text.splitlines()[2].index("Name")
+        await drag(ui, (0, 1), (names_begin + 6, 2))
+        rows = (ui.app.screen.get_selected_text() or "").splitlines()
+        assert [row.split()[:3] for row in rows] == [
+            ["●", "running", "plain"],
+            ["●", "running", "日本語"],
+        ]
+        assert all(row == row.rstrip() for row in rows)
+
+
+async def test_other_rows_end_the_selection_that_was_in_the_old_ones() -> None:
+    async with console(listed(), size=(120, 34)) as ui:
+        await drag(ui, (2, 2), (20, 3))
+        assert ui.app.screen.get_selected_text()
+        await show(ui, *FLEET)
+        assert ui.app.screen.get_selected_text()
+        await show(ui, *FLEET[:4])
+        assert ui.app.screen.get_selected_text() is None
+
+
+async def test_the_wheel_moves_the_view_and_leaves_the_cursor() -> None:
+    fleet = [machine(n, f"m{n:02}") for n in range(1, 60)]
+    async with console(listed(fleet), size=(100, 20)) as ui:
+        for _ in range(3):
+            await ui.pilot._post_mouse_events(
+                [events.MouseScrollDown], MachinesTable, offset=(10, 5)
+            )
+        await ui.settle()
+        assert table_of(ui).cursor_row == 0
+        assert table_of(ui).scroll_offset.y > 0
+        assert "m01" not in ui.text.splitlines()[3]
+        assert "Name" in ui.text.splitlines()[2]
+        top = table_of(ui).scroll_offset.y
+        await ui.pilot.click(MachinesTable, offset=(5, 2))
+        assert table_of(ui).cursor_row == top + 1
+
+
+async def test_the_row_under_the_mouse_is_lit_and_only_that() -> None:
+    async with console(listed(), size=(120, 34)) as ui:
+        table = table_of(ui)
+        await ui.pilot.hover(MachinesTable, offset=(5, 3))
+        await ui.settle()
+        kinds = {place: kind for place, kind in table._lines if kind != "row"}
+        assert kinds == {0: "cursor", 2: "hover"}
+
+
+async def test_it_gets_its_room_when_no_resize_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TableView, "on_resize", lambda _: None)
+    async with console(listed(), size=(70, 20)) as ui:
+        assert "Launched" not in ui.text
+        assert "Address" in ui.text
+        await ui.pilot.resize_terminal(160, 20)
+        await ui.settle()
+        assert "Launched" in ui.text
+
+
+@pytest.mark.parametrize("name", ["a\x1b[2Jb", "a\nb", "a\tb", "a\u202eb", "a\x9bb"])
+async def test_what_would_move_the_terminals_cursor_is_a_dot(name: str) -> None:
+    async with console(listed([machine(1, name)])) as ui:
+        line = ui.text.splitlines()[3]
+        assert "a·" in line
+        assert line.isprintable()
+
+
+def test_a_cell_is_cut_and_filled_to_its_cells() -> None:
+    assert fitted("日本語", 5) == "日本…"
+    assert fitted("日本語", 7) == "日本語 "
+    assert fitted("1.21", 6, right=True) == "  1.21"
+    assert fitted("abc", 1) == "…"

@@ -132,6 +132,24 @@ async def test_letters_go_to_the_filter_while_it_is_open() -> None:
         assert "No machine matches qJs." in ui.text
 
 
+async def test_near_names_are_said_and_shown_when_nothing_matches() -> None:
+    async with console(listed()) as ui:
+        await ui.press("slash", *"btgpu")
+        assert "No machine matches btgpu; near: bert-gpu, bert-gpu-2" in ui.text
+        assert set(screen_of(ui).table.keys_shown) == {FLEET[0].id, FLEET[1].id}
+        await ui.press("escape")
+        assert "near:" not in ui.text
+        assert len(screen_of(ui).table.keys_shown) == len(FLEET)
+
+
+async def test_a_filter_word_that_does_not_exist_is_explained() -> None:
+    async with console(listed()) as ui:
+        await ui.press("slash", *"stat:running")
+        assert "There is no filter word stat:. state: is meant, perhaps." in ui.text
+        await ui.press("escape", "slash", *"state:running")
+        assert "There is no filter word" not in ui.text
+
+
 async def test_what_is_typed_right_after_the_filter_key_goes_into_the_filter() -> None:
     async with console(listed()) as ui:
         for key, character in (("slash", "/"), ("s", "s"), ("slash", "/"), ("J", "J")):

@@ -44,6 +44,8 @@ class KeyedTable(TableView):
         """The keys of the marked rows, shown or hidden by the filter."""
         self._rows: list[Any] = []
         self._places: dict[str, int] = {}
+        self._left: str | None = None
+        """The key of the row that the cursor was on when the last rows went."""
 
     @property
     def row_count(self) -> int:
@@ -112,6 +114,7 @@ class KeyedTable(TableView):
         """
         old, place, top = self._rows, self.cursor_row, self.scroll_offset.y
         in_view = self.cursor_in_view
+        self._left = self.key or self._left
         self._rows, self._places = rows, {row.key: n for n, row in enumerate(rows)}
         stays_on_top = filling and place == 0
         self.cursor_row = 0 if stays_on_top else self._heir(old, place)
@@ -145,6 +148,8 @@ class KeyedTable(TableView):
 
     def _heir(self, old: Sequence[Keyed], place: int) -> int:
         """Where the cursor goes that was at this place of the rows before."""
+        if not old and self._left in self._places:
+            return self._places[self._left]
         for row in (*old[place:], *reversed(old[:place])):
             if row.key in self._places:
                 return self._places[row.key]
