@@ -85,7 +85,8 @@ def parser() -> argparse.ArgumentParser:
         nargs="*",
         default=[],
         metavar="WORD",
-        help="state:running type:g5* tag:team=nlp region:eu-* or any text; all must match",
+        help="state:running type:g5* tag:team=nlp region:eu-* or any text; all must match. "
+        "!WORD is the opposite (quote it)",
     )
     ls.add_argument(
         "--prices",
