@@ -30,7 +30,12 @@ async def change(opened: Opened, words: argparse.Namespace) -> int:
     async with opened(words) as bench:
         found = [(name, await bench.inventory.find(name)) for name in words.names]
         machines = list({instance.id: instance for _, instance in found}.values())
-        plan = await bench.lifecycle.plan(verb, machines, force=getattr(words, "force", False))
+        plan = await bench.lifecycle.plan(
+            verb,
+            machines,
+            force=getattr(words, "force", False),
+            look=not getattr(words, "yes", False),
+        )
         if words.dry_run:
             return _tell_trials(plan, await bench.lifecycle.dry_run(plan), words.json)
         _tell_plan(plan, output.narrate)

@@ -68,7 +68,7 @@ REGION = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
 
 def wanted(asked: Sequence[str], names: Sequence[str], settled: Sequence[str]) -> tuple[str, ...]:
-    """What was asked for; else nothing, where one of these variables says it; else the settings'."""
+    """What was asked for, or what the settings say where none of these variables says it."""
     if asked or any(os.environ.get(name) for name in names):
         return tuple(asked)
     return tuple(settled)

@@ -18,7 +18,7 @@ from cloudtui.files.settings import Settings
 from cloudtui.model.errors import CloudtuiError, CredentialsProblem, Refused, Timeout, Unreachable
 from cloudtui.model.host_drift import is_address
 from cloudtui.model.instance import Instance, State, next_step, why_not_connect
-from cloudtui.model.remote import Prompts, Route, login_user
+from cloudtui.model.remote import NoPrompts, Prompts, Route, login_user
 from cloudtui.model.security_group import SSH
 
 if TYPE_CHECKING:
@@ -38,8 +38,9 @@ class Connections:
         self._locks: dict[str, asyncio.Lock] = {}
         self._instance_connect: set[str] = set()
 
-    async def get(self, instance: Instance) -> Connection:
-        """The shared connection to the instance, opened now if there is none.
+    async def get(self, instance: Instance, *, ask: bool = True) -> Connection:
+        """The shared connection to the instance, opened now if there is none; without `ask` only
+        if nothing has to be asked for that.
 
         Raises:
             Refused: the instance is not running, a key file is readable by others, ...
@@ -57,7 +58,7 @@ class Connections:
                 return held
             if held:
                 await held.close()
-            connection = await self._connect(instance)
+            connection = await self._connect(instance, self._prompts if ask else NoPrompts())
             self._open[instance.id] = connection
             self._addresses[instance.id] = addresses_of(instance)
             return connection
@@ -112,7 +113,7 @@ class Connections:
         held, self._open = list(self._open.values()), {}
         await asyncio.gather(*(connection.close() for connection in held))
 
-    async def _connect(self, instance: Instance) -> Connection:
+    async def _connect(self, instance: Instance, prompts: Prompts) -> Connection:
         await asyncio.to_thread(importlib.import_module, "cloudtui.ssh.connect")
         from cloudtui.ssh.connect import connect
 
@@ -122,8 +123,8 @@ class Connections:
             route = replace(route, identity_files=(key, *route.identity_files))
         try:
             if instance.id in self._instance_connect:
-                return await connect(route, self._prompts, partial(self._send_key, instance))
-            return await connect(route, self._prompts)
+                return await connect(route, prompts, partial(self._send_key, instance))
+            return await connect(route, prompts)
         except CredentialsProblem as error:
             raise await self._explain_login(error, instance, route, key) from error
         except Unreachable as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cloudtui import __version__
 from cloudtui.core.browser import why_no_browser
+from cloudtui.core.key_files import KeyFiles
 from cloudtui.core.workbench import Workbench
 from cloudtui.files import keys, settings, ssh_config
 from cloudtui.files.paths import settings_file, ssh_dir
@@ -20,24 +21,11 @@ from cloudtui.files.settings import Settings
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.finding import Finding, Health
 from cloudtui.model.instance import Instance, State
-from cloudtui.model.remote import HostKey, Route
+from cloudtui.model.remote import NoPrompts, Route
 from cloudtui.model.words import plural
 from cloudtui.vt import engine
 
 PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
-
-
-class NoPrompts:
-    """Answers no: doctor never connects to a host."""
-
-    async def trust_host_key(self, key: HostKey) -> bool:
-        return False
-
-    async def passphrase(self, key_file: Path, again: bool) -> str | None:
-        return None
-
-    async def answers(self, title: str, prompts: tuple[tuple[str, bool], ...]) -> list[str] | None:
-        return None
 
 
 async def examine(
@@ -61,6 +49,9 @@ async def examine(
     yield await _ssh_config(found)
     for finding in await asyncio.to_thread(lambda: list(_key_files(found))):
         yield finding
+    for key in await KeyFiles(found).list():
+        if key.trouble and key.problem:
+            yield Finding("key file", Health.WARNING, key.problem.rstrip("."), key.cure)
     async with Workbench(found, NoPrompts(), profiles=profiles, regions=regions) as bench:
         async for finding in _cloud(bench, found):
             yield finding

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +22,7 @@ from cloudtui.core.reboots import Reboots
 from cloudtui.core.sessions import READ_ONLY, Sessions
 from cloudtui.core.tunnels import AnyTunnels
 from cloudtui.model.errors import CloudtuiError, CredentialsProblem, Refused
-from cloudtui.model.instance import Instance
+from cloudtui.model.instance import Instance, State
 from cloudtui.model.lifecycle import (
     UNKNOWN,
     Facts,
@@ -35,6 +43,9 @@ if TYPE_CHECKING:
 
 LOOK_FIRST, LOOK_MOST = 1.0, 5.0
 """Seconds between two looks at what changes: at first, and at most."""
+
+SESSIONS_SECONDS = 4.0
+"""How long a machine is waited for to say which sessions would end."""
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -69,8 +80,18 @@ class Lifecycle:
         self._read_only = read_only
         self._sleep = sleep
 
-    async def plan(self, verb: Verb, instances: Sequence[Instance], *, force: bool = False) -> Plan:
+    async def plan(
+        self,
+        verb: Verb,
+        instances: Sequence[Instance],
+        *,
+        force: bool = False,
+        look: bool = False,
+    ) -> Plan:
         """What would be done to each, and what to know before; nothing is changed.
+
+        With `look` the machines are asked which sessions would end, where a connection opens
+        within seconds and without a question; else those last listed count.
 
         Raises:
             Refused: read-only mode.
@@ -83,13 +104,15 @@ class Lifecycle:
         ]
         open_to = [i for i in confirmed if make(verb, i, force=force).standing is Standing.POSSIBLE]
         places = _by_place(open_to)
-        looked = await asyncio.gather(
-            *(self._facts(place, verb, some) for place, some in places.items())
+        looked, unseen = await asyncio.gather(
+            asyncio.gather(*(self._facts(place, verb, some) for place, some in places.items())),
+            self._unseen(open_to if look and verb is not Verb.START else ()),
         )
         facts = {key: value for found, _ in looked for key, value in found.items()}
         problems = tuple(problem for _, told in looked for problem in told)
         targets = tuple(
-            make(verb, i, facts.get(i.id, UNKNOWN), self._ties(i), force=force) for i in confirmed
+            make(verb, i, facts.get(i.id, UNKNOWN), self._ties(i, unseen), force=force)
+            for i in confirmed
         )
         if verb is not Verb.START:
             return Plan(verb, targets, force, problems)
@@ -238,12 +261,31 @@ class Lifecycle:
 
         return await lifecycle.facts(amazon, place.region, verb, some)
 
-    def _ties(self, instance: Instance) -> Ties:
+    async def _unseen(self, machines: Iterable[Instance]) -> dict[str, str]:
+        """List the sessions of those that run; why not, by id, where that failed."""
+        running = [i for i in machines if i.state is State.RUNNING]
+        reasons = await asyncio.gather(*map(self._why_unseen, running))
+        return {i.id: why for i, why in zip(running, reasons, strict=True) if why}
+
+    async def _why_unseen(self, instance: Instance) -> str:
+        before = self._connections.peek(instance)
+        try:
+            async with asyncio.timeout(SESSIONS_SECONDS):
+                state = await self._sessions.list(instance, ask=False)
+        except TimeoutError:
+            return f"no answer within {SESSIONS_SECONDS:.0f} s."
+        finally:
+            if before is None and (opened := self._connections.peek(instance)):
+                await opened.close()
+        return state.error.title if state.error else ""
+
+    def _ties(self, instance: Instance, unseen: Mapping[str, str]) -> Ties:
         listing = self._sessions.state(instance.id).listing
         return Ties(
             sessions=tuple(s.name for s in listing.sessions if not s.dead) if listing else (),
             ports=tuple(t.local_port for t in self._tunnels.states if t.instance_id == instance.id),
             connected=self._connections.peek(instance) is not None,
+            unseen=unseen.get(instance.id, ""),
         )
 
     def _may_change(self) -> None:

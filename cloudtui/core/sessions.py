@@ -30,13 +30,14 @@ class Sessions:
         """The last state known; without a listing before the first answer."""
         return self._states.get(instance_id) or SessionsState(instance_id)
 
-    async def list(self, instance: Instance) -> SessionsState:
-        """Ask the host; a failure is in the state's `error`, with the old listing kept."""
+    async def list(self, instance: Instance, *, ask: bool = True) -> SessionsState:
+        """Ask the host; a failure is in the state's `error`, with the old listing kept. Without
+        `ask` a connection that would put a question is such a failure."""
         from cloudtui.ssh import multiplexer
 
         self._set(replace(self.state(instance.id), loading=True))
         try:
-            connection = await self._connections.get(instance)
+            connection = await self._connections.get(instance, ask=ask)
             known = self.state(instance.id).listing
             listing = await multiplexer.list_sessions(connection, known)
         except CloudtuiError as error:

@@ -103,6 +103,8 @@ class Ties:
     ports: tuple[int, ...] = ()
     """Local ports of tunnels to it."""
     connected: bool = False
+    unseen: str = ""
+    """Why its sessions, which were wanted, are not known."""
 
 
 class Standing(StrEnum):
@@ -262,6 +264,8 @@ def _about_ties(verb: Verb, ties: Ties) -> Iterable[Caution]:
                 f"{'ends' if one else 'end'}, with what runs in {'it' if one else 'them'}.",
                 loss=True,
             )
+    elif ties.unseen:
+        yield Caution(f"Its tmux and screen sessions were not looked at: {ties.unseen}")
     if ties.ports:
         where, one = listed([f"localhost:{port}" for port in ties.ports]), len(ties.ports) == 1
         yield Caution(f"The tunnel at {where} breaks." if one else f"The tunnels at {where} break.")

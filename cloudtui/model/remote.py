@@ -82,6 +82,19 @@ class Prompts(Protocol):
         ...
 
 
+class NoPrompts:
+    """Answers no where nobody is to be asked."""
+
+    async def trust_host_key(self, key: HostKey) -> bool:
+        return False
+
+    async def passphrase(self, key_file: Path, again: bool) -> str | None:
+        return None
+
+    async def answers(self, title: str, prompts: tuple[tuple[str, bool], ...]) -> list[str] | None:
+        return None
+
+
 LOGIN_USERS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("ubuntu",), "ubuntu"),
     (("debian",), "admin"),

@@ -9,6 +9,7 @@ import pytest
 
 from tests.cli.test_commands import cloudtui
 from tests.core.test_lifecycle import Account
+from tests.lab import Lab
 from tests.moto_child import StubEndpoint
 from tests.terminal import Terminal
 
@@ -59,6 +60,22 @@ def test_a_dry_run_says_what_aws_would_and_changes_nothing(account: Account) -> 
     document = json.loads(cloudtui("reboot", "bert-gpu", "--dry-run", "--json").stdout)
     assert document["dry_run"] is True
     assert document["machines"][0]["to"] is None
+
+
+def test_the_plan_names_the_sessions_that_end(lab: Lab) -> None:
+    cloudtui("ssh", "bert-gpu", "--", "tmux -u new-session -d -s bert cat")
+    for verb in ("stop", "reboot"):
+        told = cloudtui(verb, "bert-gpu", "--dry-run")
+        assert "The session bert on it ends, with what runs in it." in told.stdout
+        assert "open connection" not in told.stdout
+
+
+def test_sessions_that_cannot_be_looked_at_without_a_question_are_told(lab: Lab) -> None:
+    lab.name_in_config("bert-gpu", known=False)
+    told = cloudtui("stop", "bert-gpu", "--dry-run")
+    assert told.returncode == 0
+    assert "Its tmux and screen sessions were not looked at: " in told.stdout
+    assert "First contact" not in told.stderr
 
 
 @pytest.mark.parametrize(
