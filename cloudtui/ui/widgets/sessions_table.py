@@ -36,6 +36,9 @@ class SessionsTable(KeyedTable):
     def __init__(self, *, hosts: bool = False) -> None:
         headings = (HOST, *HEADINGS) if hosts else HEADINGS
         super().__init__(headings, headings[0].key, id="sessions")
+        self._notes: dict[str, tuple[object, Row]] = {}
+        """Rows of hosts without sessions, by the host's id, with what they were made from: of
+        many hosts most have none, and stay the same."""
 
     def show_sessions(self, sessions: Iterable[Session], *, stale: bool) -> None:
         """Show exactly these sessions of one host; old ones are dimmed."""
@@ -45,6 +48,7 @@ class SessionsTable(KeyedTable):
     def show_hosts(self, hosts: Iterable[HostSessions], query: str) -> None:
         """Show the sessions of many hosts that pass the filter, and hosts that have none."""
         paint, rows = _Paint(self.app.theme_variables), list[Row]()
+        before, self._notes = self._notes, {}
         for host in hosts:
             name, stale = host.instance.spoken, host.state.error is not None
             rows += [
@@ -53,7 +57,12 @@ class SessionsTable(KeyedTable):
                 if session_matches(session, name, query)
             ]
             if host.words and (not query or query.casefold() in name.casefold()):
-                rows.append(paint.note(host, name))
+                made_from = (name, host.words, host.state.error is None, self.app.theme)
+                kept = before.get(host.instance.id)
+                if kept is None or kept[0] != made_from:
+                    kept = (made_from, paint.note(host, name))
+                self._notes[host.instance.id] = kept
+                rows.append(kept[1])
         self.show(rows)
 
 
@@ -79,6 +88,7 @@ class _Paint:
         self._quiet = cell_style(colours, "foreground-muted")
         self._here = cell_style(colours, "state-running")
         self._gone = cell_style(colours, "state-terminated")
+        self._blank = self._cell(" ", self._quiet)
 
     def session(self, session: Session, key: str, host: str, dim: bool) -> Row:
         plain = self._quiet if dim else Style.null()
@@ -116,7 +126,7 @@ class _Paint:
         """A host without rows of its own, or with old ones, and the reason."""
         failed = host.state.error is not None
         words = f"× {host.words}" if failed else host.words
-        cells = {heading.key: self._cell(" ", self._quiet) for heading in HEADINGS}
+        cells = {heading.key: self._blank for heading in HEADINGS}
         cells |= {
             "host": self._cell(name, Style.null()),
             "name": self._cell(words, self._gone if failed else self._quiet),
