@@ -15,7 +15,7 @@ from cloudtui.model.instance import Instance
 from cloudtui.model.security_group import Group, Interface, Rule, rule_of
 
 _FILTER_VALUES = 200
-_PAGE_SIZE = 500
+_PAGE_SIZE = 1000
 _SOURCES = (
     ("IpRanges", "CidrIp"),
     ("Ipv6Ranges", "CidrIpv6"),
@@ -85,24 +85,26 @@ def _rules(raw: Mapping[str, Any], *, outbound: bool) -> list[Rule]:
 
 
 async def interfaces(
-    amazon: Amazon, region: str, name: str, values: Sequence[str]
+    amazon: Amazon, region: str, name: str, values: Sequence[str], *, pages: int = 0
 ) -> tuple[Interface, ...]:
     """The network interfaces that a filter lets through: `attachment.instance-id`, `group-id`,
-    `network-interface-id`. The primary one of each instance first."""
+    `network-interface-id`. The primary one of each instance first; with `pages` no more than so
+    many times 1,000."""
     found: list[Interface] = []
     for start in range(0, len(values), _FILTER_VALUES):
         wanted = list(values[start : start + _FILTER_VALUES])
-        token = ""
+        token, read = "", 0
         while True:
             with translated("look up network interfaces", region, amazon.profile):
                 client: Any = await amazon.client("ec2", region)
                 answer = await client.describe_network_interfaces(
                     Filters=[{"Name": name, "Values": wanted}],
+                    MaxResults=_PAGE_SIZE,
                     **({"NextToken": token} if token else {}),
                 )
             found += [_interface(raw) for raw in answer.get("NetworkInterfaces", ())]
-            token = answer.get("NextToken") or ""
-            if not token:
+            token, read = answer.get("NextToken") or "", read + 1
+            if not token or read == pages:
                 break
     return tuple(sorted(found, key=lambda i: (i.instance_id, i.index, i.id)))
 

@@ -151,7 +151,7 @@ async def _associate(bench: Workbench, words: argparse.Namespace) -> int:
     again += ["--interface", words.interface] if words.interface else []
     await _ask(words, "Do it?", again)
     done = await bench.addresses.associate(plan)
-    await _heal(bench, machine.id, plan.taken_from_id)
+    await bench.hosts.healing.heal(bench.addresses.seen.values())
     output.narrate(f"{machine.label} is at {done.ip} now.")
     _result(bench, words, done)
     return 0
@@ -166,8 +166,8 @@ async def _disassociate(bench: Workbench, words: argparse.Namespace) -> int:
         output.narrate(f"  ! {caution}")
     await _ask(words, "Do it?", ["disassociate", address.ip])
     await bench.addresses.disassociate(plan)
-    await _heal(bench, plan.address.instance_id)
-    machine = bench.inventory.by_id(plan.address.instance_id)
+    await bench.hosts.healing.heal(bench.addresses.seen.values())
+    machine = bench.addresses.seen.get(plan.address.instance_id)
     where = (machine.public_ip if machine else "") or "no public address"
     output.narrate(f"{plan.holder} has {where} now.")
     _result(bench, words, await bench.addresses.find(address.ip))
@@ -206,12 +206,6 @@ async def _release(bench: Workbench, words: argparse.Namespace) -> int:
     for failed in failures:
         output.failure(failed)
     return failures[0].exit_code if failures else 0
-
-
-async def _heal(bench: Workbench, *ids: str) -> None:
-    """Bring the ssh config in step with these machines."""
-    rows = (bench.inventory.by_id(i) for i in ids if i)
-    await bench.hosts.healing.heal(row for row in rows if row is not None)
 
 
 async def _ask(words: argparse.Namespace, question: str, again: Sequence[str]) -> None:

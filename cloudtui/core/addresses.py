@@ -47,6 +47,8 @@ class Addresses:
         self._read_only = read_only
         self._sleep = sleep
         self.state = AddressesState()
+        self.seen: dict[str, Instance] = {}
+        """The machines that the last move touched, as EC2 had them after it, by id."""
 
     async def load(self) -> AddressesState:
         """List every place in view now; failures are in the state's `errors`, and the addresses
@@ -274,9 +276,10 @@ class Addresses:
         EC2 may tell for a moment what was; that machine is looked at until it has the address.
         """
         place, wanted = Place(address.profile, address.region), [i for i in ids if i]
+        self.seen = {}
         try:
             for _ in range(LOOKS):
-                found = await self._inventory.look(place, wanted)
+                self.seen = found = await self._inventory.look(place, wanted)
                 if not arrives or arrives not in found or found[arrives].public_ip == address.ip:
                     break
                 await self._sleep(LOOK_SECONDS)

@@ -120,7 +120,8 @@ class SecurityGroups:
         found: dict[str, list[str]] = {group: [] for group in ids}
         problem = ""
         try:
-            for other in await calls.interfaces(amazon, instance.region, "group-id", ids):
+            found_there = await calls.interfaces(amazon, instance.region, "group-id", ids, pages=1)
+            for other in found_there:
                 if other.instance_id == instance.id:
                     continue
                 row = rows.get(other.instance_id)

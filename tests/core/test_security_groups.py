@@ -350,7 +350,7 @@ async def test_a_default_vpc_tells_of_an_unknown_rule_only_by_the_way(
         "<return>true</return><unknownIpPermissionSet><item><ipProtocol>tcp</ipProtocol>"
         "<fromPort>22</fromPort><toPort>22</toPort></item></unknownIpPermissionSet>"
     )
-    status, body, _ = fine("RevokeSecurityGroupIngress", unknown)
+    status, body, *_ = fine("RevokeSecurityGroupIngress", unknown)
     stub_endpoint.answer(status, body)
     async with amazon() as aws:
         with pytest.raises(NotFound, match="the rule is gone already"):
@@ -377,7 +377,7 @@ async def test_a_rule_of_any_kind_is_revoked_as_it_is(
 ) -> None:
     async with amazon() as aws:
         for way, each in (("Ingress", rule), ("Egress", replace(rule, outbound=True))):
-            status, body, _ = fine(f"RevokeSecurityGroup{way}")
+            status, body, *_ = fine(f"RevokeSecurityGroup{way}")
             stub_endpoint.answer(status, body)
             await calls.revoke(aws, "us-east-1", NLP, each)
             asked = spoken(stub_endpoint.requests[-1])
@@ -468,6 +468,20 @@ async def test_a_full_group_has_room_once_the_old_rule_is_gone(
                 await bench.security_groups.open(plan)
     finally:
         page.close()
+
+
+async def test_of_a_group_that_thousands_have_one_page_is_read(
+    stub_endpoint: StubEndpoint,
+) -> None:
+    item = "<item><networkInterfaceId>eni-1</networkInterfaceId></item>"
+    inner = f"<networkInterfaceSet>{item}</networkInterfaceSet><nextToken>more</nextToken>"
+    told = [inner, inner, inner.replace("<nextToken>more</nextToken>", "")]
+    stub_endpoint.answer_by(lambda _: fine("DescribeNetworkInterfaces", told.pop(0)))
+    async with amazon() as aws:
+        assert len(await calls.interfaces(aws, "us-east-1", "group-id", ["sg-1"], pages=1)) == 1
+        assert len(await calls.interfaces(aws, "us-east-1", "group-id", ["sg-1"])) == 2
+    assert spoken(stub_endpoint.requests[-1])["NextToken"] == "more"
+    assert spoken(stub_endpoint.requests[-1])["MaxResults"] == "1000"
 
 
 async def test_what_may_not_be_seen_hides_nothing_else(stub_endpoint: StubEndpoint) -> None:

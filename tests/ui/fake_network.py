@@ -140,6 +140,7 @@ class FakeAddresses:
     def __init__(self, events: Events, inventory: Any) -> None:
         self._events, self._inventory = events, inventory
         self.state = AddressesState()
+        self.seen: dict[str, Instance] = {}
         self.held: tuple[Address, ...] = ()
         self.failure: CloudtuiError | None = None
         self.change_refusal: CloudtuiError | None = None

@@ -229,6 +229,17 @@ async def test_elastic_ips_say_who_has_them_and_what_they_cost() -> None:
         assert "NAT gateway nat-3" in lines["54.7.8.9"]
 
 
+async def test_addresses_of_a_region_that_is_listed_later_come_in() -> None:
+    async with console(listed(), size=(140, 34)) as made:
+        await made.press("I")
+        await done(made)
+        assert "Listing the Elastic IPs" in made.text
+        made.bench.addresses.held = (IDLE,)
+        made.bench.inventory.show(listed={Place("", "us-east-1"): NOW})
+        await done(made)
+        assert "54.1.2.3" in made.text
+
+
 async def test_an_address_is_given_to_the_machine_that_had_the_cursor() -> None:
     async with console(fleet(), size=(140, 34)) as made:
         made.bench.addresses.held = (IDLE,)

@@ -45,6 +45,8 @@ class AddressesScreen(ListArea):
         """`machine` is the one that was under the cursor: it is offered first."""
         super().__init__()
         self._machine = machine
+        self._asked: frozenset[Place] = frozenset()
+        """The places that were listed when the addresses were asked for last."""
 
     def compose(self) -> ComposeResult:
         yield Header(self.WHERE)
@@ -59,6 +61,7 @@ class AddressesScreen(ListArea):
         super().on_mount()
         self.query_one(Header).state = self.workbench.inventory.state
         self.app.theme_changed_signal.subscribe(self, lambda _: self.paint())
+        self.set_interval(self.workbench.settings.refresh_seconds, self._load_in_front)
         self.paint()
         self._load()
 
@@ -102,6 +105,8 @@ class AddressesScreen(ListArea):
 
     def show(self, event: Event) -> None:
         super().show(event)
+        if isinstance(event, InventoryChanged) and frozenset(event.state.listed) != self._asked:
+            self._load()
         if isinstance(event, AddressesChanged | InventoryChanged | PricesChanged):
             self.paint()
 
@@ -111,7 +116,12 @@ class AddressesScreen(ListArea):
 
     @work(exclusive=True, group="addresses")
     async def _load(self) -> None:
+        self._asked = frozenset(self.workbench.inventory.state.listed)
         await self.workbench.addresses.load()
+
+    def _load_in_front(self) -> None:
+        if self.app.screen is self:
+            self._load()
 
     def paint(self) -> None:
         if not self.is_mounted:
@@ -151,7 +161,7 @@ class AddressesScreen(ListArea):
             face.say("No address matches the filter.", "", [("Esc", "clear the filter")])
         elif state.errors and not state.loading:
             face.fail(state.errors[0][1], [("Ctrl-r", "try again"), ("Esc", "go back")])
-        elif state.updated is None:
+        elif state.updated is None or not self._asked:
             face.work("Listing the Elastic IPs …")
         else:
             face.say(
@@ -258,7 +268,7 @@ class AddressesScreen(ListArea):
             self.cloudtui.fail(error)
             self._load()
             return
-        machine = self._instances.get(plan.address.instance_id)
+        machine = addresses.seen.get(plan.address.instance_id)
         where = (machine.public_ip if machine else "") or "no public address"
         self.cloudtui.say(f"{plan.holder} has {where} now.")
 
