@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -265,17 +266,11 @@ class Hosts:
 
     async def _carry_key(self, entry: HostEntry, instance: Instance, old: str) -> None:
         """Host keys known by an address, old or new, are known by the instance's id from now on."""
-        from cloudtui.ssh import hostkeys
+        await asyncio.to_thread(importlib.import_module, "cloudtui.ssh.carried_keys")
+        from cloudtui.ssh.carried_keys import carry
 
-        route = await self._connections.route(instance, alias=entry.alias, address=old)
-        addresses = dict.fromkeys(filter(None, (old, entry.get("HostName"))))
-
-        def learn() -> None:
-            for address in addresses:
-                if hostkeys.learn_by_address(route, address):
-                    return
-
-        await asyncio.to_thread(learn)
+        route = await self._connections.route(instance, alias=entry.alias)
+        await carry(route, dict.fromkeys(filter(None, (old, entry.get("HostName")))))
 
     async def meet(self, instance: Instance) -> None:
         """Connect, so that the host key is asked about and on record, and the login is tried.

@@ -143,27 +143,21 @@ def learn(route: Route, key: asyncssh.SSHKey) -> None:
             _append(route, [route.machine], key)
 
 
-def learn_by_address(route: Route, address: str) -> bool:
-    """Put the keys on record for the address the machine had on record under its id too.
+def known_at(route: Route, addresses: Iterable[str]) -> list[asyncssh.SSHKey]:
+    """Keys on record for addresses that the machine has or had, but for those of other instances.
 
-    False when there are none, or only some that are known to be another instance's.
-
-    Raises:
-        CloudtuiError: the file cannot be written.
+    None when a key is on record under the machine's id already.
     """
-    at = replace(route, host=address, host_key_alias="", alias=address)
-    records = _records(at)
+    records = _records(route)
     if any(not r.marker and _matches(r.patterns, route.machine) for r in records):
-        return True
-    found = _keys(r for r in _deciding(at, records)[1] if not r.marker)
-    for key in found:
-        _append(route, [route.machine], key)
-    return bool(found)
+        return []
+    ways = (replace(route, host=a, host_key_alias="", alias=a) for a in addresses)
+    return _keys(record for way in ways for record in _deciding(way, records)[1])
 
 
-def on_record(route: Route) -> bool:
-    """Whether OpenSSH knows the host under the instance's id: it will not ask."""
-    return any(not r.marker and _matches(r.patterns, route.machine) for r in _records(route))
+def put_under_id(route: Route, key: asyncssh.SSHKey) -> None:
+    """Raises CloudtuiError when the file cannot be written."""
+    _append(route, [route.machine], key)
 
 
 def _append(route: Route, names: Sequence[str], key: asyncssh.SSHKey) -> None:

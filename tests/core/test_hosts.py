@@ -112,6 +112,18 @@ async def test_a_host_key_known_by_the_address_is_known_by_the_entry(net: Net) -
     assert not person.keys
 
 
+async def test_the_key_of_the_machine_that_had_the_name_before_is_no_alarm(
+    net: Net, tmp_path: Path
+) -> None:
+    net.config.write_text(f"Host bert-gpu\n  HostName 198.51.100.7\n{net.config.read_text()}")
+    net.known_hosts.write_text(f"198.51.100.7 {public_words(make_key(tmp_path / 'other'))}\n")
+    person = Person()
+    async with working(net, person) as bench:
+        await bench.hosts.meet(await add(bench, net))
+    assert len(person.keys) == 1
+    assert net.ssh("bert-gpu", "true") == QUIET
+
+
 async def test_a_reused_address_is_no_alarm(net: Net, tmp_path: Path) -> None:
     other = public_words(make_key(tmp_path / "other"))
     net.known_hosts.write_text(f"i-0abc0000000000001,{net.address(net.lab.gpu)} {other}\n")

@@ -5,15 +5,16 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
-import asyncssh
 import pytest
 
+from cloudtui.demo import relay
 from cloudtui.model.errors import HostKeyChanged
 from cloudtui.model.remote import Route
-from cloudtui.ssh import hostkeys
+from cloudtui.ssh.carried_keys import carry
 from cloudtui.ssh.connect import connect
 from tests.ssh.conftest import Answers
 from tests.sshd import Sshd, make_key, public_words
@@ -31,10 +32,6 @@ def known(tmp_path: Path) -> Path:
 @pytest.fixture
 def route(sshd: Sshd, known: Path) -> Route:
     return sshd.route(known_hosts=(known,), machine=MACHINE)
-
-
-def key_of(sshd: Sshd) -> asyncssh.SSHKey:
-    return asyncssh.read_public_key(f"{sshd.host_key}.pub")
 
 
 async def visits(route: Route, prompts: Answers) -> None:
@@ -139,19 +136,43 @@ async def test_a_file_that_takes_no_more_keeps_nobody_out(
     assert not prompts.keys
 
 
-def test_keys_of_the_old_address_come_along(sshd: Sshd, route: Route, known: Path) -> None:
-    assert not hostkeys.learn_by_address(route, "198.51.100.7")
-    write(known, (f"[198.51.100.7]:{sshd.port}", sshd.host_key))
-    assert hostkeys.learn_by_address(route, "198.51.100.7")
-    assert hostkeys.on_record(route)
-    assert hostkeys.learn_by_address(route, "198.51.100.7")
+OLD = "198.51.100.7"
+
+
+def on_record(known: Path) -> bool:
+    return any(MACHINE in line.split()[0].split(",") for line in known.read_text().splitlines())
+
+
+async def test_the_key_of_an_old_address_comes_along_once(
+    sshd: Sshd, route: Route, known: Path
+) -> None:
+    assert not await carry(route, [OLD])
+    write(known, (f"[{OLD}]:{sshd.port}", sshd.host_key))
+    assert await carry(route, [OLD])
+    assert on_record(known)
+    assert not await carry(route, [OLD])
     assert len(known.read_text().splitlines()) == 2
 
 
-def test_keys_of_an_address_that_another_instance_had_stay_there(
+async def test_a_key_that_the_machine_does_not_show_stays_where_it_is(
+    sshd: Sshd, route: Route, known: Path, tmp_path: Path
+) -> None:
+    write(known, (f"[{OLD}]:{sshd.port}", make_key(tmp_path / "other")))
+    assert not await carry(route, [OLD])
+    write(known, (f"[{OLD}]:{sshd.port}", make_key(tmp_path / "rsa", "rsa")))
+    assert not await carry(route, [OLD])
+    write(known, (f"{OTHER},[{OLD}]:{sshd.port}", sshd.host_key))
+    assert not await carry(route, [OLD])
+    write(known, (f"[{OLD}]:{sshd.port}", sshd.host_key))
+    assert not await carry(replace(route, host="127.0.0.9"), [OLD])
+    assert not on_record(known)
+
+
+async def test_through_a_proxy_the_key_comes_along_too(
     sshd: Sshd, route: Route, known: Path
 ) -> None:
-    write(known, (f"{OTHER},[198.51.100.7]:{sshd.port}", sshd.host_key))
-    assert not hostkeys.learn_by_address(route, "198.51.100.7")
-    assert not hostkeys.on_record(route)
-    assert hostkeys.known(replace(route, host="198.51.100.7"), key_of(sshd)) == "known"
+    write(known, (OLD, sshd.host_key))
+    command = f"exec {sys.executable} {relay.__file__} {sshd.port}"
+    way = replace(route, host="203.0.113.9", port=22, proxy_command=command)
+    assert await carry(way, [OLD])
+    assert on_record(known)
