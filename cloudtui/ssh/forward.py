@@ -309,7 +309,7 @@ class _Local(asyncio.Protocol):
             except (CloudtuiError, asyncssh.Error, OSError, TimeoutError) as error:
                 if connection.closed:
                     continue
-                reason = str(error) or "no answer"
+                reason = f"{(str(error) or 'No answer').rstrip('.')}."
                 name = forward.machine or connection.route.host
                 where = name if host in _ITSELF else f"{host}, seen from {name},"
                 return Unreachable(
