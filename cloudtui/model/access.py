@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from cloudtui.model.errors import Refused, UsageError
-from cloudtui.model.instance import Instance
+from cloudtui.model.instance import Instance, State
 from cloudtui.model.security_group import (
     SSH,
     Group,
@@ -206,7 +206,7 @@ def _cautions(plan: Opening) -> Iterable[str]:
             f"{plan.what} is open to the whole world by a rule of {group.label}: "
             f"{rule.what} from {rule.source}. Close it with: {close_command(instance, rule)}"
         )
-    if not instance.public_ip and not instance.ipv6:
+    if instance.state is State.RUNNING and not instance.public_ip and not instance.ipv6:
         yield (
             f"{instance.label} has no public address: a rule for your public address lets nobody "
             "reach it. Give it an Elastic IP, or reach it through its VPC or a jump host."

@@ -249,6 +249,8 @@ def test_a_machine_without_a_public_address_is_said() -> None:
     hidden = replace(BERT, public_ip="")
     plan = opening(Access(hidden, (group(),)), ME, ["203.0.113.7/32"])
     assert any("has no public address" in caution for caution in plan.cautions)
+    stopped = replace(hidden, state=State.STOPPED)  # which gets one at its start
+    assert opening(Access(stopped, (group(),)), ME, ["203.0.113.7/32"]).cautions == ()
 
 
 def test_closing_names_what_ends() -> None:
