@@ -36,6 +36,7 @@ from cloudtui.ui import themes
 from cloudtui.ui.actions import key_words, with_keys
 from cloudtui.ui.actions_leader import LEADER_ACTIONS, with_leader_keys
 from cloudtui.ui.collector import calm
+from cloudtui.ui.console_words import in_console
 from cloudtui.ui.host_views import HostViews
 from cloudtui.ui.key_views import KeyViews
 from cloudtui.ui.machine_views import MachineViews
@@ -141,6 +142,14 @@ class CloudtuiApp(
 
         return TerminalDriver
 
+    @property
+    def _background_screens(self) -> list[Screen[Any]]:
+        """Those seen through the one in front. Textual counts the next one below in any case:
+        its clocks and spinners then paint the whole terminal, over the pane in front."""
+        if self.screen.styles.background.a == 1:
+            return []
+        return super()._background_screens
+
     def get_default_screen(self) -> Screen[None]:
         return MachinesScreen()
 
@@ -209,7 +218,7 @@ class CloudtuiApp(
         toast: bool = True,
     ) -> None:
         """Put a sentence into the message log and, for a moment, into a toast."""
-        note = Note(text, severity, detail)
+        note = Note(in_console(text, self.keys), severity, in_console(detail, self.keys))
         if not toast:
             self._silent.append(note)
         self.workbench.note(note)

@@ -86,6 +86,15 @@ async def test_the_root_user_and_production_stand_out() -> None:
         assert str(warned.spans) != str(calm.spans)
 
 
+async def test_a_read_only_console_says_so() -> None:
+    async with console(listed()) as ui:
+        assert "read-only" not in header(ui)
+        ui.bench.read_only = True
+        ui.app.screen.query_one(Header).refresh()
+        await ui.settle()
+        assert "cloudtui   read-only   nlp-lab@" in header(ui)
+
+
 async def test_regions_are_found_by_letters_and_marked() -> None:
     async with console(listed()) as ui:
         ui.bench.inventory.enabled = ("ap-south-1", "eu-west-1", "us-east-1", "us-west-2")

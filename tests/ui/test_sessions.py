@@ -2,13 +2,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from textual.widgets import Input
 
 from cloudtui.core.events import InventoryState
+from cloudtui.files.settings import Settings
 from cloudtui.model.errors import CloudtuiError, Refused, Unreachable
-from cloudtui.model.instance import State
+from cloudtui.model.instance import State, next_step
 from cloudtui.model.preview import Preview
 from cloudtui.model.session import Program, Session, SessionList
 from cloudtui.ui.screens.machines import MachinesScreen
@@ -80,6 +82,21 @@ async def test_a_failure_shows_its_reason_and_next_step() -> None:
         await ui.app.workers.wait_for_complete()
         await ui.settle()
         assert "train" in ui.text
+
+
+async def test_what_to_type_next_is_a_key_in_the_console() -> None:
+    stopped = replace(FLEET[0], name="it's mine", state=State.STOPPED)
+    hint = next_step(stopped)
+    assert "cloudtui start " in hint
+    async with sessions(Refused("It is stopped.", hint=hint)) as ui:
+        ui.app.fail(Refused("It is stopped.", hint=hint))
+        await ui.settle()
+        assert ui.text.count("Start it first: press u on the machine") == 2
+        assert "cloudtui start" not in ui.text
+    rebound = Settings(keys={"machine.start": "f9"})
+    async with console(listed(), settings=rebound) as ui:
+        ui.app.say(f"It is stopped. {hint}")
+        assert ui.said == ["It is stopped. Start it first: press F9 on the machine"]
 
 
 async def test_a_failure_keeps_the_old_rows_dimmed() -> None:

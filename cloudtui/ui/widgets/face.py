@@ -9,6 +9,7 @@ from textual.timer import Timer
 from textual.widgets import Static
 
 from cloudtui.model.errors import CloudtuiError
+from cloudtui.ui.console_words import in_console
 from cloudtui.ui.widgets.key_lines import key_lines
 
 TURNS = "◐◓◑◒"
@@ -63,7 +64,8 @@ class Face(Static):
 
     def fail(self, error: CloudtuiError, steps: Sequence[tuple[str, str]] = ()) -> None:
         """Show a failure with its reason and next step."""
-        detail = "\n".join(part for part in (error.detail, error.hint) if part)
+        keys = self.app.keys  # type: ignore[attr-defined]
+        detail = "\n".join(part for part in (error.detail, in_console(error.hint, keys)) if part)
         self.say(error.title, detail, steps, failed=True)
 
     def on_resize(self) -> None:

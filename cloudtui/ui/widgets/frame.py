@@ -62,6 +62,9 @@ class Header(Widget):
     def _left(self, room: int) -> Content:
         state = self.state
         parts: list[Content] = [Content.styled("cloudtui", "bold $accent")]
+        bench: Workbench = self.app.workbench  # type: ignore[attr-defined]
+        if bench.read_only:
+            parts.append(Content.styled("read-only", "bold $warning"))
         if who := self._who():
             parts.append(who)
         if state.regions:
