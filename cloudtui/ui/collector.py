@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-YOUNG, MIDDLE, OLD = 20_000, 20, 20
+YOUNG, MIDDLE, OLD = 10_000, 20, 20
 """Objects, and looks at younger ones, after which the next older ones are looked at."""
 
 
