@@ -18,6 +18,17 @@ ROOT = (
 )
 
 
+HEAD_START_SECONDS, PAINT_SECONDS = 0.3, 0.05
+"""How long other regions wait for the home region's answer at most, and for its paint."""
+
+
+async def head_start(home: Watched | None) -> None:
+    """Let the home region's rows be painted before clients of many regions are made."""
+    if home and home.task and not home.confirmed:
+        await asyncio.wait([home.task], timeout=HEAD_START_SECONDS)
+        await asyncio.sleep(PAINT_SECONDS)
+
+
 async def ask_regions(account: Account, amazon: Amazon) -> None:
     """Fill in the account's enabled regions, or why they are not known."""
     from cloudtui.aws import ec2

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cloudtui.core.amazons import Amazons, MakeAmazon, profiles_in_use
-from cloudtui.core.asking import ask_regions, identify
+from cloudtui.core.asking import ask_regions, head_start, identify
 from cloudtui.core.events import Events, InventoryChanged, InventoryState, Note, Noted, Severity
 from cloudtui.core.kept_rows import KeptRows
 from cloudtui.core.tasks import cancel, keep
@@ -338,14 +338,16 @@ class Inventory:
             account.error = None
             self._aim(account)
             self._look_at(account, every)
+            looked = account.places
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._identify(account, amazon))
                 now = asyncio.get_running_loop().time()
                 asked = account.regions_asked
                 if self._all and (every or asked is None or now - asked > REGIONS_SECONDS):
                     await ask_regions(account, amazon)
+                    await head_start(self._watched.get(Place(account.profile, account.home)))
                     self._aim(account)
-                    self._look_at(account, every)
+                    self._look_at(account, every, looked)
         except CloudtuiError as error:
             account.error = error
             if isinstance(error, CredentialsProblem):
@@ -391,9 +393,9 @@ class Inventory:
                     watched.listed = snapshot.listed[place.region]
         self._telling.soon()
 
-    def _look_at(self, account: Account, every: bool) -> None:
+    def _look_at(self, account: Account, every: bool, but: Collection[Place] = ()) -> None:
         now = asyncio.get_running_loop().time()
-        for watched in self._of(account):
+        for watched in (w for w in self._of(account) if w.place not in but):
             waits = watched.slowed and watched.due is not None and watched.due > now
             if every or not waits:
                 self._look(watched)

@@ -224,6 +224,36 @@ async def test_many_regions_are_told_in_a_few_changes(cloud: Cloud) -> None:
     assert len(seen.states) <= 4 + took / telling_module.SHOWN_SECONDS
 
 
+async def test_rows_of_home_are_told_before_other_regions_are_asked(cloud: Cloud) -> None:
+    cloud.regions[""] = tuple(f"xx-west-{number}" for number in range(5))
+    cloud.machines("us-east-1", "home")
+    asked_by_then: list[list[str]] = []
+    held = cloud.hold("us-east-1")
+    async with watching(cloud, "all") as seen:
+        seen.inventory._events.listen(
+            lambda _: asked_by_then.append(list(cloud.asked)) if seen.names else None
+        )
+        seen.inventory.start()
+        await cloud.page_asked.wait()
+        for _ in range(20):  # the list of regions is in by then
+            await asyncio.sleep(0)
+        held.set()
+        await seen.shows("home")
+        await seen.settled()
+    assert asked_by_then[0] == ["us-east-1"]
+    assert len(cloud.asked) == 6
+
+
+async def test_a_home_region_that_is_slow_holds_up_no_other(cloud: Cloud) -> None:
+    cloud.regions[""] = ("eu-west-1", "us-east-1")
+    cloud.machines("eu-west-1", "far")
+    held = cloud.hold("us-east-1")
+    async with watching(cloud, "all") as seen, asyncio.timeout(10):
+        seen.inventory.start()
+        await seen.shows("far")
+        held.set()
+
+
 async def test_the_very_first_rows_are_told_at_once(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
