@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
-from shlex import quote
 
 from cloudtui.cli import output
-from cloudtui.cli.prompts import TerminalPrompts
+from cloudtui.cli.prompts import TerminalPrompts, agree
 from cloudtui.core.keys import KeyListing
 from cloudtui.core.workbench import Workbench
 from cloudtui.files.paths import short
@@ -79,7 +79,9 @@ def _print(listing: KeyListing) -> None:
         output.narrate("No key pair here. Make one: cloudtui keys create NAME")
     for key in listing.trouble:
         output.narrate(key.problem or f"{key.path} can be read by others (mode {key.mode:04o}).")
-        output.narrate(f"  {key.cure or 'Close it: cloudtui keys fix ' + quote(str(key.path))}")
+        output.narrate(
+            f"  {key.cure or 'Close it: cloudtui keys fix ' + shlex.quote(str(key.path))}"
+        )
 
 
 def _where(row: KeyRow) -> str:
@@ -186,7 +188,8 @@ async def _delete(bench: Workbench, words: argparse.Namespace) -> int:
     for sentence in delete_words(row, short):
         output.narrate(sentence)
     question = f"Delete the key pair {pair.label} in {pair.region}?"
-    await _agreed(words, question, "was deleted")
+    again = f"cloudtui keys delete {shlex.quote(words.name)}"
+    await agree(question, "Nothing was deleted", again, yes=getattr(words, "yes", False))
     await bench.keys.delete(pair)
     if _json(words):
         output.document({"name": pair.name, "id": pair.id, "region": pair.region, "deleted": True})
@@ -203,7 +206,8 @@ async def _fix(bench: Workbench, words: argparse.Namespace) -> int:
         for key in found:
             output.narrate(f"{short(key.path)} has mode {key.mode:04o}: others may read it.")
         question = f"Give {plural(len(found), 'file')} the mode 0400?"
-        await _agreed(words, question, "was changed")
+        again = shlex.join(["cloudtui", "keys", "fix", *map(str, words.files)])
+        await agree(question, "Nothing was changed", again, yes=getattr(words, "yes", False))
         for key in found:
             try:
                 await bench.keys.files.fix(key.path)
@@ -281,24 +285,6 @@ async def _agent(bench: Workbench, words: argparse.Namespace) -> int:
     else:
         output.narrate("The ssh agent holds no key, or none runs. Add one: ssh-add FILE")
     return 0
-
-
-async def _agreed(words: argparse.Namespace, question: str, done: str) -> None:
-    """Ask on the terminal; the answer is no unless it is yes.
-
-    Raises:
-        Refused: it was not.
-    """
-    if getattr(words, "yes", False):
-        return
-    given = await TerminalPrompts().answers("", ((f"{question} [y/N] ", True),))
-    if given is None:
-        raise Refused(
-            f"Nothing {done}: it has to be confirmed, and there is no terminal to answer on.",
-            hint="Confirm it beforehand with --yes.",
-        )
-    if given[0].strip().lower() not in ("y", "yes"):
-        raise Refused(f"Nothing {done}.")
 
 
 def _json(words: argparse.Namespace) -> bool:

@@ -143,9 +143,7 @@ def save_new(path: Path, data: bytes, mode: int = PRIVATE_MODE) -> None:
             os.fsync(file.fileno())
         try:
             os.link(temporary, path, follow_symlinks=False)
-        except FileExistsError:
-            raise
-        except OSError:  # a file system without hard links
+        except OSError:  # it exists, or the file system has no hard links
             _write_exclusively(path, data, mode)
     finally:
         temporary.unlink(missing_ok=True)

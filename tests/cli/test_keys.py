@@ -83,3 +83,12 @@ def test_a_public_key_is_imported(aws_env: str) -> None:
     assert told.returncode == 1
     assert "is empty" in told.stderr
     assert json.loads(cloudtui("keys", "agent", "--json").stdout) == {"agent": []}
+
+
+def test_doctor_names_keys_that_ssh_does_not_read(aws_env: str) -> None:
+    path = make_key(Path.home() / ".ssh/lab.pem")
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    found = [f for f in json.loads(cloudtui("doctor", "--json").stdout) if f["check"] == "key file"]
+    assert [f["health"] for f in found] == ["warning"]
+    assert found[0]["seen"] == f"{path} has Windows line ends, which ssh does not read"
+    assert found[0]["cure"] == f"Write it anew: cloudtui keys convert {path}"

@@ -6,7 +6,7 @@ import asyncio
 import os
 import stat
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +34,8 @@ PAIR = """<item><keyPairId>key-0{}</keyPairId><keyName>{}</keyName><keyType>{}</
 <keyFingerprint>{}</keyFingerprint></item>"""
 
 
-def _bench(**changes: Any) -> Workbench:
-    settings = Settings(**({"regions": ("us-east-1",)} | changes))
-    return Workbench(settings, NoPrompts())  # type: ignore[arg-type]
+def _bench(*, regions: Sequence[str] = ("us-east-1",), **changes: Any) -> Workbench:
+    return Workbench(Settings(**changes), NoPrompts(), regions=regions)  # type: ignore[arg-type]
 
 
 def ran(*words: str | Path, stdin: bytes = b"") -> str:
@@ -84,7 +83,7 @@ async def test_a_new_key_pair_is_saved_for_its_owner_alone(bench: Workbench, kin
     assert "PRIVATE" not in repr(made)
 
 
-async def test_a_key_file_isnever_overwritten(bench: Workbench) -> None:
+async def test_a_key_file_is_never_overwritten(bench: Workbench) -> None:
     path = Path.home() / ".ssh/lab.pem"
     path.write_text("mine")
     with pytest.raises(Refused, match="exists already"):
@@ -207,7 +206,7 @@ async def test_a_name_in_two_regions_has_to_be_told_apart(aws_env: str) -> None:
         assert await bench.keys.target() == EAST
 
 
-async def test_read_only_changesnothing(aws_env: str) -> None:
+async def test_read_only_changes_nothing(aws_env: str) -> None:
     path = make_key(Path.home() / ".ssh/id_mine")
     path.chmod(0o644)
     before = path.read_bytes()

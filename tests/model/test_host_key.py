@@ -116,6 +116,14 @@ def test_only_keys_of_the_same_type_are_compared(host: dict[str, Keys]) -> None:
     assert family_of("ecdsa-sha2-nistp384") == "ECDSA"
 
 
+def test_only_whole_blocks_count(host: dict[str, Keys]) -> None:
+    key = host["ed25519"]
+    for whole in (_console([key.sha256], []), _console([], [key.line])):
+        for mark in ("BEGIN", "END"):
+            kept = [line for line in whole.splitlines() if mark not in line]
+            assert compare(key.offered, kept).verdict is Verdict.SILENT
+
+
 def test_the_last_start_counts(host: dict[str, Keys], tmp_path: Path) -> None:
     new, old = host["ed25519"], _keys(tmp_path / "old", "ed25519")
     text = _console([old.sha256], [old.line]) + "\n" + _console([new.sha256], [new.line])
