@@ -19,6 +19,7 @@ from cloudtui.cli.arguments import LIFECYCLE
 from cloudtui.cli.prompts import TerminalPrompts
 from cloudtui.core.all_sessions import HostSessions
 from cloudtui.core.events import Event, Noted
+from cloudtui.core.jupyter import INSTALLING
 from cloudtui.core.tasks import aside
 from cloudtui.core.workbench import Workbench
 from cloudtui.files import settings
@@ -278,6 +279,14 @@ async def _made(bench: Workbench, instance: Instance, words: argparse.Namespace)
     return await bench.sessions.new(instance, program, words.new)
 
 
+def _tell_step(step: str) -> None:
+    """A step on a line of its own; what pip prints goes by on one line."""
+    if step.startswith(f"{INSTALLING}: "):
+        output.passing(f"  {step.removeprefix(f'{INSTALLING}: ')}")
+    else:
+        output.narrate(f"{step} …")
+
+
 async def jupyter(words: argparse.Namespace) -> int:
     """Print the local address of the instance's Jupyter, and hold the tunnel until Ctrl-C."""
     async with opened(words) as bench:
@@ -286,7 +295,7 @@ async def jupyter(words: argparse.Namespace) -> int:
         opening = await bench.jupyter.open(
             instance,
             ask_install=prompts.confirm,
-            on_step=lambda step: output.narrate(f"{step} …"),
+            on_step=_tell_step,
             local_port=words.local_port,
             folder=words.folder,
         )

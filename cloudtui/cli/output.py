@@ -8,6 +8,7 @@ import errno
 import io
 import json
 import os
+import shutil
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
@@ -57,6 +58,8 @@ def _replaced(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 def _write(text: str, *, flush: bool = False) -> None:
+    if _passing:
+        _say("")
     try:
         sys.stdout.write(f"{text}\n")
         if flush:
@@ -171,8 +174,31 @@ def line(text: str) -> None:
 
 def narrate(text: str) -> None:
     """What is going on, for a person."""
+    _say(f"{text}\n")
+
+
+_passing: list[str] = []
+"""The line on the terminal that the next one takes the place of."""
+
+
+def passing(text: str) -> None:
+    """What is going on at this moment: on a terminal the next line takes its place, and
+    elsewhere nothing is written."""
+    if sys.stderr.isatty():
+        room = shutil.get_terminal_size().columns - 1
+        shown = "".join(c for c in text if c.isprintable())
+        while _cells(shown) > room:
+            shown = shown[:-1]
+        _say(shown)
+        _passing.append(shown)
+
+
+def _say(text: str) -> None:
+    if _passing:
+        text = f"\r\x1b[K{text}"
+        _passing.clear()
     try:
-        print(text, file=sys.stderr, flush=True)
+        print(text, end="", file=sys.stderr, flush=True)
     except OSError:
         _discard(sys.stderr)
 

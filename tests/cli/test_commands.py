@@ -195,6 +195,15 @@ def test_sessions_lists_both_programs(lab: Lab) -> None:
     document = json.loads(cloudtui("sessions", "bert-gpu", "--json").stdout)
     assert [s["name"] for s in document["sessions"]] == ["bert", "prep"]
     assert document["tmux"].startswith("tmux ")
+    assert document.keys() == {"instance", "name", "tmux", "screen", "sessions"}
+    every = json.loads(cloudtui("sessions", "--json").stdout)
+    assert every.keys() == {"hosts", "errors"}
+    (host,) = every["hosts"]
+    assert host.keys() == document.keys() | {"region", "error"}
+    assert host["sessions"] == document["sessions"]
+    assert document["sessions"][0].keys() == {
+        "program", "id", "name", "windows", "command", "attached", "created", "dead",
+    }  # fmt: skip
 
 
 def test_no_session_says_how_to_make_one(lab: Lab) -> None:

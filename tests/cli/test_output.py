@@ -17,9 +17,10 @@ from cloudtui.__main__ import main
 from cloudtui.cli import output
 from cloudtui.cli.arguments import parser
 from cloudtui.model.errors import ConnectionCut
-from tests.cli.test_commands import PROGRAM
+from tests.cli.test_commands import PROGRAM, cloudtui
 from tests.lab import Lab
 from tests.moto_child import StubEndpoint
+from tests.terminal import Terminal
 
 
 def in_shell(line: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
@@ -98,6 +99,36 @@ def test_what_an_encoding_lacks_is_replaced(lab: Lab, poor: dict[str, str]) -> N
 def test_odd_bytes_of_file_names_stay(cut_off: Path) -> None:
     told = in_shell("cloudtui keys fix $(printf '/no/such/\\377')", LC_ALL="C.UTF-8")
     assert b"/no/such/\xff" in told.stderr
+
+
+@pytest.fixture
+def failing_pip(lab: Lab) -> Lab:
+    """An installation of JupyterLab that prints 120 lines and fails."""
+    lab.sshd.script(
+        "python3",
+        '#!/bin/sh\ncase "$*" in "-m venv "*) ;; *) '
+        f'exec {sys.executable} "$@" ;; esac\nmkdir -p "$3/bin"\n'
+        'printf "#!/bin/sh\\nseq -f \'Collecting part %%g\' 120; exit 1\\n" >"$3/bin/python"\n'
+        'chmod +x "$3/bin/python"\n',
+    )
+    return lab
+
+
+def test_what_pip_prints_goes_by_on_one_line_of_a_terminal(
+    failing_pip: Lab, terminal: Terminal
+) -> None:
+    terminal.cloudtui("jupyter", "bert-gpu", "--no-browser", "--yes")
+    screen = terminal.shows("left:1")
+    assert "Installing JupyterLab …\nInstalling Jupyter on " in screen
+    assert "failed (exit status 1).\n  Collecting part 109\n" in screen
+    assert screen.count("Collecting part") == 12
+
+
+def test_what_pip_prints_is_not_narrated_to_a_file(failing_pip: Lab) -> None:
+    told = cloudtui("jupyter", "bert-gpu", "--no-browser", "--yes")
+    assert told.returncode == 1
+    assert told.stderr.count("Collecting part") == 12
+    assert "\x1b" not in told.stderr
 
 
 FAILING = [
