@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 from textual import events
 from textual.widgets import Input
 
 from cloudtui.model.errors import NotFound, Unreachable
 from cloudtui.ui.screens.sessions import SessionsScreen
 from cloudtui.ui.screens.workspace import WorkspaceScreen
+from cloudtui.ui.widgets.frame import Header
 from tests.ui.fakes import Console, FakeAttachment
 from tests.ui.test_attached import LOST, attached, until
 
@@ -370,3 +372,34 @@ async def test_a_pane_is_not_split_until_nothing_is_seen_of_it() -> None:
         await it.lead("minus")
         await until(it.ui, lambda: "too small for another one" in it.ui.text)
         assert isinstance(it.ui.app.screen, WorkspaceScreen)
+
+
+async def test_what_moves_on_the_list_below_does_not_paint_the_pane_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with panes() as it:
+        app = it.ui.app
+        below = app.screen_stack[-2]
+        for _ in range(5):
+            await it.ui.settle()
+        painted: list[object] = []
+        with monkeypatch.context() as patched:
+            patched.setattr(app, "_display", lambda screen, update: painted.append(update))
+            for _ in range(3):
+                below.query_one(Header).refresh(layout=True)
+                await it.ui.settle()
+        assert [update for update in painted if update is not None] == []
+        below.query_one(Header).machine = "renamed meanwhile"
+        await it.ui.settle()
+        await it.lead("m")
+        await until(it.ui, lambda: "renamed meanwhile" in it.ui.text)
+
+
+async def test_a_dialog_is_seen_over_the_pane() -> None:
+    async with panes() as it:
+        it.channels[0].print("still to be seen\r\n")
+        await it.lead("vertical_line")
+        await until(it.ui, lambda: "Open beside it" in it.ui.text)
+        assert "still to be seen" in it.ui.text
+        it.channels[0].print("and what comes meanwhile\r\n")
+        await until(it.ui, lambda: "and what comes meanwhile" in it.ui.text)
