@@ -221,11 +221,11 @@ async def test_details_show_whole_values_and_tunnels() -> None:
 
 async def test_details_come_and_go_with_their_key_and_the_height() -> None:
     async with console(listed(), size=(120, 20)) as ui:
-        assert LAB.image_id not in ui.text
+        assert FLEET[0].id not in ui.text
         await ui.press("d")
-        assert LAB.image_id in ui.text
+        assert FLEET[0].id in ui.text
         await ui.press("d")
-        assert LAB.image_id not in ui.text
+        assert FLEET[0].id not in ui.text
 
 
 @pytest.mark.parametrize(
