@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import importlib
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,14 +13,12 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
-from cloudtui.cli import hosts, ip, keys, lifecycle, listing, login, output, tunnel
+from cloudtui.cli import login, output
 from cloudtui.cli.arguments import LIFECYCLE
 from cloudtui.cli.prompts import TerminalPrompts
-from cloudtui.core.all_sessions import HostSessions
 from cloudtui.core.events import Event, Noted
-from cloudtui.core.jupyter import INSTALLING
 from cloudtui.core.tasks import aside
 from cloudtui.core.workbench import Workbench
 from cloudtui.files import settings
@@ -34,6 +33,9 @@ from cloudtui.model.finding import Health
 from cloudtui.model.instance import Instance, resolve
 from cloudtui.model.session import Ending, Program, Session
 from cloudtui.model.words import since
+
+if TYPE_CHECKING:
+    from cloudtui.core.all_sessions import HostSessions
 
 
 @asynccontextmanager
@@ -281,6 +283,8 @@ async def _made(bench: Workbench, instance: Instance, words: argparse.Namespace)
 
 def _tell_step(step: str) -> None:
     """A step on a line of its own; what pip prints goes by on one line."""
+    from cloudtui.core.jupyter import INSTALLING
+
     if step.startswith(f"{INSTALLING}: "):
         output.passing(f"  {step.removeprefix(f'{INSTALLING}: ')}")
     else:
@@ -348,18 +352,35 @@ async def doctor(words: argparse.Namespace) -> int:
 
 
 VERBS: dict[str, Callable[[argparse.Namespace], Awaitable[int]]] = {
-    "ls": partial(listing.ls, opened),
-    **{name: partial(lifecycle.change, opened) for name in LIFECYCLE},
     "ssh": ssh,
     "sessions": sessions,
     "attach": attach,
     "jupyter": jupyter,
-    "hosts": partial(hosts.perform, opened),
-    "keys": partial(keys.perform, opened),
-    "ip": partial(ip.perform, opened),
-    "tunnel": partial(tunnel.perform, opened),
     "doctor": doctor,
 }
+ELSEWHERE = {
+    "ls": ("listing", "ls"),
+    **dict.fromkeys(LIFECYCLE, ("lifecycle", "change")),
+    "hosts": ("hosts", "perform"),
+    "keys": ("keys", "perform"),
+    "ip": ("ip", "perform"),
+    "tunnel": ("tunnel", "perform"),
+}
+"""Verbs with a module of their own, which only they import."""
+
+
+def verb_of(name: str) -> Callable[[argparse.Namespace], Awaitable[int]]:
+    """What performs a verb.
+
+    Raises:
+        UsageError: there is no such verb.
+    """
+    if name in VERBS:
+        return VERBS[name]
+    if name not in ELSEWHERE:
+        raise UsageError(f"{name} is no verb.", hint="See: cloudtui --help")
+    module, function = ELSEWHERE[name]
+    return partial(getattr(importlib.import_module(f"cloudtui.cli.{module}"), function), opened)
 
 
 async def perform(words: argparse.Namespace) -> int:
@@ -368,12 +389,11 @@ async def perform(words: argparse.Namespace) -> int:
     Raises:
         CloudtuiError: what happened, with its exit code.
     """
-    if words.verb not in VERBS:
-        raise UsageError(f"{words.verb} is no verb.", hint="See: cloudtui --help")
+    verb = verb_of(words.verb)
     try:
-        return await VERBS[words.verb](words)
+        return await verb(words)
     except CredentialsProblem as error:
         async with opened(words) as bench:
             if not await login.offered(bench, error):
                 raise
-    return await VERBS[words.verb](words)
+    return await verb(words)
