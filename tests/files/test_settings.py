@@ -102,6 +102,7 @@ def test_ways_to_write_yes_and_no(tmp_path: Path, word: str) -> None:
         ("local_port: true", 1, "local_port"),
         ("local_port: 88.5", 1, "local_port"),
         ("open_browser: perhaps", 1, "open_browser"),
+        ("heal_hosts: sometimes", 1, "heal_hosts"),
         ("read_only: [true]", 1, "cannot be a list"),
         ("keys: f5", 1, "keys"),
         ("keys: {refresh: ''}", 1, "cannot be a table"),
