@@ -71,7 +71,7 @@ class Watch:
 
     async def settle(self) -> None:
         begin = perf_counter()
-        while perf_counter() - max(begin, self._last) < QUIET or not self._painted:  # noqa: ASYNC110
+        while perf_counter() - max(begin, self._last) < QUIET or not self._painted:
             await asyncio.sleep(0.005)
 
     async def time(self, name: str, act: Callable[[], object]) -> None:
