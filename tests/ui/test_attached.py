@@ -129,7 +129,7 @@ async def test_a_lost_session_is_attached_again_by_itself_where_it_was() -> None
         assert (channel.written, again.written) == (b"", b"ls")
 
 
-@pytest.mark.parametrize(("seconds", "sent"), [(900.0, b"ls"), (0.0, b"\rls")])
+@pytest.mark.parametrize(("seconds", "sent"), [(900.0, b"ls\r"), (0.0, b"\rls\r")])
 async def test_enter_that_comes_too_late_to_try_now_does_not_run_a_half_typed_line(
     monkeypatch: pytest.MonkeyPatch, seconds: float, sent: bytes
 ) -> None:
@@ -139,7 +139,7 @@ async def test_enter_that_comes_too_late_to_try_now_does_not_run_a_half_typed_li
         await until(ui, lambda: len(ui.bench.sessions.attached) == 2)
         again = ui.bench.sessions.attached[1]
         await until(ui, lambda: pane_of(ui).has_focus and "connection lost" not in ui.text)
-        await ui.press("enter", "l", "s")
+        await ui.press("enter", "l", "s", "enter")
         assert again.written == sent
 
 

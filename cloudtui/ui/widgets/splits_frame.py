@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 LATENCY_SECONDS = 5.0
 ENTER_SECONDS = 1.0
-"""Seconds after a connection came back in which Enter is not sent."""
+"""Seconds after a connection came back in which Enter is not sent as the first key."""
 HINTS = "? all keys  f full screen  | - split  arrows move  z zoom  x close  m console"
 
 
@@ -173,6 +173,8 @@ class PaneFrame(Widget):
         if self.loss is None:
             if data == b"\r" and monotonic() < self._back + ENTER_SECONDS:
                 return  # meant for the line that said that Enter tries now
+            if not data.startswith(b"\x1b"):  # answers of the terminal are not typed
+                self._back = float("-inf")
             channel.write(data)
         elif b"\r" in data and isinstance(channel, KeptAttachment):
             channel.try_now()
