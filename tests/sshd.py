@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import getpass
 import os
+import random
 import shutil
 import signal
 import socket
@@ -38,18 +40,21 @@ def public_words(path: Path) -> str:
 
 
 def free_port() -> int:
-    """A port that is free on 127.0.0.1 and, where there is one, on ::1."""
+    """A port that is free on 127.0.0.1 and, where there is one, on ::1.
+
+    It is below those that the system gives to connections, or another test's would take it.
+    """
     while True:
-        with socket.socket() as four:
-            four.bind(("127.0.0.1", 0))
-            port = int(four.getsockname()[1])
-            try:
-                with socket.socket(socket.AF_INET6) as six:
-                    six.bind(("::1", port))
-            except OSError as error:
-                if error.errno == 98:
-                    continue
-            return port
+        port = random.randint(20_000, 32_000)
+        try:
+            with socket.create_server(("127.0.0.1", port)):
+                pass
+            with socket.socket(socket.AF_INET6) as six:
+                six.bind(("::1", port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                continue
+        return port
 
 
 @dataclass

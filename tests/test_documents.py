@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from cloudtui.cli.arguments import parser
-from cloudtui.cli.commands import VERBS
+from cloudtui.cli.commands import ELSEWHERE, VERBS
 from tests.documents import README, filled
 
 ROOT = README.parent
@@ -23,7 +23,7 @@ def test_the_readme_reaches_the_demo_within_ten_lines() -> None:
 
 def test_every_verb_is_in_the_readme() -> None:
     text = README.read_text()
-    for verb in (*VERBS, "demo"):
+    for verb in (*VERBS, *ELSEWHERE, "demo"):
         assert f"`cloudtui {verb}" in text
         assert parser().parse_args([verb] + (["x"] if verb in NAMED else [])).verb == verb
 

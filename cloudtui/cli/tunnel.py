@@ -140,7 +140,9 @@ async def _ls(opened: Opened, words: argparse.Namespace) -> int:
             "console starts, or with: cloudtui tunnel NAME PORT --background"
         )
     else:
-        output.narrate("No tunnel in the background. Open one: cloudtui tunnel NAME 8888 --background")
+        output.narrate(
+            "No tunnel in the background. Open one: cloudtui tunnel NAME 8888 --background"
+        )
     return 0
 
 

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 from cloudtui.core.events import AddressesChanged, AddressesState, Events
 from cloudtui.core.inventory import Inventory
 from cloudtui.core.prices import Prices
-from cloudtui.core.sessions import READ_ONLY
 from cloudtui.model import address as plans
 from cloudtui.model.address import Address, Association, Removal
-from cloudtui.model.errors import CloudtuiError, NotFound, QuotaReached, Refused
+from cloudtui.model.errors import READ_ONLY, CloudtuiError, NotFound, QuotaReached, Refused
 from cloudtui.model.instance import Instance
 from cloudtui.model.place import Place
 from cloudtui.model.price import Price

@@ -18,12 +18,11 @@ from cloudtui.core.events import (
 )
 from cloudtui.core.host_healing import Healing
 from cloudtui.core.inventory import Inventory
-from cloudtui.core.sessions import READ_ONLY
 from cloudtui.core.ssh_entries import SshEntries
 from cloudtui.files import host_homes, identity_files, ssh_config
 from cloudtui.files.paths import ssh_dir
 from cloudtui.files.settings import Settings
-from cloudtui.model.errors import Refused, UsageError
+from cloudtui.model.errors import READ_ONLY, Refused, UsageError
 from cloudtui.model.host_drift import (
     ENDED,
     Home,

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cloudtui.core.connections import Connections
-from cloudtui.core.sessions import READ_ONLY
 from cloudtui.core.tunnels import AnyTunnels
-from cloudtui.model.errors import NotFound, Refused, Unreachable
+from cloudtui.model.errors import READ_ONLY, NotFound, Refused, Unreachable
 from cloudtui.model.instance import Instance
 from cloudtui.model.notebook import JupyterServer, OpenJupyter, best
 from cloudtui.model.remote import Ask

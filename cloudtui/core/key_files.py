@@ -10,12 +10,18 @@ from pathlib import Path
 from shlex import quote
 from typing import TypeVar
 
-from cloudtui.core.sessions import READ_ONLY
 from cloudtui.files import keys
 from cloudtui.files.atomic import write_atomically
 from cloudtui.files.paths import expanded
 from cloudtui.files.settings import Settings
-from cloudtui.model.errors import CloudtuiError, CredentialsProblem, NotFound, Refused, UsageError
+from cloudtui.model.errors import (
+    READ_ONLY,
+    CloudtuiError,
+    CredentialsProblem,
+    NotFound,
+    Refused,
+    UsageError,
+)
 from cloudtui.model.key_pair import AgentKey, KeyFormat, LocalKey
 
 T = TypeVar("T")

@@ -13,11 +13,10 @@ from cloudtui.core.events import InventoryState
 from cloudtui.core.inventory import Inventory
 from cloudtui.core.key_files import KeyFiles, trouble
 from cloudtui.core.known_machines import Machines
-from cloudtui.core.sessions import READ_ONLY
 from cloudtui.files import keys as disk
 from cloudtui.files.paths import expanded
 from cloudtui.files.settings import Settings
-from cloudtui.model.errors import Ambiguous, CloudtuiError, NotFound, Refused, UsageError
+from cloudtui.model.errors import READ_ONLY, Ambiguous, CloudtuiError, NotFound, Refused, UsageError
 from cloudtui.model.instance import Instance
 from cloudtui.model.key_pair import (
     AgentKey,

@@ -19,9 +19,9 @@ from cloudtui.core.connections import Connections
 from cloudtui.core.inventory import Inventory
 from cloudtui.core.prices import Prices
 from cloudtui.core.reboots import Reboots
-from cloudtui.core.sessions import READ_ONLY, Sessions
+from cloudtui.core.sessions import Sessions
 from cloudtui.core.tunnels import AnyTunnels
-from cloudtui.model.errors import CloudtuiError, CredentialsProblem, Refused
+from cloudtui.model.errors import READ_ONLY, CloudtuiError, CredentialsProblem, Refused
 from cloudtui.model.instance import Instance, State
 from cloudtui.model.lifecycle import (
     UNKNOWN,

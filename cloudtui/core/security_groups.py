@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 from cloudtui.core.connections import Connections
 from cloudtui.core.details import Details
 from cloudtui.core.inventory import Inventory
-from cloudtui.core.sessions import READ_ONLY
 from cloudtui.files.settings import Settings
 from cloudtui.model import access as plans
 from cloudtui.model.access import Access, Closing, GroupChange, Opening
-from cloudtui.model.errors import CloudtuiError, NotFound, QuotaReached, Refused
+from cloudtui.model.errors import READ_ONLY, CloudtuiError, NotFound, QuotaReached, Refused
 from cloudtui.model.instance import Instance, State
 from cloudtui.model.security_group import SSH, Group, Interface, Rule, Viewer, cidr, who
 

@@ -9,12 +9,10 @@ from datetime import UTC, datetime
 from cloudtui.core.attachment import Attachment, OnData
 from cloudtui.core.connections import Connections
 from cloudtui.core.events import Events, SessionsChanged, SessionsState
-from cloudtui.model.errors import CloudtuiError, NotFound, Refused, Unreachable
+from cloudtui.model.errors import READ_ONLY, CloudtuiError, NotFound, Refused, Unreachable
 from cloudtui.model.instance import Instance
 from cloudtui.model.preview import Pane, Preview
 from cloudtui.model.session import Program, Session
-
-READ_ONLY = "This is read-only mode: nothing is changed, on AWS or on a host."
 
 
 class Sessions:

@@ -7,8 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from cloudtui.core.inventory import Inventory
-from cloudtui.core.sessions import READ_ONLY
-from cloudtui.model.errors import CloudtuiError, Refused, UsageError
+from cloudtui.model.errors import READ_ONLY, CloudtuiError, Refused, UsageError
 from cloudtui.model.instance import Instance
 from cloudtui.model.place import Place
 from cloudtui.model.tags import (

@@ -6,42 +6,48 @@ import asyncio
 import shlex
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar, cast
 
-from cloudtui.core import amazons, browser
-from cloudtui.core.addresses import Addresses
-from cloudtui.core.all_sessions import AllSessions
-from cloudtui.core.connections import Connections
-from cloudtui.core.details import Details
+from cloudtui.core import amazons
 from cloudtui.core.events import Event, Events, InventoryChanged, Listener, Note, Noted, Severity
-from cloudtui.core.first_contact import FirstContact
-from cloudtui.core.hosts import Hosts
 from cloudtui.core.inventory import Inventory
-from cloudtui.core.jupyter import Jupyter
-from cloudtui.core.kept_tunnels import KeptTunnels
-from cloudtui.core.keys import Keys
-from cloudtui.core.lifecycle import Lifecycle
-from cloudtui.core.links import Links
-from cloudtui.core.logins import Logins
 from cloudtui.core.prices import Prices
-from cloudtui.core.security_groups import SecurityGroups
-from cloudtui.core.sessions import READ_ONLY, Sessions
-from cloudtui.core.tags import Tags
 from cloudtui.core.tasks import cancel
-from cloudtui.core.tunnels import AnyTunnels, Tunnels
 from cloudtui.files.cache import FileCache
 from cloudtui.files.settings import Settings
-from cloudtui.model.errors import Refused
+from cloudtui.model.errors import READ_ONLY, Refused
 from cloudtui.model.instance import Instance, next_step, why_not_connect
 from cloudtui.model.lifecycle import Verb
 from cloudtui.model.lifecycle import why_not as why_not_change
-from cloudtui.model.listening import LISTENING, ListeningPort, parse_listening
-from cloudtui.model.remote import Prompts
-from cloudtui.model.web_console import instance_page
 
 if TYPE_CHECKING:
     from cloudtui.aws.clients import Amazon
+    from cloudtui.core.addresses import Addresses
+    from cloudtui.core.all_sessions import AllSessions
+    from cloudtui.core.connections import Connections
+    from cloudtui.core.details import Details
+    from cloudtui.core.hosts import Hosts
+    from cloudtui.core.jupyter import Jupyter
+    from cloudtui.core.kept_tunnels import KeptTunnels
+    from cloudtui.core.keys import Keys
+    from cloudtui.core.lifecycle import Lifecycle
+    from cloudtui.core.links import Links
+    from cloudtui.core.logins import Logins
+    from cloudtui.core.security_groups import SecurityGroups
+    from cloudtui.core.sessions import Sessions
+    from cloudtui.core.tags import Tags
+    from cloudtui.core.tunnels import AnyTunnels
+    from cloudtui.model.listening import ListeningPort
+    from cloudtui.model.remote import Prompts
+
+
+class _Closed(Protocol):
+    async def close(self) -> None: ...
+
+
+Room = TypeVar("Room", bound=_Closed)
 
 NOTES_KEPT = 500
 
@@ -73,23 +79,6 @@ class Workbench:
     `logins`; `listen` for events.
     Leaving closes tunnels, terminals and connections; nothing on the hosts is ended.
     """
-
-    inventory: Inventory
-    connections: Connections
-    sessions: Sessions
-    all_sessions: AllSessions
-    tunnels: AnyTunnels
-    links: Links
-    jupyter: Jupyter
-    keys: Keys
-    prices: Prices
-    details: Details
-    tags: Tags
-    security_groups: SecurityGroups
-    addresses: Addresses
-    lifecycle: Lifecycle
-    hosts: Hosts
-    logins: Logins
 
     def __init__(
         self,
@@ -127,46 +116,122 @@ class Workbench:
             regions=self._regions,
             refresh_seconds=self.settings.refresh_seconds,
         )
-        self.logins = Logins(self.inventory)
-        self.connections = Connections(
-            self.settings, self.inventory, FirstContact(self.inventory, self._prompts)
-        )
-        self.sessions = Sessions(self.connections, self._events, read_only=self.read_only)
-        self.all_sessions = AllSessions(self.inventory, self.connections, self.sessions)
-        self.tunnels = (
-            KeptTunnels(self._events, self._prompts)
-            if self._keep_tunnels
-            else Tunnels(self.inventory, self.connections, self._events)
-        )
-        self.links = Links(self.connections, self.tunnels)
-        self.jupyter = Jupyter(
+        self.prices = Prices(self.inventory, self._events)
+        self._closes(self.inventory)
+        self._closes(self.prices)
+        self._events.listen(self._follow)
+        return self
+
+    # Rooms that are imported and made when somebody goes in; each is closed before those it uses.
+
+    @cached_property
+    def connections(self) -> Connections:
+        from cloudtui.core.connections import Connections
+        from cloudtui.core.first_contact import FirstContact
+
+        prompts = FirstContact(self.inventory, self._prompts)
+        return self._closes(Connections(self.settings, self.inventory, prompts))
+
+    @cached_property
+    def logins(self) -> Logins:
+        from cloudtui.core.logins import Logins
+
+        return Logins(self.inventory)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        from cloudtui.core.sessions import Sessions
+
+        return Sessions(self.connections, self._events, read_only=self.read_only)
+
+    @cached_property
+    def all_sessions(self) -> AllSessions:
+        from cloudtui.core.all_sessions import AllSessions
+
+        return AllSessions(self.inventory, self.connections, self.sessions)
+
+    @cached_property
+    def tunnels(self) -> AnyTunnels:
+        if self.keeps_tunnels:
+            from cloudtui.core.kept_tunnels import KeptTunnels
+
+            return self._closes(KeptTunnels(self._events, self._prompts))
+        from cloudtui.core.tunnels import Tunnels
+
+        return self._closes(Tunnels(self.inventory, self.connections, self._events))
+
+    @cached_property
+    def links(self) -> Links:
+        from cloudtui.core.links import Links
+
+        return Links(self.connections, self.tunnels)
+
+    @cached_property
+    def jupyter(self) -> Jupyter:
+        from cloudtui.core.jupyter import Jupyter
+
+        return Jupyter(
             self.connections,
             self.tunnels,
             local_port=self.settings.local_port,
             read_only=self.read_only,
         )
-        self.prices = Prices(self.inventory, self._events)
-        self.details = Details(self.inventory, self._events)
-        self.keys = Keys(self.settings, self.inventory, read_only=self.read_only)
-        self.tags = Tags(self.inventory, read_only=self.read_only)
-        self.security_groups = SecurityGroups(
+
+    @cached_property
+    def details(self) -> Details:
+        from cloudtui.core.details import Details
+
+        return Details(self.inventory, self._events)
+
+    @cached_property
+    def keys(self) -> Keys:
+        from cloudtui.core.keys import Keys
+
+        return Keys(self.settings, self.inventory, read_only=self.read_only)
+
+    @cached_property
+    def tags(self) -> Tags:
+        from cloudtui.core.tags import Tags
+
+        return Tags(self.inventory, read_only=self.read_only)
+
+    @cached_property
+    def security_groups(self) -> SecurityGroups:
+        from cloudtui.core.security_groups import SecurityGroups
+
+        return SecurityGroups(
             self.inventory,
             self.connections,
             self.details,
             self.settings,
             read_only=self.read_only,
         )
-        self.addresses = Addresses(
-            self.inventory, self.prices, self._events, read_only=self.read_only
+
+    @cached_property
+    def addresses(self) -> Addresses:
+        from cloudtui.core.addresses import Addresses
+
+        return Addresses(self.inventory, self.prices, self._events, read_only=self.read_only)
+
+    @cached_property
+    def hosts(self) -> Hosts:
+        from cloudtui.core.hosts import Hosts
+
+        return self._closes(
+            Hosts(
+                self.settings,
+                self.inventory,
+                self.connections,
+                self._events,
+                read_only=self.read_only,
+            )
         )
-        self.hosts = Hosts(
-            self.settings,
-            self.inventory,
-            self.connections,
-            self._events,
-            read_only=self.read_only,
-        )
-        self.lifecycle = Lifecycle(
+
+    @cached_property
+    def lifecycle(self) -> Lifecycle:
+        from cloudtui.core.lifecycle import Lifecycle
+
+        return Lifecycle(
             self.inventory,
             self.connections,
             self.sessions,
@@ -174,10 +239,10 @@ class Workbench:
             self.prices,
             read_only=self.read_only,
         )
-        self._events.listen(self._follow)
-        for room in (self.inventory, self.connections, self.tunnels, self.prices, self.hosts):
-            self._stack.push_async_callback(room.close)
-        return self
+
+    def _closes(self, room: Room) -> Room:
+        self._stack.push_async_callback(room.close)
+        return room
 
     async def __aexit__(
         self,
@@ -200,7 +265,11 @@ class Workbench:
     @property
     def keeps_tunnels(self) -> bool:
         """Whether tunnels stay open when this is left."""
-        return isinstance(self.tunnels, KeptTunnels)
+        return self._keep_tunnels
+
+    @property
+    def _kept(self) -> KeptTunnels | None:
+        return cast("KeptTunnels", self.tunnels) if self._keep_tunnels else None
 
     async def resume_tunnels(self) -> None:
         """Meet the tunnels that were left open, and open those of a keeper that ended.
@@ -208,8 +277,8 @@ class Workbench:
         Raises:
             CloudtuiError: the keeper cannot be begun, or is of another version.
         """
-        if isinstance(self.tunnels, KeptTunnels):
-            await self.tunnels.resume()
+        if self._kept:
+            await self._kept.resume()
 
     async def close_tunnels(self) -> None:
         """Close every tunnel.
@@ -217,8 +286,8 @@ class Workbench:
         Raises:
             CloudtuiError: the keeper does not answer.
         """
-        if isinstance(self.tunnels, KeptTunnels):
-            await self.tunnels.close_all()
+        if self._kept:
+            await self._kept.close_all()
 
     async def listening(self, instance: Instance) -> tuple[ListeningPort, ...]:
         """The ports that programs of the instance listen on, those with a usual name first.
@@ -226,6 +295,8 @@ class Workbench:
         Raises:
             CloudtuiError: no connection to it.
         """
+        from cloudtui.model.listening import LISTENING, parse_listening
+
         connection = await self.connections.get(instance)
         return parse_listening((await connection.run(LISTENING)).stdout)
 
@@ -253,10 +324,14 @@ class Workbench:
                 f"{instance.label} is not in the AWS web console.",
                 "AWS_ENDPOINT_URL, or an endpoint_url in ~/.aws/config, names another cloud.",
             )
+        from cloudtui.model.web_console import instance_page
+
         return instance_page(instance)
 
     async def browse(self, url: str) -> bool:
         """Open the page in the user's browser; False when there is none to open."""
+        from cloudtui.core import browser
+
         if self._door:
             await cancel(self._door)
         self._door = await browser.browse(url)
@@ -274,7 +349,7 @@ class Workbench:
         return shlex.join(["ssh", *known, *identity, *port, f"{route.user}@{route.host}"])
 
     def _follow(self, event: Event) -> None:
-        if isinstance(event, InventoryChanged):
+        if isinstance(event, InventoryChanged) and "connections" in vars(self):
             self.connections.follow(event.state.instances)
 
     def _keep_note(self, event: Event) -> None:

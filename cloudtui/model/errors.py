@@ -17,6 +17,9 @@ CloudtuiError              1
 
 from __future__ import annotations
 
+READ_ONLY = "This is read-only mode: nothing is changed, on AWS or on a host."
+"""Why everything that changes something is refused then."""
+
 
 class CloudtuiError(Exception):
     """A failure that is shown, not a bug.

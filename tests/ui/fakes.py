@@ -26,10 +26,9 @@ from cloudtui.core.events import (
     TunnelsChanged,
 )
 from cloudtui.core.links import Reached
-from cloudtui.core.sessions import READ_ONLY
 from cloudtui.core.workbench import CHANGES, LIFECYCLE, NEEDS_HOST
 from cloudtui.files.settings import Settings
-from cloudtui.model.errors import CloudtuiError, NotFound
+from cloudtui.model.errors import READ_ONLY, CloudtuiError, NotFound
 from cloudtui.model.finding import Identity
 from cloudtui.model.instance import Instance, State, why_not_connect
 from cloudtui.model.lifecycle import Facts, Plan, Verb, make

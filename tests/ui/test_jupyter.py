@@ -5,9 +5,9 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from cloudtui.model.tunnel import TunnelPhase, TunnelState
 from cloudtui.files.settings import Settings
 from cloudtui.model.errors import CloudtuiError
+from cloudtui.model.tunnel import TunnelPhase, TunnelState
 from cloudtui.ui.screens.dialogs import Ask
 from cloudtui.ui.screens.jupyter import JupyterScreen
 from cloudtui.ui.screens.machines import MachinesScreen

@@ -41,7 +41,11 @@ class Body(VerticalScroll):
         wanted = super().get_content_height(container, viewport, width)
         box = self.parent
         assert isinstance(box, Widget)
-        room = int((viewport.height - KEYS_ROWS) * BOX_ROWS) - box.gutter.height - self.styles.margin.height
+        room = (
+            int((viewport.height - KEYS_ROWS) * BOX_ROWS)
+            - box.gutter.height
+            - self.styles.margin.height
+        )
         for other in box.children:
             if other is not self and other.display:
                 fixed = other.styles.height
