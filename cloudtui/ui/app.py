@@ -422,6 +422,10 @@ class CloudtuiApp(
         else:
             self.exit(0)
 
+    def terminal_gone(self) -> None:
+        """Nothing can be typed or shown any more."""
+        self._leave_by_signal(signal.SIGHUP)
+
     def _leave_by_signal(self, number: int) -> None:
         self._end(lambda: self.exit(return_code=128 + number))
 

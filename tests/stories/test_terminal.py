@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.lab import Lab
 from tests.sshd import make_key, public_words
-from tests.terminal import Terminal
+from tests.terminal import PATIENCE, Terminal
 
 
 def children_of(pid: int) -> list[int]:
@@ -164,3 +165,22 @@ def test_ctrl_c_leaves_a_question_at_once_and_the_terminal_echoes(
     terminal.shows("left:130")
     terminal.type("echoed")
     terminal.shows("echoed")
+
+
+@pytest.mark.parametrize("flood", [False, True], ids=["quiet", "flooded"])
+def test_a_terminal_that_is_gone_ends_the_console(
+    lab: Lab, terminal: Terminal, flood: bool
+) -> None:
+    terminal.cloudtui()
+    terminal.shows("● running")
+    (console,) = children_of(terminal.child)
+    if flood:
+        terminal.type("s")
+        terminal.shows("Ctrl-] d leaves")
+        terminal.type("yes this terminal is about to go", "Enter")
+        terminal.shows("about to go", times=5)
+    terminal.close()
+    deadline = time.monotonic() + PATIENCE
+    while Path(f"/proc/{console}").exists():
+        assert time.monotonic() < deadline, "it goes on without a terminal"
+        time.sleep(0.05)
