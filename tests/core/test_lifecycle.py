@@ -147,7 +147,10 @@ async def test_a_dry_run_changes_nothing(account: Account) -> None:
     assert state.instances[0].state is State.RUNNING
 
 
-async def test_a_reboot_is_followed_until_ssh_answers_again(lab: Lab) -> None:
+async def test_a_reboot_is_followed_until_ssh_answers_again(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloudtui.ssh.greeting.PROBE_SECONDS", 0.5)
     async with lab.bench() as bench:
         machine = await bench.inventory.find("bert-gpu")
         steps = bench.lifecycle.perform(await bench.lifecycle.plan(Verb.REBOOT, [machine]))

@@ -90,10 +90,10 @@ async def test_what_is_no_ssh_server_does_not_greet(server: Server, says: bytes)
     await greeting.close()
 
 
-async def test_a_real_sshd_greets(sshd: Sshd) -> None:
+async def test_a_real_sshd_greets(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(greeting_module, "PROBE_SECONDS", 0.2)
     greeting = Greeting(sshd.host, sshd.port)
     assert await greeting.begin()
-    assert await greeting.look() is None
     sshd.stop()
     while (seen := await greeting.look()) is None:
         await asyncio.sleep(0.01)
