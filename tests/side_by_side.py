@@ -583,7 +583,8 @@ def start(name: str, folder: str, side: str, program: Program) -> str:
     session = f"{Path(folder).name}-{program.name}-{side}"
     command = program.command.replace("INNER", inner(session))
     env = f"HOME={folder}/{side} HTOPRC={folder}/{side}/htoprc TERM=tmux-256color LANG=C.UTF-8"
-    inside = shlex.quote(f"cd {folder}/{side}; PS1='$ ' {env} exec env {command}")
+    names = "echo update_process_names=1 >htoprc"  # an sshd's name changes with its terminals
+    inside = shlex.quote(f"cd {folder}/{side}; {names}; PS1='$ ' {env} exec env {command}")
     on_host(
         name,
         f"tmux new-session -d -s {session} -x {COLUMNS} -y {ROWS} {inside} "
