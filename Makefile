@@ -27,7 +27,7 @@ screenshots:
 	.venv/bin/python -m tests.screenshots
 
 bench:
-	@scripts/setup test
+	@BENCH=1 scripts/setup test
 	.venv/bin/python -m benchmarks
 
 wheel:
