@@ -242,7 +242,12 @@ async def _save(
         await agree("Save this?", "Nothing was changed", again, yes=yes)
     await bench.hosts.save(planned)
     if ask:
-        output.narrate("Saved. Take it back with: cloudtui hosts undo")
+        undoing = words.hosts_verb == "undo"
+        output.narrate(
+            "Saved. Another undo takes back the save before that."
+            if undoing
+            else "Saved. Take it back with: cloudtui hosts undo"
+        )
 
 
 def _named(words: argparse.Namespace) -> list[str]:

@@ -41,6 +41,7 @@ class KeptTunnels:
         self._questions: dict[int, asyncio.Task[None]] = {}
         self._again: asyncio.Task[None] | None = None
         self._told: dict[str, Instance] = {}
+        self._mine: set[str] = set()
         self._watchers = 0
         self._saying: set[asyncio.Task[None]] = set()
         self._unlisten = events.listen(self._heard)
@@ -84,6 +85,7 @@ class KeptTunnels:
         """As `Tunnels.open`; it stays open until it is closed."""
         keeper = await self._met(start=True)
         assert keeper
+        before = set(self._states)
         answer = await keeper.ask(
             "open",
             machine=words.machine_words(instance),
@@ -92,6 +94,8 @@ class KeptTunnels:
             search=search,
         )
         state = words.read_state(answer)
+        if state.key not in before:
+            self._mine.add(state.key)
         self._told[instance.id] = instance
         if state.key not in self._states:
             self._take((*self.states, state))
@@ -115,10 +119,15 @@ class KeptTunnels:
         if keeper := await self._met(start=False):
             await keeper.ask("close", key=key)
 
-    async def close_all(self) -> None:
-        """Close every tunnel; the keeper ends soon after."""
-        if keeper := await self._met(start=False):
-            await keeper.ask("close")
+    @property
+    def own(self) -> tuple[TunnelState, ...]:
+        """Those that were opened here."""
+        return tuple(t for t in self.states if t.key in self._mine)
+
+    async def close_own(self) -> None:
+        """Close those that were opened here."""
+        for state in self.own:
+            await self.close_one(state.key)
 
     async def close(self) -> None:
         """Leave; the tunnels stay open."""

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from cloudtui.core.tunnels import AnyTunnels
     from cloudtui.model.listening import ListeningPort
     from cloudtui.model.remote import Prompts
+    from cloudtui.model.tunnel import TunnelState
 
 
 class _Closed(Protocol):
@@ -280,14 +281,19 @@ class Workbench:
         if self._kept:
             await self._kept.resume()
 
+    @property
+    def own_tunnels(self) -> tuple[TunnelState, ...]:
+        """Those that were opened here and stay open when this is left."""
+        return self._kept.own if self._kept else ()
+
     async def close_tunnels(self) -> None:
-        """Close every tunnel.
+        """Close those that were opened here.
 
         Raises:
             CloudtuiError: the keeper does not answer.
         """
         if self._kept:
-            await self._kept.close_all()
+            await self._kept.close_own()
 
     async def listening(self, instance: Instance) -> tuple[ListeningPort, ...]:
         """The ports that programs of the instance listen on, those with a usual name first.

@@ -294,7 +294,7 @@ ACTIONS: tuple[Action, ...] = (
         "sessions",
         "Go to the sessions of every running machine.",
         "open_all_sessions",
-        (_M, _A, _S, _J, Where.TUNNELS, _H),
+        (_M, _A, _S, _J, _D, _H, Where.KEYS, *_N),
         Group.EVERYWHERE,
     ),
     *PLACE_ACTIONS,

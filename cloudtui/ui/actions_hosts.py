@@ -6,6 +6,8 @@ from cloudtui.ui.action import Action, Group, Where
 
 _M, _D, _H = Where.MACHINES, Where.DETAILS, Where.HOSTS
 
+_OTHERS = (Where.TUNNELS, Where.GROUPS, Where.ADDRESSES, Where.KEYS)
+
 HOST_ACTIONS: tuple[Action, ...] = (
     Action(
         "machine.host_entry",
@@ -103,7 +105,7 @@ HOST_ACTIONS: tuple[Action, ...] = (
         "hosts",
         "Go to the entries of the ssh config.",
         "open_hosts",
-        (_M, Where.ALL_SESSIONS, Where.SESSIONS, Where.JUPYTER, _D, _H),
+        (_M, Where.ALL_SESSIONS, Where.SESSIONS, Where.JUPYTER, _D, _H, *_OTHERS),
         Group.EVERYWHERE,
     ),
 )

@@ -417,7 +417,7 @@ class CloudtuiApp(
 
     def leave(self) -> None:
         """End the console; `run` closes the workbench."""
-        if self.workbench.keeps_tunnels and self.workbench.tunnels.states:
+        if self.workbench.own_tunnels:
             self.run_worker(self.leave_tunnels(), group="leave", exclusive=True)
         else:
             self.exit(0)

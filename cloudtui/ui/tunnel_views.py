@@ -7,31 +7,10 @@ from typing import TYPE_CHECKING, cast
 from cloudtui.core.events import Severity
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance
-from cloudtui.model.listening import ListeningPort
-from cloudtui.model.tunnel import Direction, TunnelSpec, parse_tunnel
 from cloudtui.model.words import plural
 
 if TYPE_CHECKING:
     from cloudtui.ui.app import CloudtuiApp
-
-TYPED = "typed"
-FORMS = (
-    "6006, 9000:8888 or 9000:db.internal:5432; -R 9000:5000 brings port 5000 of this computer "
-    "there; -D 1080 is a SOCKS proxy"
-)
-_FLAGS = {"-L": Direction.LOCAL, "-R": Direction.REMOTE, "-D": Direction.DYNAMIC}
-
-
-def typed_tunnel(text: str) -> TunnelSpec:
-    """A tunnel as it is written behind `ssh`.
-
-    Raises:
-        UsageError: it is none.
-    """
-    first, _, rest = text.strip().partition(" ")
-    if first in _FLAGS:
-        return parse_tunnel(rest.strip(), _FLAGS[first])
-    return parse_tunnel(text.strip())
 
 
 class TunnelViews:
@@ -62,7 +41,7 @@ class TunnelViews:
         app = cast("CloudtuiApp", self)
         wish: str | None = app.settings.on_quit
         if wish == "ask":
-            open_now = app.workbench.tunnels.states
+            open_now = app.workbench.own_tunnels
             names = "\n".join(f"  {t.where}" for t in open_now[:6])
             more = f"\n  and {len(open_now) - 6} more" if len(open_now) > 6 else ""
             verb = "is" if len(open_now) == 1 else "are"
@@ -94,13 +73,9 @@ class TunnelViews:
 
 async def open_one(app: CloudtuiApp, instance: Instance) -> None:
     """Ask which port, open the tunnel, say where it is."""
-    app.say(f"Looking which ports programs of {instance.spoken} listen on …")
-    try:
-        ports = await app.workbench.listening(instance)
-    except CloudtuiError as error:
-        app.fail(error)
-        return
-    wanted = await _choose(app, instance, ports)
+    from cloudtui.ui.screens.tunnel_form import TunnelForm
+
+    wanted = await app.push_screen_wait(TunnelForm(instance))
     if wanted is None:
         return
     spec, search = wanted
@@ -113,32 +88,3 @@ async def open_one(app: CloudtuiApp, instance: Instance) -> None:
         app.say(f"{state.where} is open to other computers too.", Severity.WARNING)
     else:
         app.say(f"{state.where}: 3 shows all tunnels.")
-
-
-async def _choose(
-    app: CloudtuiApp, instance: Instance, ports: tuple[ListeningPort, ...]
-) -> tuple[TunnelSpec, bool] | None:
-    """The tunnel, and whether another local port will do when its own is taken."""
-    from cloudtui.ui.screens.dialogs import Answers, Choose
-
-    width = max((len(str(p.port)) for p in ports), default=0)
-    options = {str(p.port): f"{p.port:>{width}}  {p.name}".rstrip() for p in ports}
-    options[TYPED] = "another port, or the other way: type it"
-    chosen: str | None = TYPED
-    if ports:
-        title = f"Which port of {instance.spoken} comes here?"
-        chosen = await app.push_screen_wait(Choose(title, options))
-    if chosen is None:
-        return None
-    if chosen != TYPED:
-        port = int(chosen)
-        return TunnelSpec(Direction.LOCAL, port, "localhost", port), True
-    title = f"A tunnel to {instance.spoken}"
-    while True:
-        given = await app.push_screen_wait(Answers(title, [("Tunnel", True)], FORMS))
-        if not given or not given[0].strip():
-            return None
-        try:
-            return typed_tunnel(given[0]), False
-        except CloudtuiError as error:
-            title = f"{error.title} {error.hint}"

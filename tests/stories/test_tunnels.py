@@ -60,9 +60,7 @@ def console(terminal: Terminal) -> None:
 def typed(terminal: Terminal, spec: str) -> None:
     """Open a tunnel from the console's first screen."""
     terminal.type("t")
-    terminal.shows("another port")
-    terminal.type("G", "Enter")
-    terminal.shows("A tunnel to bert-gpu")
+    terminal.shows("Which port of bert-gpu comes here?")
     terminal.type(spec, "Enter")
     terminal.shows("3 shows all tunnels")
 

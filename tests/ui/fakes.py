@@ -519,6 +519,10 @@ class FakeWorkbench:
     async def resume_tunnels(self) -> None:
         await self.tunnels.resume()
 
+    @property
+    def own_tunnels(self) -> tuple[TunnelState, ...]:
+        return self.tunnels.states if self.keeps_tunnels else ()
+
     async def close_tunnels(self) -> None:
         await self.tunnels.close_all()
 

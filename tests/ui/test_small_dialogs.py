@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from textual.widgets import Input
 
 from cloudtui.ui.screens.dialogs import Ask, Body, Dialog
 from cloudtui.ui.screens.lifecycle import ChangeMachines
@@ -73,3 +74,14 @@ async def test_ctrl_q_leaves_from_a_dialog_too() -> None:
         await in_front(made, Ask)
         await made.press("ctrl+q")
         assert made.app.return_code == 0
+
+
+async def test_keys_right_after_the_filters_enter_are_the_lists() -> None:
+    async with console(listed()) as made:
+        for key in ("slash", "b", "e", "r", "t"):
+            await made.press(key)
+        for key in ("enter", "j"):
+            made.app.simulate_key(key)
+        for _ in range(4):
+            await made.settle()
+        assert made.app.screen.query_one(Input).value == "bert"

@@ -11,9 +11,9 @@ from cloudtui.files.settings import Settings
 from cloudtui.model.errors import PortTaken, Unreachable
 from cloudtui.model.listening import ListeningPort
 from cloudtui.model.tunnel import Direction, TunnelPhase, TunnelState
-from cloudtui.ui.screens.dialogs import Answers, Ask, Choose
+from cloudtui.ui.screens.dialogs import Ask, Choose
+from cloudtui.ui.screens.tunnel_form import TunnelForm, typed_tunnel
 from cloudtui.ui.screens.tunnels import TunnelsScreen
-from cloudtui.ui.tunnel_views import typed_tunnel
 from tests.ui.fakes import FLEET, NOW, Console, console, listed
 
 BERT = FLEET[0]
@@ -76,48 +76,42 @@ async def test_no_tunnel_says_how_to_get_one() -> None:
         assert "No tunnel is selected. Press 1, then t" in made.said[-1]
 
 
-async def test_a_port_of_the_host_is_offered_and_opened() -> None:
+async def test_what_listens_there_is_told_and_a_port_is_opened() -> None:
     async with console(listed()) as made:
         made.bench.ports = (ListeningPort(6006), ListeningPort(9999, "python3"))
         await made.press("t")
-        await in_front(made, Choose)
-        assert "6006  TensorBoard" in made.text
-        assert "9999  python3" in made.text
+        await in_front(made, TunnelForm)
+        assert "listen on 6006 TensorBoard, 9999 python3." in " ".join(made.text.split())
         await made.press("enter")
+        assert isinstance(made.app.screen, TunnelForm)
+        await made.press(*"6006", "enter")
         await done(made)
-        assert made.bench.tunnels.opened == [
-            ("bert-gpu", "local 6006:localhost:6006", True),
-        ]
+        assert made.bench.tunnels.opened == [("bert-gpu", "local 6006:localhost:6006", True)]
         assert "localhost:6006 → bert-gpu:6006" in made.said[-1]
 
 
-async def test_another_one_is_typed_until_it_is_one() -> None:
+async def test_what_is_no_tunnel_is_said_and_can_be_typed_again() -> None:
     async with console(listed()) as made:
         await made.press("t")
-        await in_front(made, Answers)
+        await in_front(made, TunnelForm)
         await made.press(*"8O8O", "enter")
-        await in_front(made, Answers)
+        await made.settle()
         assert "is not a tunnel" in made.text
-        await made.press(*"-R 9000:5000", "enter")
+        await made.press("ctrl+u", *"-R 9000:5000", "enter")
         await done(made)
-        assert made.bench.tunnels.opened == [
-            ("bert-gpu", "remote 9000:localhost:5000", False),
-        ]
+        assert made.bench.tunnels.opened == [("bert-gpu", "remote 9000:localhost:5000", False)]
 
 
-async def test_a_failure_to_open_is_said() -> None:
+async def test_a_failure_to_open_or_to_look_is_said() -> None:
     async with console(listed()) as made:
-        made.bench.ports = (ListeningPort(6006),)
+        made.bench.ports = Unreachable("bert-gpu does not answer.")
         made.bench.tunnels.refusal = PortTaken("Port 6006 on this computer is taken.")
         await made.press("t")
-        await in_front(made, Choose)
-        await made.press("enter")
+        await in_front(made, TunnelForm)
+        assert "bert-gpu does not answer." in made.text
+        await made.press(*"6006:6006", "enter")
         await done(made)
         assert made.said[-1] == "Port 6006 on this computer is taken."
-        made.bench.ports = Unreachable("bert-gpu does not answer.")
-        await made.press("t")
-        await done(made)
-        assert made.said[-1] == "bert-gpu does not answer."
 
 
 async def test_closing_asks_when_connections_are_open() -> None:

@@ -6,7 +6,7 @@ import asyncio
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from cloudtui.core.events import (
     AddressesChanged,
@@ -21,7 +21,7 @@ from cloudtui.model.place import Place
 from cloudtui.model.price import HOURS_A_MONTH, dollars
 from cloudtui.ui.actions import Action, Where
 from cloudtui.ui.screens.area import bindings
-from cloudtui.ui.screens.list_area import ListArea
+from cloudtui.ui.screens.list_area import FilterField, ListArea
 from cloudtui.ui.screens.plan import Line, PlanQuestion, line
 from cloudtui.ui.widgets.addresses_table import AddressesTable
 from cloudtui.ui.widgets.face import Face
@@ -50,7 +50,7 @@ class AddressesScreen(ListArea):
 
     def compose(self) -> ComposeResult:
         yield Header(self.WHERE)
-        yield Input(placeholder="words such as 54.1, bert, nothing, eu-west-1")
+        yield FilterField(placeholder="words such as 54.1, bert, nothing, eu-west-1")
         yield Static(id="trouble", markup=False)
         yield Static(id="told", markup=False)
         yield AddressesTable()

@@ -6,7 +6,7 @@ import shlex
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from cloudtui.core.events import Event, HostsChanged
 from cloudtui.files.paths import short
@@ -14,7 +14,7 @@ from cloudtui.model.host_drift import HostRow
 from cloudtui.model.instance import Instance
 from cloudtui.ui.actions import Action, Where
 from cloudtui.ui.screens.area import bindings
-from cloudtui.ui.screens.list_area import ListArea
+from cloudtui.ui.screens.list_area import FilterField, ListArea
 from cloudtui.ui.widgets.face import Face
 from cloudtui.ui.widgets.frame import Footer, Header
 from cloudtui.ui.widgets.hosts_table import HostsTable
@@ -36,7 +36,7 @@ class HostsScreen(ListArea):
 
     def compose(self) -> ComposeResult:
         yield Header(self.WHERE)
-        yield Input(placeholder="words such as bert, 54.1, changed, gone, cloudtui.conf")
+        yield FilterField(placeholder="words such as bert, 54.1, changed, gone, cloudtui.conf")
         yield HostsTable()
         yield Face(id="face")
         yield Static(id="told", markup=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual import on, work
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from cloudtui.core.events import Event, InventoryChanged, Severity
 from cloudtui.core.keys import KeyListing
@@ -25,7 +25,7 @@ from cloudtui.model.words import plural, stamp
 from cloudtui.ui.actions import Action, Where
 from cloudtui.ui.prompts import DialogPrompts
 from cloudtui.ui.screens.area import bindings
-from cloudtui.ui.screens.list_area import ListArea
+from cloudtui.ui.screens.list_area import FilterField, ListArea
 from cloudtui.ui.widgets.face import Face
 from cloudtui.ui.widgets.frame import Footer, Header
 from cloudtui.ui.widgets.keyed_table import KeyedTable
@@ -54,7 +54,7 @@ class KeysScreen(ListArea):
 
     def compose(self) -> ComposeResult:
         yield Header(self.WHERE)
-        yield Input(placeholder="words such as lab, ed25519, .pem, eu-west-1, not here")
+        yield FilterField(placeholder="words such as lab, ed25519, .pem, eu-west-1, not here")
         yield Static(id="trouble", markup=False)
         yield KeysTable()
         yield Face(id="face")

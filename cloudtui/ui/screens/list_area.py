@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from textual import on
+from textual.binding import Binding
 from textual.widgets import Input
 
 from cloudtui.ui.screens.area import Area
 from cloudtui.ui.widgets.keyed_table import KeyedTable
+
+
+class FilterField(Input):
+    """Enter ends the filter before the next key is looked at: that one is the list's."""
+
+    BINDINGS = [Binding("enter", "end_filter", show=False, priority=True)]
+
+    def action_end_filter(self) -> None:
+        screen = self.screen
+        if isinstance(screen, ListArea):
+            screen.end_filter()
 
 
 class ListArea(Area):
@@ -57,11 +69,8 @@ class ListArea(Area):
     def _filter_changed(self) -> None:
         self.paint()
 
-    @on(Input.Submitted)
-    def _filter_done(self) -> None:
-        self._leave_filter()
-
-    def _leave_filter(self) -> None:
+    def end_filter(self) -> None:
+        """Back to the rows; the words stay."""
         field = self.query_one(Input)
         field.display = bool(field.value.strip())
         self.table.focus()
@@ -72,7 +81,7 @@ class ListArea(Area):
         if not field.display:
             return False
         field.value = ""
-        self._leave_filter()
+        self.end_filter()
         return True
 
     def back(self) -> None:

@@ -10,7 +10,7 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.timer import Timer
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from cloudtui.core.events import (
     DetailsChanged,
@@ -28,7 +28,7 @@ from cloudtui.model.words import plural, since
 from cloudtui.ui.actions import Where
 from cloudtui.ui.screens.area import bindings
 from cloudtui.ui.screens.lifecycle import MachineChanges
-from cloudtui.ui.screens.list_area import ListArea
+from cloudtui.ui.screens.list_area import FilterField, ListArea
 from cloudtui.ui.widgets.details import About, describe
 from cloudtui.ui.widgets.face import Face
 from cloudtui.ui.widgets.frame import Footer, FooterKey, Header
@@ -72,7 +72,7 @@ class MachinesScreen(ListArea, MachineChanges):
 
     def compose(self) -> ComposeResult:
         yield Header(self.WHERE)
-        yield Input(placeholder="words such as bert, state:running, type:g5*, tag:team=nlp")
+        yield FilterField(placeholder="words such as bert, state:running, type:g5*, tag:team=nlp")
         yield Static(id="trouble", markup=False)
         yield Static(id="told", markup=False)
         yield MachinesTable()

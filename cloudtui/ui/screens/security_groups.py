@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual import on, work
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from cloudtui.core.events import DetailsChanged, Event, InventoryChanged
 from cloudtui.model.access import Access, Closing, GroupChange
@@ -15,7 +15,7 @@ from cloudtui.model.security_group import SSH, cidr, exposed, ports
 from cloudtui.ui.actions import Action, Where
 from cloudtui.ui.network_views import open_port
 from cloudtui.ui.screens.area import bindings
-from cloudtui.ui.screens.list_area import ListArea
+from cloudtui.ui.screens.list_area import FilterField, ListArea
 from cloudtui.ui.screens.plan import Line, PlanQuestion, line
 from cloudtui.ui.widgets.face import Face
 from cloudtui.ui.widgets.frame import Footer, Header
@@ -43,7 +43,7 @@ class SecurityGroupsScreen(ListArea):
 
     def compose(self) -> ComposeResult:
         yield Header(self.WHERE)
-        yield Input(placeholder="words such as ssh, 0.0.0.0, out, office")
+        yield FilterField(placeholder="words such as ssh, 0.0.0.0, out, office")
         yield Static(id="trouble", markup=False)
         yield Static(id="summary", markup=False)
         yield RulesTable()

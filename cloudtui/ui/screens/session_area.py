@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from cloudtui.core.events import SessionsState
 from cloudtui.model.errors import CloudtuiError
@@ -14,7 +14,7 @@ from cloudtui.model.instance import Instance
 from cloudtui.model.session import Session
 from cloudtui.model.words import plural
 from cloudtui.ui.actions import Action
-from cloudtui.ui.screens.list_area import ListArea
+from cloudtui.ui.screens.list_area import FilterField, ListArea
 from cloudtui.ui.widgets.face import Face
 from cloudtui.ui.widgets.frame import Footer, Header
 from cloudtui.ui.widgets.keyed_table import KeyedTable
@@ -52,7 +52,7 @@ class SessionArea(ListArea):
 
     def compose(self) -> ComposeResult:
         yield Header(self.WHERE)
-        yield Input(placeholder="words such as bert, host:gpu*, program:tmux, runs:python")
+        yield FilterField(placeholder="words such as bert, host:gpu*, program:tmux, runs:python")
         yield Static(id="trouble", markup=False)
         yield SessionsTable(hosts=self.HOSTS)
         yield Face(id="face")

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from cloudtui.core.events import Event, Severity, TunnelsChanged
 from cloudtui.model.errors import CloudtuiError
@@ -16,7 +16,7 @@ from cloudtui.model.words import plural
 from cloudtui.ui.actions import Action, Where
 from cloudtui.ui.screens.area import bindings
 from cloudtui.ui.screens.dialogs import Ask
-from cloudtui.ui.screens.list_area import ListArea
+from cloudtui.ui.screens.list_area import FilterField, ListArea
 from cloudtui.ui.widgets.face import Face
 from cloudtui.ui.widgets.frame import Footer, Header
 from cloudtui.ui.widgets.keyed_table import KeyedTable
@@ -36,7 +36,7 @@ class TunnelsScreen(ListArea):
 
     def compose(self) -> ComposeResult:
         yield Header(self.WHERE)
-        yield Input(placeholder="words such as 8888, bert, reconnecting")
+        yield FilterField(placeholder="words such as 8888, bert, reconnecting")
         yield TunnelsTable()
         yield Face(id="face")
         yield Static(id="told", markup=False)

@@ -92,7 +92,7 @@ def pairs(about: About) -> list[Pair]:
     if isinstance(known.checks, Checks):
         everything += [("planned", event, "$warning") for event in known.checks.events]
     for tunnel in about.tunnels:
-        text = f"localhost:{tunnel.local_port} → {tunnel.remote_port}  {tunnel.phase.value}"
+        text = f"{tunnel.where}  {tunnel.phase.value}"
         everything.append(("tunnel", text, ""))
     return [pair for pair in everything if pair[1]]
 
