@@ -73,7 +73,7 @@ class ListArea(Area):
         """Back to the rows; the words stay."""
         field = self.query_one(Input)
         field.display = bool(field.value.strip())
-        self.table.focus()
+        self.set_focus(self.table)
 
     def clear_filter(self) -> bool:
         """Take the filter away; False when there is none."""
