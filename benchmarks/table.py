@@ -159,7 +159,7 @@ async def ours() -> Figures:
                 await time("filter", partial(setattr, field, "value", words))
             assert field.value == words
         await time("filter", partial(setattr, field, "value", ""))
-        app.screen._leave_filter()  # type: ignore[attr-defined]
+        app.screen.end_filter()  # type: ignore[attr-defined]
         for column in ("type", "up", "name"):
             await time("order", partial(table.order, column))
         again = one_percent_changed(machines)
