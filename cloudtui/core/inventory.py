@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from cloudtui.core.amazons import Amazons, MakeAmazon, profiles_in_use
 from cloudtui.core.asking import ask_regions, head_start, identify
 from cloudtui.core.events import Events, InventoryChanged, InventoryState, Note, Noted, Severity
+from cloudtui.core.images import Images
 from cloudtui.core.kept_rows import KeptRows
 from cloudtui.core.tasks import cancel, keep
 from cloudtui.core.telling import Telling
@@ -49,7 +50,7 @@ class Inventory:
         self._interval = refresh_seconds
         self._accounts: dict[str, Account] = {}
         self._watched: dict[Place, Watched] = {}
-        self._images: dict[str, tuple[str, str]] = {}
+        self._images = Images(self.amazon_for)
         self._gate = asyncio.Semaphore(PLACES_AT_ONCE)
         self._kept = KeptRows(self._say)
         self._round: set[Account | Place] | None = None
@@ -248,19 +249,8 @@ class Inventory:
         return next((i for i in self.state.instances if i.id == instance_id), None)
 
     async def image(self, instance: Instance) -> tuple[str, str]:
-        """Name and description of its image; empty when EC2 does not say (deregistered, denied)."""
-        if not instance.image_id:
-            return ("", "")
-        if instance.image_id not in self._images:
-            try:
-                amazon = await self.amazon_for(instance)
-                from cloudtui.aws import ec2
-
-                found = await ec2.image_names(amazon, instance.region, [instance.image_id])
-            except CloudtuiError:
-                return ("", "")
-            self._images[instance.image_id] = found.get(instance.image_id, ("", ""))
-        return self._images[instance.image_id]
+        """Name and description of its image; empty when EC2 does not say."""
+        return await self._images.of(instance)
 
     # Before AWS is asked
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cloudtui.core.amazons import Amazons, MakeAmazon
 from cloudtui.core.events import Events, InventoryChanged, InventoryState
+from cloudtui.core.images import Images
 from cloudtui.core.tasks import cancel, keep
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance, State
@@ -42,7 +43,7 @@ class KnownMachines:
         self._amazons = Amazons(make_amazon)
         self._events = events
         self._known: dict[str, Instance] = {}
-        self._images: dict[str, tuple[str, str]] = {}
+        self._images = Images(self.amazon_for)
         self._wanted: Callable[[], Iterable[str]] = tuple
         self._looked = -LOOK_SECONDS
         self._asked = asyncio.Event()
@@ -73,16 +74,7 @@ class KnownMachines:
 
     async def image(self, instance: Instance) -> tuple[str, str]:
         """Name and description of its image; empty when EC2 does not say."""
-        if instance.image_id and instance.image_id not in self._images:
-            try:
-                amazon = await self.amazon_for(instance)
-                from cloudtui.aws import ec2
-
-                found = await ec2.image_names(amazon, instance.region, [instance.image_id])
-            except CloudtuiError:
-                return ("", "")
-            self._images[instance.image_id] = found.get(instance.image_id, ("", ""))
-        return self._images.get(instance.image_id, ("", ""))
+        return await self._images.of(instance)
 
     async def close(self) -> None:
         await cancel(self._keeper)

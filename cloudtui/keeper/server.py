@@ -11,6 +11,7 @@ import socket
 import struct
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ from cloudtui.model import keeper_words as words
 from cloudtui.model.errors import CloudtuiError, Refused, UsageError
 from cloudtui.model.keeper_words import Malformed, Question
 from cloudtui.model.remote import HostKey
+from cloudtui.model.tunnel import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -222,8 +224,8 @@ class Keeper:
             machine, spec, label=label, search=message.get("search") is True
         )
         taken = spec
-        if state.direction.value != "remote" and state.local_port != spec.listen_port:
-            taken = type(spec)(spec.direction, state.local_port, spec.host, spec.port, spec.bind)
+        if spec.direction is not Direction.REMOTE:
+            taken = replace(spec, listen_port=state.local_port)
         self._wanted.setdefault(state.key, Wanted(machine, taken, state.label))
         await self._remember()
         return words.state_words(state)

@@ -13,13 +13,13 @@ import contextlib
 import errno
 import socket
 import struct
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import asyncssh
 
 from cloudtui.model.errors import CloudtuiError, PortTaken, Refused, Unreachable
 from cloudtui.model.socks import Greeting, NotSocks
+from cloudtui.ssh.way import Way
 
 if TYPE_CHECKING:
     from cloudtui.ssh.connection import Connection
@@ -38,7 +38,7 @@ _ITSELF = ("localhost", "127.0.0.1", "::1")
 _NO_SUCH_ADDRESS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
-class Forward:
+class Forward(Way):
     """A listener on 127.0.0.1 and ::1, or on `bind`; each local connection becomes a channel to
     `remote`, or to where its client asks for in SOCKS when `remote` is None."""
 
@@ -50,22 +50,12 @@ class Forward:
         bind: str = "",
         hold: float = HOLD_SECONDS,
     ) -> None:
+        super().__init__(hold)
         self.remote = remote
         self.bind = bind
         self.machine = ""
         """What the host is called in sentences; its address when empty."""
-        self.hold = hold
-        """Seconds that a local connection waits while there is no SSH connection."""
         self.local_port = 0
-        self.bytes_in = 0
-        """Bytes that came from the host."""
-        self.bytes_out = 0
-        self.problem: CloudtuiError | None = None
-        """Why the last local connection could not be passed on; None after one that could."""
-        self.waits_for: CloudtuiError | None = None
-        """Why there is no SSH connection now, to be told to those that waited in vain."""
-        self.on_problem: Callable[[], None] = lambda: None
-        """Called when `problem` has changed."""
         self.connection = connection
         self._moved = asyncio.Event()
         self._servers: list[asyncio.Server] = []
@@ -146,12 +136,6 @@ class Forward:
         while self.connection is None or self.connection.closed:
             await self._moved.wait()
         return self.connection
-
-    def tell(self, problem: CloudtuiError | None) -> None:
-        """Why the last local connection could not be passed on, or that one could."""
-        before, self.problem = self.problem, problem
-        if (before and before.title) != (problem and problem.title):
-            self.on_problem()
 
     def add(self, pipe: _Local) -> None:
         self._pipes.add(pipe)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import asyncssh
 
-from cloudtui.model.errors import CloudtuiError, ConnectionCut, Refused, Unreachable
+from cloudtui.model.errors import ConnectionCut, Refused, Unreachable
+from cloudtui.ssh.way import Way
 
 if TYPE_CHECKING:
     from cloudtui.ssh.connection import Connection
@@ -21,24 +22,16 @@ OPEN_SECONDS = 20.0
 _Wanted = Callable[[asyncssh.SSHReader[bytes], asyncssh.SSHWriter[bytes]], Awaitable[None]]
 
 
-class Reverse:
+class Reverse(Way):
     """While there is an SSH connection the host listens; a cut ends what runs over it."""
 
     def __init__(self, port: int, target: tuple[str, int], *, bind: str = "") -> None:
+        super().__init__()
         self.port = port
         """The port of the host."""
         self.target = target
         self.bind = bind
         """The host's address to listen on; empty is its loopback."""
-        self.bytes_in = 0
-        """Bytes that came from the host."""
-        self.bytes_out = 0
-        self.problem: CloudtuiError | None = None
-        """Why the last connection could not be passed on; None after one that could."""
-        self.waits_for: CloudtuiError | None = None
-        self.hold = 0.0
-        self.on_problem: Callable[[], None] = lambda: None
-        """Called when `problem` has changed."""
         self.connection: Connection | None = None
         self._listener: asyncssh.SSHListener | None = None
         self._open: set[asyncio.Task[None]] = set()
@@ -106,20 +99,15 @@ class Reverse:
             async with asyncio.timeout(OPEN_SECONDS):
                 from_here, to_here = await asyncio.open_connection(host, port)
         except (OSError, TimeoutError) as error:
-            before, self.problem = (
-                self.problem,
+            self.tell(
                 Unreachable(
                     f"Nothing answers on {host} port {port} here.",
                     str(error),
                     "Start the program that the host is to reach.",
-                ),
+                )
             )
-            if before is None:
-                self.on_problem()
             return
-        before, self.problem = self.problem, None
-        if before:
-            self.on_problem()
+        self.tell(None)
         sock = to_here.get_extra_info("socket")
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         clean = False

@@ -59,8 +59,6 @@ class AddressesScreen(ListArea):
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.query_one(Header).state = self.workbench.inventory.state
-        self.app.theme_changed_signal.subscribe(self, lambda _: self.paint())
         self.set_interval(self.workbench.settings.refresh_seconds, self._load_in_front)
         self.paint()
         self._load()

@@ -14,7 +14,6 @@ from cloudtui.ui.actions import Action, Where
 from cloudtui.ui.screens.area import bindings
 from cloudtui.ui.screens.session_area import SessionArea
 from cloudtui.ui.widgets.face import Face
-from cloudtui.ui.widgets.frame import Header
 
 REFRESH_SECONDS = 5.0
 """How often the hosts with an open connection are asked while the list is in front."""
@@ -35,7 +34,6 @@ class AllSessionsScreen(SessionArea):
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.query_one(Header).state = self.workbench.inventory.state
         self.set_interval(REFRESH_SECONDS, self._refresh_in_front)
         self.paint()
 

@@ -63,8 +63,6 @@ class KeysScreen(ListArea):
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.query_one(Header).state = self.workbench.inventory.state
-        self.app.theme_changed_signal.subscribe(self, lambda _: self.paint())
         self.paint()
         self._load()
 

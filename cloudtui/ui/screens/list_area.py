@@ -7,6 +7,7 @@ from textual.binding import Binding
 from textual.widgets import Input
 
 from cloudtui.ui.screens.area import Area
+from cloudtui.ui.widgets.frame import Header
 from cloudtui.ui.widgets.keyed_table import KeyedTable
 
 
@@ -48,6 +49,12 @@ class ListArea(Area):
 
     def on_mount(self) -> None:
         self.query_one(Input).display = False
+        self.query_one(Header).state = self.workbench.inventory.state
+        self.app.theme_changed_signal.subscribe(self, lambda _: self.recolour())
+
+    def recolour(self) -> None:
+        """The theme is another one."""
+        self.paint()
 
     def paint(self) -> None:
         """Show what is known now, as far as it passes the filter."""

@@ -84,8 +84,6 @@ class MachinesScreen(ListArea, MachineChanges):
         self._state = self.workbench.inventory.state
         super().on_mount()
         self.set_interval(1, self._tick)
-        self.app.theme_changed_signal.subscribe(self, lambda _: self.paint())
-        self.query_one(Header).state = self._state
         self._recall_view()
         self.paint()
 

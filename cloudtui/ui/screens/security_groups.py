@@ -52,9 +52,7 @@ class SecurityGroupsScreen(ListArea):
 
     def on_mount(self) -> None:
         super().on_mount()
-        header = self.query_one(Header)
-        header.state, header.machine = self.workbench.inventory.state, self._instance.spoken
-        self.app.theme_changed_signal.subscribe(self, lambda _: self.paint())
+        self.query_one(Header).machine = self._instance.spoken
         self.paint()
         self._load()
 

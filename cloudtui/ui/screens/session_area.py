@@ -62,7 +62,6 @@ class SessionArea(ListArea):
     def on_mount(self) -> None:
         super().on_mount()
         self.set_interval(PREVIEW_SECONDS, self.look)
-        self.app.theme_changed_signal.subscribe(self, lambda _: self._recolour())
 
     # What is under the cursor
 
@@ -250,7 +249,7 @@ class SessionArea(ListArea):
         _, _, base, ink = self.panel.colors
         return PaneColors(self.app.theme_variables, ink.rgb, base.rgb, self.app.current_theme.dark)
 
-    def _recolour(self) -> None:
+    def recolour(self) -> None:
         self.panel.repaint()
         self.paint()
 

@@ -32,8 +32,7 @@ class SessionsScreen(SessionArea):
 
     def on_mount(self) -> None:
         super().on_mount()
-        header = self.query_one(Header)
-        header.state, header.machine = self.workbench.inventory.state, self._instance.spoken
+        self.query_one(Header).machine = self._instance.spoken
         self._state = self.workbench.sessions.state(self._instance.id)
         self.set_interval(REFRESH_SECONDS, self._refresh_in_front)
         self.paint()

@@ -13,7 +13,7 @@ from textual.widgets import Input, Label, Static
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance
 from cloudtui.model.listening import ListeningPort
-from cloudtui.model.tunnel import Direction, TunnelSpec, parse_tunnel
+from cloudtui.model.tunnel import FLAGS, Direction, TunnelSpec, parse_tunnel
 from cloudtui.ui.screens.dialogs import Body, Dialog
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ FORMS = (
     "9000:db.internal:5432. -R 9000:5000 brings port 5000 of this computer there; -D 1080 is a "
     "SOCKS proxy."
 )
-_FLAGS = {"-L": Direction.LOCAL, "-R": Direction.REMOTE, "-D": Direction.DYNAMIC}
+_DIRECTIONS = {flag: direction for direction, flag in FLAGS.items()}
 _SHOWN = 12
 
 
@@ -35,8 +35,8 @@ def typed_tunnel(text: str) -> TunnelSpec:
         UsageError: it is none.
     """
     first, _, rest = text.strip().partition(" ")
-    if first in _FLAGS:
-        return parse_tunnel(rest.strip(), _FLAGS[first])
+    if first in _DIRECTIONS:
+        return parse_tunnel(rest.strip(), _DIRECTIONS[first])
     return parse_tunnel(text.strip())
 
 

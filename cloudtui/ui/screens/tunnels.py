@@ -44,8 +44,6 @@ class TunnelsScreen(ListArea):
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.query_one(Header).state = self.workbench.inventory.state
-        self.app.theme_changed_signal.subscribe(self, lambda _: self.paint())
         self._watching.enter_context(self.workbench.tunnels.watched())
         self.set_interval(1, self.paint)
         self.paint()
