@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from cloudtui.aws.clients import Amazon
-from cloudtui.aws.errors import AWS_ERRORS, explain, translated
+from cloudtui.aws.errors import translated
+from cloudtui.aws.refusals import Refusals, told
 from cloudtui.aws.security_groups import interfaces
 from cloudtui.model.address import QUOTA, Address, Association
 from cloudtui.model.errors import CloudtuiError, NotFound, QuotaReached, Refused, UsageError
@@ -154,7 +153,7 @@ async def release(amazon: Amazon, address: Address) -> None:
         await client.release_address(AllocationId=address.allocation_id)
 
 
-_REFUSALS: Mapping[str, tuple[type[CloudtuiError], str, str]] = {
+_REFUSALS: Refusals = {
     "AddressLimitExceeded": (
         QuotaReached,
         "the account's quota of Elastic IPs is used up",
@@ -205,21 +204,11 @@ _REFUSALS: Mapping[str, tuple[type[CloudtuiError], str, str]] = {
 }
 
 
-@contextmanager
-def _told(doing: str, region: str, profile: str) -> Iterator[None]:
-    """Raise EC2's refusals of such a change as sentences of their own."""
-    try:
-        yield
-    except AWS_ERRORS as error:
-        raise _sentence(error, doing, region, profile) from error
+def _told(doing: str, region: str, profile: str) -> AbstractContextManager[None]:
+    return told(doing, region, profile, _REFUSALS, _special)
 
 
-def _sentence(error: Exception, doing: str, region: str, profile: str) -> CloudtuiError:
-    if not isinstance(error, ClientError):
-        return explain(error, doing, region, profile)
-    told = error.response.get("Error", {})
-    code, message = str(told.get("Code", "")), str(told.get("Message", ""))
-    detail = f"{code}: {message}".rstrip(": ")
+def _special(doing: str, code: str, message: str, detail: str) -> Exception | None:
     if code == "InvalidInstanceID" and "multiple interfaces" in message:
         return Refused(
             f"Cannot {doing}: the machine has several network interfaces.",
@@ -233,7 +222,4 @@ def _sentence(error: Exception, doing: str, region: str, profile: str) -> Cloudt
     if code == "AuthFailure" and "address" in message.lower():
         # How EC2 calls an address that was released and is another account's now.
         return NotFound(f"Cannot {doing}: it is not the account's any more.", detail)
-    if code in _REFUSALS:
-        kind, why, hint = _REFUSALS[code]
-        return kind(f"Cannot {doing}: {why}.", detail, hint)
-    return explain(error, doing, region, profile)
+    return None

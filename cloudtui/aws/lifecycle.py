@@ -13,6 +13,7 @@ from cloudtui.aws.clients import Amazon
 from cloudtui.aws.errors import AWS_ERRORS, explain, translated
 from cloudtui.aws.listing import instances, read_page
 from cloudtui.aws.quiet import LISTING, beside
+from cloudtui.aws.refusals import said
 from cloudtui.model.errors import (
     CloudtuiError,
     CredentialsProblem,
@@ -88,7 +89,7 @@ async def _ask(
             case Verb.TERMINATE:
                 await client.terminate_instances(**wanted)
     except AWS_ERRORS as error:
-        if dry_run and isinstance(error, ClientError) and _code(error) == ALLOWED:
+        if dry_run and isinstance(error, ClientError) and said(error)[0] == ALLOWED:
             return None
         return _told(error, verb, machines, region, amazon.profile)
     return None
@@ -97,10 +98,6 @@ async def _ask(
 def _same_for_all(error: CloudtuiError) -> bool:
     """Whether it has nothing to do with one machine of the request."""
     return isinstance(error, (CredentialsProblem, Unreachable, UsageError))
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
 
 
 _REFUSALS: Mapping[str, tuple[str, str]] = {
@@ -140,8 +137,7 @@ def _told(
     doing = f"{verb.value} {one.label if one else f'{len(machines)} machines'}"
     if one is None or not isinstance(error, ClientError):
         return explain(error, doing, region, profile)
-    code = _code(error)
-    detail = f"{code}: {error.response.get('Error', {}).get('Message', '')}".rstrip(": ")
+    code, _, detail = said(error)
     if code in _GONE:
         return NotFound(f"Cannot {doing}: {region} has no such machine any more.", detail)
     if code in _CAPACITY:

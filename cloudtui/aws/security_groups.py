@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from cloudtui.aws.clients import Amazon
-from cloudtui.aws.errors import AWS_ERRORS, explain, translated
-from cloudtui.model.errors import CloudtuiError, NotFound, QuotaReached, Refused, UsageError
+from cloudtui.aws.errors import translated
+from cloudtui.aws.refusals import Refusals, told
+from cloudtui.model.errors import NotFound, QuotaReached, Refused, UsageError
 from cloudtui.model.instance import Instance
 from cloudtui.model.security_group import Group, Interface, Rule, rule_of
 
@@ -197,7 +196,7 @@ class _Duplicate(Exception):
     """The group has the rule already."""
 
 
-_REFUSALS: Mapping[str, tuple[type[CloudtuiError], str, str]] = {
+_REFUSALS: Refusals = {
     "RulesPerSecurityGroupLimitExceeded": (
         QuotaReached,
         "the group has as many rules as the account's quota allows (60 unless it was raised)",
@@ -241,21 +240,11 @@ _REFUSALS: Mapping[str, tuple[type[CloudtuiError], str, str]] = {
 _SEVERAL = "multiple interfaces"
 
 
-@contextmanager
-def _told(doing: str, region: str, profile: str) -> Iterator[None]:
-    """Raise EC2's refusals of such a change as sentences of their own."""
-    try:
-        yield
-    except AWS_ERRORS as error:
-        raise _sentence(error, doing, region, profile) from error
+def _told(doing: str, region: str, profile: str) -> AbstractContextManager[None]:
+    return told(doing, region, profile, _REFUSALS, _special)
 
 
-def _sentence(error: Exception, doing: str, region: str, profile: str) -> Exception:
-    if not isinstance(error, ClientError):
-        return explain(error, doing, region, profile)
-    told = error.response.get("Error", {})
-    code, message = str(told.get("Code", "")), str(told.get("Message", ""))
-    detail = f"{code}: {message}".rstrip(": ")
+def _special(doing: str, code: str, message: str, detail: str) -> Exception | None:
     if code == "InvalidPermission.Duplicate":
         return _Duplicate()
     if code == "InvalidPermission.NotFound":
@@ -266,10 +255,7 @@ def _sentence(error: Exception, doing: str, region: str, profile: str) -> Except
             detail,
             "Name one of them: cloudtui hosts groups NAME --interface eni-…",
         )
-    if code in _REFUSALS:
-        kind, why, hint = _REFUSALS[code]
-        return kind(f"Cannot {doing}: {why}.", detail, hint.format(region=region))
-    return explain(error, doing, region, profile)
+    return None
 
 
 def _no_rule(doing: str, detail: str) -> NotFound:
