@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.sshd", "tests.moto_child", "tests.lab", "tests.network", "tests.terminal"]
+pytest_plugins = [
+    "tests.sshd",
+    "tests.moto_child",
+    "tests.lab",
+    "tests.network",
+    "tests.terminal",
+    "tests.upper",
+]
 
 _CUT_OFF = (
     "SSH_AUTH_SOCK",

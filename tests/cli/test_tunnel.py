@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -15,31 +13,7 @@ import pytest
 from tests.cli.test_commands import PROGRAM, cloudtui
 from tests.lab import Lab
 from tests.sshd import free_port
-
-
-@pytest.fixture
-def upper() -> Iterator[int]:
-    """The port of a server that answers one line in capitals."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve() -> None:
-            while True:
-                try:
-                    connection, _ = server.accept()
-                except OSError:
-                    return
-                with connection:
-                    connection.sendall(connection.recv(100).upper())
-
-        threading.Thread(target=serve, daemon=True).start()
-        yield server.getsockname()[1]
-        server.shutdown(socket.SHUT_RDWR)
-
-
-def asked(port: int, words: bytes) -> bytes:
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
-        connection.sendall(words)
-        return connection.recv(100)
+from tests.upper import asked
 
 
 @pytest.fixture

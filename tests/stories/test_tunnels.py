@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,25 +15,7 @@ import pytest
 from tests.lab import Lab
 from tests.sshd import free_port
 from tests.terminal import Terminal
-
-
-@pytest.fixture
-def upper() -> Iterator[int]:
-    """The port of a server on the host that answers one line in capitals."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve() -> None:
-            while True:
-                try:
-                    connection, _ = server.accept()
-                except OSError:
-                    return
-                with connection:
-                    connection.sendall(connection.recv(100).upper())
-
-        threading.Thread(target=serve, daemon=True).start()
-        yield server.getsockname()[1]
-        server.shutdown(socket.SHUT_RDWR)
+from tests.upper import asked
 
 
 @pytest.fixture
@@ -43,12 +23,6 @@ def account(lab: Lab) -> Iterator[Lab]:
     yield lab
     command = [sys.executable, "-m", "cloudtui", "tunnel", "stop", "--all"]
     subprocess.run(command, capture_output=True, check=False, timeout=50)
-
-
-def asked(port: int, words: bytes) -> bytes:
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
-        connection.sendall(words)
-        return connection.recv(100)
 
 
 def console(terminal: Terminal) -> None:
