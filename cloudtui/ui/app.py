@@ -10,15 +10,14 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
-from textual.app import App, InvalidThemeError, SuspendNotSupported
+from textual.app import App, InvalidThemeError
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.message import Message
 from textual.screen import Screen
 from textual.worker import WorkerFailed
 
-from cloudtui.core import full_screen
-from cloudtui.core.attachment import Attachment, AttachmentEnd, OnData
+from cloudtui.core.attachment import AttachmentEnd
 from cloudtui.core.events import (
     Event,
     InventoryChanged,
@@ -31,7 +30,6 @@ from cloudtui.core.events import (
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance
 from cloudtui.model.remote import Prompts
-from cloudtui.model.session import Ending, Session
 from cloudtui.ui import themes
 from cloudtui.ui.actions import key_words, with_keys
 from cloudtui.ui.actions_leader import LEADER_ACTIONS, with_leader_keys
@@ -41,6 +39,7 @@ from cloudtui.ui.host_views import HostViews
 from cloudtui.ui.key_views import KeyViews
 from cloudtui.ui.machine_views import MachineViews
 from cloudtui.ui.network_views import NetworkViews
+from cloudtui.ui.pane_views import PaneViews
 from cloudtui.ui.place_views import PlaceViews
 from cloudtui.ui.prompts import DialogPrompts
 from cloudtui.ui.screens.area import Area
@@ -56,8 +55,6 @@ SMALLEST = (60, 15)
 """Columns and rows below which only a sentence is shown."""
 
 TOAST_LINES = 3
-
-NO_TERMINAL = "The full screen needs a real terminal, and there is none here."
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
@@ -85,6 +82,7 @@ class CloudtuiApp(
     KeyViews,
     MachineViews,
     NetworkViews,
+    PaneViews,
     PlaceViews,
     TunnelViews,
     App[int],
@@ -256,108 +254,6 @@ class CloudtuiApp(
             self.pop_screen()
         if not isinstance(self.screen, AllSessionsScreen):
             self.push_screen(AllSessionsScreen())
-
-    def open_session(self, instance: Instance, session: Session) -> None:
-        """In a pane; where panes are off, in the whole terminal."""
-        self._open_pane(instance, session)
-
-    def open_shell(self, instance: Instance) -> None:
-        self._open_pane(instance, None)
-
-    def _open_pane(self, instance: Instance, session: Session | None) -> None:
-        from cloudtui.ui.screens.workspace import WorkspaceScreen
-        from cloudtui.ui.widgets.splits_target import Target
-        from cloudtui.vt import engine
-
-        if reason := engine.available():
-            self.say(reason, Severity.WARNING)
-            self.open_full_screen(instance, session)
-            return
-        if self.workspace is None:
-            self.workspace = WorkspaceScreen()
-            self.install_screen(self.workspace, "workspace")
-        self.workspace.open(Target(instance, session))
-        self._show_workspace(self.workspace)
-
-    def open_workspace(self) -> None:
-        """Back to the panes that are open."""
-        if self.workspace is None or not self.workspace.tabs:
-            self.say("No pane is open.", Severity.WARNING)
-            return
-        self._show_workspace(self.workspace)
-
-    def _show_workspace(self, workspace: WorkspaceScreen) -> None:
-        if workspace not in self.screen_stack:
-            self.push_screen(workspace)
-            return
-        while self.screen is not workspace:
-            self.pop_screen()
-
-    def open_full_screen_here(self) -> None:
-        """For the session under the cursor of the list in front, or a shell of its machine."""
-        screen = self.screen
-        if isinstance(screen, Area) and screen.instance:
-            self.open_full_screen(screen.instance, getattr(screen, "session", None))
-
-    def open_full_screen(self, instance: Instance, session: Session | None) -> None:
-        """The whole terminal for a session, or for a shell, until it is left."""
-        sessions = self.workbench.sessions
-
-        async def opener(columns: int, rows: int, on_data: OnData) -> Attachment:
-            if session is None:
-                return await sessions.shell(instance, columns, rows, on_data)
-            return await sessions.attach(instance, session, columns, rows, on_data)
-
-        self.hand_over(opener, instance)
-
-    def hand_over(self, opener: full_screen.Open, instance: Instance | None = None) -> None:
-        """Leave the screen to what `opener` opens, and come back when it ends."""
-        if not self.handed_over:
-            self.run_worker(self._hand_over(opener, instance), group="full screen")
-
-    async def _hand_over(self, opener: full_screen.Open, instance: Instance | None) -> None:
-        if self.is_headless:
-            self.say(NO_TERMINAL, Severity.WARNING)
-            return
-        problem: CloudtuiError | None = None
-        end: AttachmentEnd | None = None
-        try:
-            if instance is not None:
-                # What the connection asks is asked here, where it can be answered.
-                await self.workbench.connections.get(instance)
-            end = await self._without_screen(opener)
-        except SuspendNotSupported:
-            self.say(NO_TERMINAL, Severity.WARNING)
-        except CloudtuiError as error:
-            problem = error
-        except OSError as error:
-            problem = CloudtuiError(f"The terminal cannot be handed over: {error}.")
-        self.screen.refresh(layout=True)
-        if problem is not None:
-            self.fail(problem)
-        elif end is not None and end is not full_screen.LEFT:
-            lost = end.ending in (Ending.LOST, Ending.FAILED)
-            self.say(end.sentence, Severity.WARNING if lost else Severity.INFORMATION)
-
-    async def _without_screen(self, opener: full_screen.Open) -> AttachmentEnd:
-        self.handed_over = True
-        leader = full_screen.leader_byte(self.settings.leader)
-        try:
-            with self.batch_update(), self.suspend():
-                # No exception may leave this block: the screen would stay dead.
-                task = asyncio.create_task(full_screen.take_over(opener, leader))
-                self._handed = task
-                try:
-                    await asyncio.wait({task})
-                except asyncio.CancelledError:
-                    task.cancel()
-                    await asyncio.wait({task})
-        finally:
-            self.handed_over, self._handed = False, None
-        if self._then is not None:
-            self._then()
-            return full_screen.LEFT
-        return task.result()
 
     def open_jupyter(self, instance: Instance) -> None:
         from cloudtui.ui.screens.jupyter import JupyterScreen
