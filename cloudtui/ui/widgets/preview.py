@@ -101,7 +101,7 @@ class PreviewPanel(Vertical):
             return
         self._shown, self.words = preview, ""
         self._tell(read("\n".join(preview.lines)))
-        self.query_one(_Picture).show([_themed(line, colors) for line in decoded(preview)])
+        self.query_one(_Picture).show([themed(line, colors) for line in decoded(preview)])
 
     def _tell(self, training: Training) -> None:
         """What a training run in it is doing; no line when it shows none."""
@@ -125,7 +125,7 @@ def decoded(preview: Preview) -> list[Text]:
     return [decoder.decode_line(line) for line in preview.lines]
 
 
-def _themed(line: Text, colors: PaneColors) -> Text:
+def themed(line: Text, colors: PaneColors) -> Text:
     """The line with the theme's sixteen colours in place of the terminal's."""
 
     def themed(color: RichColor | None) -> RichColor | None:
