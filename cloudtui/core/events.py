@@ -12,6 +12,7 @@ from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.finding import Identity
 from cloudtui.model.host_drift import HostRow
 from cloudtui.model.instance import Instance
+from cloudtui.model.job import Job
 from cloudtui.model.place import Place
 from cloudtui.model.session import SessionList
 from cloudtui.model.tunnel import TunnelState
@@ -92,6 +93,18 @@ class SessionsState:
 
 
 @dataclass(frozen=True, slots=True)
+class JobsState:
+    """The runs of one instance, the newest first; `updated` is None before the first answer."""
+
+    instance_id: str
+    jobs: tuple[Job, ...] = ()
+    loading: bool = False
+    error: CloudtuiError | None = None
+    """Why the last look failed; the jobs are those of the one before."""
+    updated: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AddressesState:
     """The Elastic IPs of every place in view."""
 
@@ -152,6 +165,13 @@ class SessionsChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class JobsChanged:
+    """The runs of one instance have a new state."""
+
+    state: JobsState
+
+
+@dataclass(frozen=True, slots=True)
 class AddressesChanged:
     """The Elastic IPs have a new state."""
 
@@ -187,6 +207,7 @@ class Noted:
 Event = (
     InventoryChanged
     | SessionsChanged
+    | JobsChanged
     | HostsChanged
     | AddressesChanged
     | TunnelsChanged
