@@ -6,16 +6,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from cloudtui.model.address import Address
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.finding import Identity
 from cloudtui.model.host_drift import HostRow
 from cloudtui.model.instance import Instance
-from cloudtui.model.job import Job
 from cloudtui.model.place import Place
 from cloudtui.model.session import SessionList
 from cloudtui.model.tunnel import TunnelState
+
+if TYPE_CHECKING:
+    from cloudtui.model.job import Job
 
 
 @dataclass(frozen=True, slots=True)

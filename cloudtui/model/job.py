@@ -1,0 +1,230 @@
+"""Long runs on a host: what is asked for, what is known of one, and when it counts as stalled."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from cloudtui.model.errors import Ambiguous, NotFound, UsageError
+from cloudtui.model.training import Training
+
+
+class JobState(StrEnum):
+    """Where a run is."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    STALLED = "stalled"
+    """Runs, but printed nothing for long after printing regularly."""
+    DONE = "done"
+    """Exit status 0."""
+    FAILED = "failed"
+    """Any other exit status."""
+    KILLED = "killed"
+    """Ended by a signal."""
+    LOST = "lost"
+    """Its machine was rebooted, or its processes vanished without an exit status."""
+
+    @property
+    def over(self) -> bool:
+        return self in (JobState.DONE, JobState.FAILED, JobState.KILLED, JobState.LOST)
+
+
+class Holder(StrEnum):
+    """Where the terminal of a run is shown on its host."""
+
+    TMUX = "tmux"
+    SCREEN = "screen"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """What a new run is asked to be."""
+
+    command: tuple[str, ...]
+    """The exact argument list; odd bytes are surrogates, as in sys.argv."""
+    name: str = ""
+    """Empty for one made of the command."""
+    cwd: str = ""
+    """Empty for the home folder; `~` in front is the home folder."""
+    env: tuple[tuple[str, str], ...] = ()
+    holder: Holder | None = None
+    """None for tmux where it is installed, else screen, else none."""
+    gpus: int = 0
+    after: tuple[str, ...] = ()
+    queue: bool = False
+    then: tuple[str, ...] = ()
+    """As typed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThenStep:
+    """One step of what happens after a run."""
+
+    text: str
+    """As typed."""
+    state: JobState = JobState.QUEUED
+    result: str = ""
+    """Its last line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run on a host. Times are the host's, corrected to this computer's clock."""
+
+    id: str
+    """Unique on its host: the name, or `NAME-2`, ..."""
+    instance_id: str
+    command: tuple[str, ...]
+    cwd: str
+    holder: Holder
+    session: str
+    """The tmux session's name, or screen's `PID.NAME`, that shows it; empty for none."""
+    state: JobState
+    exit_status: int | None = None
+    """128 + n for death by signal n."""
+    signal: str = ""
+    """The signal's name without SIG."""
+    queued: datetime | None = None
+    started: datetime | None = None
+    ended: datetime | None = None
+    last_line: str = ""
+    log_bytes: int = 0
+    last_output: datetime | None = None
+    by_hand: bool = False
+    """A tmux or screen session that the user began without cloudtui: no log, no exit status."""
+    gpus: tuple[int, ...] = ()
+    after: tuple[str, ...] = ()
+    then: tuple[ThenStep, ...] = ()
+    training: Training = field(default_factory=Training)
+    why: str = ""
+    """More about the state: `command not found`, `its machine was rebooted`."""
+
+    @property
+    def key(self) -> str:
+        """Unique over all hosts."""
+        return f"{self.instance_id}:{self.id}"
+
+    @property
+    def stalled_since(self) -> datetime | None:
+        return self.last_output if self.state is JobState.STALLED else None
+
+    def elapsed(self, now: datetime) -> timedelta | None:
+        """How long it has run, or ran; None when that is not known."""
+        if self.started is None or (self.ended is None and self.state.over):
+            return None
+        return max(timedelta(), (self.ended or now) - self.started)
+
+    @property
+    def words(self) -> str:
+        """The state in words: `failed (127: command not found)`, `killed (TERM)`."""
+        if self.state is JobState.KILLED and self.signal:
+            return f"killed ({self.signal})"
+        if self.state is JobState.FAILED and self.exit_status is not None:
+            return f"failed ({self.exit_status}{': ' + self.why if self.why else ''})"
+        return f"{self.state} ({self.why})" if self.why else self.state.value
+
+    @property
+    def command_line(self) -> str:
+        """The command as a shell would take it."""
+        return shlex.join(self.command)
+
+
+STATUS_WORDS: Mapping[int, str] = {126: "not executable", 127: "command not found"}
+"""What a shell says of a command that it could not start."""
+
+QUIET = timedelta(minutes=5)
+"""The least silence that counts as a stall."""
+PACES = 20
+"""A stall is a silence of this many usual gaps between lines."""
+REGULAR_LINES = 10
+REGULAR_SPAN = timedelta(minutes=1)
+
+
+def stalled(
+    now: datetime, started: datetime | None, last_output: datetime | None, lines: float
+) -> bool:
+    """Whether a run that printed about `lines` lines from its start to its last output has been
+    quiet for too long; one that never printed regularly is not."""
+    if started is None or last_output is None or lines < REGULAR_LINES:
+        return False
+    span = last_output - started
+    if span < REGULAR_SPAN:
+        return False
+    return now - last_output > max(QUIET, PACES * span / lines)
+
+
+_RUNNERS = frozenset(
+    {"accelerate", "bash", "deepspeed", "env", "exec", "ipython", "launch", "nice", "nohup",
+     "poetry", "run", "sh", "sudo", "time", "torchrun", "uv", "xvfb-run"}
+)  # fmt: skip
+_ODD = re.compile(r"[^\w.+@%-]+")
+NAME_BYTES = 60
+
+
+def name_of(command: Iterable[str]) -> str:
+    """A name for a run: the script's own in `python3 -u train.py --epochs 3`, else the program's.
+
+    It is always one that `check_job_name` takes.
+    """
+    words = [word for word in command if word]
+    stem = ""
+    for word in words[:8]:
+        if word.startswith("-") or "=" in word:
+            continue
+        stem = word.rstrip("/").rpartition("/")[2]
+        if not (stem in _RUNNERS or re.fullmatch(r"python[\d.]*|pypy[\d.]*", stem)):
+            break
+    plain = _ODD.sub("-", re.sub(r"\.(py|sh|ipynb|pl|R|jl)$", "", stem)).strip("-.")
+    while len(plain.encode(errors="replace")) > NAME_BYTES:
+        plain = plain[:-1]
+    return plain.strip("-.") or "run"
+
+
+def check_job_name(name: str) -> None:
+    """Raises UsageError for a name that cannot be a folder's, or one half of NAME:JOB."""
+    odd = next((c for c in name if c in "/:" or not c.isprintable()), "")
+    if odd:
+        raise UsageError(f"A run's name has no {odd!r} in it: {name!r}.")
+    if not name.strip() or name != name.strip() or name[0] in ".-":
+        raise UsageError(
+            f"{name!r} cannot be a run's name.", hint="Begin it with a letter or a digit."
+        )
+    if len(name.encode()) > NAME_BYTES:
+        raise UsageError(
+            f"{name[:20]}… is too long for a run's name.", hint=f"{NAME_BYTES} bytes fit."
+        )
+
+
+def find_job(text: str, jobs: Iterable[Job], host: str) -> Job:
+    """The run of that id, or the only one whose id begins so.
+
+    Raises:
+        NotFound: there is none; the candidates are told.
+        Ambiguous: several begin so.
+    """
+    known = list(jobs)
+    for job in known:
+        if job.id == text or text == f"{job.holder}:{job.session}":
+            return job
+    found = [job for job in known if text and job.id.startswith(text)]
+    if len(found) == 1:
+        return found[0]
+    names = [f"{job.id}  {job.words}" for job in found or known]
+    if found:
+        raise Ambiguous(f"{host} has {len(found)} runs that begin with {text}.", names)
+    if not known:
+        raise NotFound(
+            f"{host} has no run yet.",
+            hint=f"Start one: cloudtui run {shlex.quote(host)} -- COMMAND",
+        )
+    raise NotFound(
+        f"{host} has no run called {text}.",
+        "\n".join(names),
+        f"List them with: cloudtui jobs {shlex.quote(host)}",
+    )
