@@ -18,7 +18,10 @@ from cloudtui.model.session import SessionList
 from cloudtui.model.tunnel import TunnelState
 
 if TYPE_CHECKING:
+    from cloudtui.model.alerts import Alert
     from cloudtui.model.job import Job
+    from cloudtui.model.kernel import NotebookServer
+    from cloudtui.model.vitals import Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,17 @@ class SessionsState:
 
     instance_id: str
     listing: SessionList | None = None
+    loading: bool = False
+    error: CloudtuiError | None = None
+    updated: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotebooksState:
+    """The Jupyter servers of one instance: `servers` is None before the first answer."""
+
+    instance_id: str
+    servers: tuple[NotebookServer, ...] | None = None
     loading: bool = False
     error: CloudtuiError | None = None
     updated: datetime | None = None
@@ -180,6 +194,13 @@ class AddressesChanged:
 
     state: AddressesState
 
+@dataclass(frozen=True, slots=True)
+class NotebooksChanged:
+    """The Jupyter servers of one instance have a new state."""
+
+    state: NotebooksState
+
+
 
 @dataclass(frozen=True, slots=True)
 class TunnelsChanged:
@@ -201,6 +222,13 @@ class DetailsChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Alerted:
+    """Something of a run that somebody who does not look wants to know; its note came before."""
+
+    alert: Alert
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
     """Something to say."""
 
@@ -216,6 +244,7 @@ Event = (
     | TunnelsChanged
     | PricesChanged
     | DetailsChanged
+    | Alerted
     | Noted
 )
 Listener = Callable[[Event], None]
@@ -230,6 +259,7 @@ class Events:
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Add a listener; the returned function takes it away."""
         self._listeners.append(listener)
+    | NotebooksChanged
         return lambda: self._listeners.remove(listener)
 
     def emit(self, event: Event) -> None:

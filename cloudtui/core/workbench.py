@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from cloudtui.core.lifecycle import Lifecycle
     from cloudtui.core.links import Links
     from cloudtui.core.logins import Logins
+    from cloudtui.core.notebooks import Notebooks
     from cloudtui.core.security_groups import SecurityGroups
     from cloudtui.core.sessions import Sessions
     from cloudtui.core.tags import Tags
@@ -53,7 +54,15 @@ Room = TypeVar("Room", bound=_Closed)
 NOTES_KEPT = 500
 
 NEEDS_HOST = frozenset(
-    {"sessions", "shell", "jupyter", "copy.ssh", "sessions.new", "sessions.change"}
+    {
+        "sessions",
+        "shell",
+        "jupyter",
+        "copy.ssh",
+        "sessions.new",
+        "sessions.change",
+        "notebooks.change",
+    }
 )
 """Rules of actions that need a machine that can be reached."""
 LIFECYCLE = {f"lifecycle.{verb.value}": verb for verb in Verb}
@@ -63,6 +72,7 @@ CHANGES = frozenset(
         "sessions.new",
         "sessions.change",
         "tags",
+        "notebooks.change",
         "keys.change",
         "groups.change",
         "hosts.change",
@@ -76,7 +86,7 @@ class Workbench:
     """`async with Workbench(...)` wraps either front.
 
     Inside: `inventory`, `connections`, `sessions`, `all_sessions`, `tunnels`, `links`, `jupyter`,
-    `keys`, `prices`, `details`, `security_groups`, `addresses`, `lifecycle`, `hosts`,
+    `notebooks`, `keys`, `prices`, `details`, `security_groups`, `addresses`, `lifecycle`, `hosts`,
     `logins`; `listen` for events.
     Leaving closes tunnels, terminals and connections; nothing on the hosts is ended.
     """
