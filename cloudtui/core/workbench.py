@@ -189,6 +189,18 @@ class Workbench:
         )
 
     @cached_property
+    def notebooks(self) -> Notebooks:
+        from cloudtui.core.notebooks import Notebooks
+
+        return Notebooks(
+            self.inventory,
+            self.connections,
+            self._events,
+            self._prompts,
+            read_only=self.read_only,
+        )
+
+    @cached_property
     def details(self) -> Details:
         from cloudtui.core.details import Details
 

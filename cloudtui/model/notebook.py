@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +24,25 @@ class JupyterServer:
     password: bool = False
     lab: bool = True
     """False for a classic notebook server older than JupyterLab."""
+    version: str = ""
+    """As its own file says it; empty when that does not."""
 
-    def url(self, local_port: int, *, token: bool = True) -> str:
-        """The address to open through a tunnel on `local_port`."""
+    @property
+    def key(self) -> str:
+        """Tells it from the other servers of its host: `8888`, or `::1:8888`."""
+        return f"{self.port}" if self.host == "localhost" else f"{self.host}:{self.port}"
+
+    @property
+    def protected(self) -> bool:
+        """Whether it wants a password: it has one, and no token to be used in its place."""
+        return self.password and not self.token
+
+    def url(self, local_port: int, *, token: bool = True, notebook: str = "") -> str:
+        """The address to open through a tunnel on `local_port`; that of a notebook by its path."""
         scheme = "https" if self.secure else "http"
         page = "lab" if self.lab else "tree"
+        if notebook:
+            page = f"{'lab/tree' if self.lab else 'notebooks'}/{quote(notebook)}"
         query = f"?{urlencode({'token': self.token})}" if token and self.token else ""
         return f"{scheme}://localhost:{local_port}{self.base_url}{page}{query}"
 
@@ -49,17 +63,19 @@ class OpenJupyter:
         return self.server.url(self.local_port)
 
 
-_ANY = ("0.0.0.0", "::", "", "127.0.0.1", "::1", "localhost", "*")
+_LOCAL = dict.fromkeys(("0.0.0.0", "", "127.0.0.1", "localhost", "*"), "localhost")
+_LOCAL |= dict.fromkeys(("::", "::1"), "::1")
+"""Where a server is reached on its host. On many hosts `localhost` is an IPv4 address only."""
 
 
 def parse_servers(text: str) -> tuple[JupyterServer, ...]:
     """Servers from `jupyter server list --json`, `jupyter notebook list --json` (one JSON object
-    a line) or their plain `http://... :: /dir` lines; each port once, the newest format first."""
-    found: dict[int, JupyterServer] = {}
+    a line) or their plain `http://... :: /dir` lines; each address once, newest format first."""
+    found: dict[tuple[str, int], JupyterServer] = {}
     for line in text.splitlines():
         server = _from_json(line) or _from_line(line)
-        if server and server.port not in found:
-            found[server.port] = server
+        if server and server.port:
+            found.setdefault((server.host, server.port), server)
     return tuple(found.values())
 
 
@@ -77,12 +93,13 @@ def _from_json(line: str) -> JupyterServer | None:
         port=port,
         token=str(data.get("token") or ""),
         base_url=_slashes(str(data.get("base_url") or "/")),
-        host="localhost" if host in _ANY else host,
+        host=_LOCAL.get(host, host),
         root_dir=str(data.get("root_dir") or data.get("notebook_dir") or ""),
         pid=data.get("pid") if isinstance(data.get("pid"), int) else None,
         secure=bool(data.get("secure")),
         password=bool(data.get("password")),
         lab="root_dir" in data,
+        version=str(data.get("version") or ""),
     )
 
 
@@ -101,7 +118,7 @@ def _from_line(line: str) -> JupyterServer | None:
         port=url.port,
         token=parse_qs(url.query).get("token", [""])[0],
         base_url=_slashes(url.path),
-        host="localhost" if host in _ANY else host,
+        host=_LOCAL.get(host, host),
         root_dir=(match[2] or "").strip(),
         secure=url.scheme == "https",
     )

@@ -11,13 +11,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from cloudtui.model.errors import CloudtuiError, NotFound
+from cloudtui.model.errors import CloudtuiError, NotFound, Unreachable
 from cloudtui.model.notebook import JupyterServer, parse_servers
 from cloudtui.model.session import SessionList
 from cloudtui.ssh import jupyter_sh
 from cloudtui.ssh.connection import Connection
+from cloudtui.ssh.jupyter_rest import ask
 
 START_SECONDS = 60
+ANSWER_SECONDS = 20
 
 
 class Failed(CloudtuiError):
@@ -141,18 +143,19 @@ def _free_name(sessions: SessionList) -> str:
 
 
 async def _answers_there(conn: Connection, server: JupyterServer) -> bool:
-    """Asks the server for its version from the host itself, through a direct channel."""
-    async with conn.stream(server.host, server.port) as stream:
-        if stream is None:
-            return False
-        reader, writer = stream
+    """Asks the server for its version from the host itself, through a direct channel: its file is
+    there a moment before it listens."""
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while (left := deadline - time.monotonic()) > 0:
         try:
-            async with asyncio.timeout(20):
-                writer.write(_request(server))
-                head = await reader.read(12)
-        except (TimeoutError, OSError):
-            return False
-    return server.secure or head.startswith(b"HTTP/1.")
+            await ask(conn, server, "GET", "api", timeout=left)
+        except Unreachable:
+            if conn.closed:
+                raise
+            await asyncio.sleep(0.02)
+        else:
+            return True
+    return False
 
 
 async def answers(server: JupyterServer, local_port: int, *, timeout: float = 10.0) -> bool:

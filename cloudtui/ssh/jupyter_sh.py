@@ -14,16 +14,53 @@ OWN_FOLDER = "$HOME/.local/share/cloudtui/jupyter"
 _COMMON = f"""\
 export PATH="$PATH:{EXTRA_PATH}"
 own="{OWN_FOLDER}"
-runtime_files() {{
-  for d in "$@" "$JUPYTER_RUNTIME_DIR" "${{JUPYTER_DATA_DIR:+$JUPYTER_DATA_DIR/runtime}}" \\
+processes() {{
+  ps -ww -U "$(id -u)" -o pid= -o rss= -o args= 2>/dev/null || ps -o pid,rss,args
+}}
+runtime_of() {{
+  # Where a process with this environment keeps its runtime files.
+  tr '\\0' '\\n' <"/proc/$1/environ" 2>/dev/null | sed -n 's|^JUPYTER_RUNTIME_DIR=||p
+    s|^JUPYTER_DATA_DIR=\\(.*\\)|\\1/runtime|p; s|^XDG_DATA_HOME=\\(.*\\)|\\1/jupyter/runtime|p
+    s|^HOME=\\(.*\\)|\\1/.local/share/jupyter/runtime|p'
+}}
+runtime_folders() {{
+  printf '%s\\n' "$@" "$JUPYTER_RUNTIME_DIR" "${{JUPYTER_DATA_DIR:+$JUPYTER_DATA_DIR/runtime}}" \\
     "${{XDG_DATA_HOME:+$XDG_DATA_HOME/jupyter/runtime}}" "$HOME/.local/share/jupyter/runtime" \\
-    "$HOME/Library/Jupyter/runtime"; do
-    [ -n "$d" ] && for f in "$d"/jpserver-*.json "$d"/nbserver-*.json; do
-      [ -s "$f" ] && printf '%s\\n' "$f"
-    done
-  done
+    "$HOME/Library/Jupyter/runtime" "${{XDG_RUNTIME_DIR:+$XDG_RUNTIME_DIR/jupyter}}" |
+    awk 'NF && !seen[$0]++'
 }}
 """
+
+_SERVERS = """\
+echo "NOW $(date +%s)"
+seen=$(processes | awk '
+  /kernel-[0-9a-f][0-9a-f-]*[.]json/ {
+    match($0, /kernel-[0-9a-f][0-9a-f-]*[.]json/)
+    print "KERNEL", substr($0, RSTART + 7, RLENGTH - 12), $2
+    next
+  }
+  /[j]upyter|[n]otebook/ { print "PROCESS", $1, $2 }')
+printf '%s\\n' "$seen"
+elsewhere=$(printf '%s\\n' "$seen" | sed -n 's/^PROCESS \\([0-9]*\\) .*/\\1/p' | head -n 40 |
+  while read -r p; do runtime_of "$p"; done)
+live=
+IFS='
+'
+for d in $(runtime_folders $elsewhere); do
+  for f in "$d"/jpserver-*.json "$d"/nbserver-*.json; do
+    p=${f##*-}; p=${p%.json}
+    [ -s "$f" ] && kill -0 "$p" 2>/dev/null || continue
+    live=yes
+    echo "SERVER $(tr -d '\\n\\r' <"$f")"
+  done
+done
+unset IFS
+"""
+
+SERVERS = _COMMON + _SERVERS + "exit 0\n"
+"""Prints NOW with the host's clock, in seconds; a SERVER line of JSON for each server of the login
+user; PROCESS with pid and KiB of memory; KERNEL with id and KiB of memory. The servers' own
+runtime files are read, as `jupyter server list` would after 2 s of imports."""
 
 FIND = (
     _COMMON
@@ -42,17 +79,11 @@ for j in "$(command -v jupyter)" "$own/bin/jupyter" "$HOME"/*conda3/bin/jupyter 
   [ -z "$J" ] && [ -x "$b/jupyter-notebook" ] && J=$j
 done
 echo "JUPYTER $J"; echo "LAB $L"
+"""
+    + _SERVERS
+    + """\
 K=$J; [ -n "$K" ] || K=$(command -v jupyter)
-where=; [ -n "$K" ] && where=$("$K" --runtime-dir 2>/dev/null)
-live=
-for f in $(runtime_files "$where"); do
-  p=${f##*-}; p=${p%.json}
-  kill -0 "$p" 2>/dev/null || continue
-  live=yes
-  echo "SERVER $(tr -d '\\n\\r' <"$f")"
-done
-if [ -n "$K" ] && [ -z "$live" ] &&
-  { [ -z "$where" ] || ps -U "$(id -u)" -o args= | grep -q '[j]upyter'; }; then
+if [ -n "$K" ] && [ -z "$live" ] && printf '%s' "$seen" | grep -q '^PROCESS'; then
   PATH="${K%/*}:$PATH"; N=$(umask 077; mktemp)
   "$K" notebook list --json >"$N" 2>/dev/null &
   "$K" server list --json 2>/dev/null | sed 's/^/SERVER /'
@@ -70,9 +101,8 @@ fi
 exit 0
 """
 )
-"""Prints ROOT, PYTHON, JUPYTER, LAB, PIP, VENV with their values and a SERVER line of JSON for
-each running server. The servers' own runtime files are read, as `jupyter server list` would
-(2 s of imports); the list commands are asked when those files may be elsewhere."""
+"""Prints ROOT, PYTHON, JUPYTER, LAB, PIP, VENV with their values beside what SERVERS prints. The
+list commands are asked when a Jupyter seems to run whose runtime files are somewhere else."""
 
 
 def start(
@@ -117,17 +147,21 @@ sh -c 'echo $$ >"$0/pid"; exec "$@"' "$run" {shlex.join(command)} 2>&1 | tee "$r
 touch "$run/ended"
 END
 {{ {launch} }} || {{ echo FAILED; exit; }}
-where=$({program} --runtime-dir 2>/dev/null)
-i=0
-while [ $i -lt {seconds * 10} ]; do
-  p=$(cat "$run/pid" 2>/dev/null)
-  if [ -n "$p" ]; then
-    for f in $(runtime_files "$where" | grep -- "server-$p.json$"); do
-      grep -q '}}' "$f" && {{ echo READY; cat "$f"; exit; }}
-    done
+i=0 p= folders=
+IFS='
+'
+while [ $i -lt {seconds * 20} ]; do
+  if [ -z "$p" ] && read -r p 2>/dev/null <"$run/pid"; then
+    folders=$(runtime_folders $(runtime_of "$p"))
   fi
+  for d in $folders; do
+    for f in "$d/jpserver-$p.json" "$d/nbserver-$p.json"; do
+      [ -s "$f" ] && grep -q '}}' "$f" && {{ echo READY; cat "$f"; exit; }}
+    done
+  done
   [ -e "$run/ended" ] && {{ echo FAILED; tail -n 12 "$run/log"; exit; }}
-  sleep 0.1; i=$((i + 1))
+  sleep 0.05 || sleep 1
+  i=$((i + 1))
 done
 echo SLOW; tail -n 12 "$run/log"
 """

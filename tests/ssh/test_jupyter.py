@@ -148,8 +148,13 @@ class TestFinding:
             '#!/bin/sh\n[ "$1" = notebook ] || { echo "no such command" >&2; exit 1; }\n'
             f"echo 'Currently running servers:' >&2\necho '{line}'\n",
         )
-        sshd.script("jupyter-notebook", "#!/bin/sh\n")
-        found = await find(conn)
+        sshd.script("jupyter-notebook", "#!/bin/sh\nexec sleep 60\n")
+        runs = subprocess.Popen(["bash", "-c", "exec -a jupyter-notebook sleep 60"])
+        try:
+            found = await find(conn)
+        finally:
+            runs.kill()
+            runs.wait()
         (server,) = found.servers
         assert (server.port, server.token, server.base_url) == (sshd.port, "old", "/user/me/")
         assert not server.lab

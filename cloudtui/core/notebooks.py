@@ -1,0 +1,275 @@
+"""The Jupyter servers of every running machine: their kernels and terminals, and ending them."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from cloudtui.core.connections import Connections
+from cloudtui.core.events import Events, NotebooksChanged, NotebooksState
+from cloudtui.core.inventory import Inventory
+from cloudtui.model.errors import READ_ONLY, CloudtuiError, CredentialsProblem, NotFound, Refused
+from cloudtui.model.instance import Instance, State
+from cloudtui.model.kernel import Kernel, NotebookServer, find_kernel
+from cloudtui.model.notebook import JupyterServer
+from cloudtui.model.remote import Prompts
+
+if TYPE_CHECKING:
+    from cloudtui.ssh.connection import Connection
+    from cloudtui.ssh.jupyter_rest import Answer, Login
+
+AT_ONCE = 16
+"""Hosts asked at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostNotebooks:
+    """A running machine and what is known of its Jupyter servers."""
+
+    instance: Instance
+    state: NotebooksState
+    connected: bool
+    """A connection to it is open now."""
+
+    @property
+    def servers(self) -> tuple[NotebookServer, ...]:
+        return self.state.servers or ()
+
+    @property
+    def words(self) -> str:
+        """Why it has no rows of its own, or why they are old; empty when all is well."""
+        if self.state.error:
+            return self.state.error.title
+        if self.state.servers is None:
+            return "asking …" if self.state.loading else "not asked yet"
+        return "" if self.servers else "no Jupyter server runs"
+
+
+class Notebooks:
+    """Keeps the last state per instance; every change is emitted as NotebooksChanged.
+
+    A password is asked through the prompts and exchanged for the server's cookies, which are kept
+    as long as this is; the password is not.
+    """
+
+    def __init__(
+        self,
+        inventory: Inventory,
+        connections: Connections,
+        events: Events,
+        prompts: Prompts,
+        *,
+        read_only: bool,
+    ) -> None:
+        self._inventory = inventory
+        self._connections = connections
+        self._events = events
+        self._prompts = prompts
+        self._read_only = read_only
+        self._states: dict[str, NotebooksState] = {}
+        self._logins: dict[tuple[str, str, int | None], Login] = {}
+
+    # Looking
+
+    def state(self, instance_id: str) -> NotebooksState:
+        """The last state known; without servers before the first answer."""
+        return self._states.get(instance_id) or NotebooksState(instance_id)
+
+    @property
+    def hosts(self) -> tuple[HostNotebooks, ...]:
+        """Every running machine, by name."""
+        running = [i for i in self._inventory.state.instances if i.state is State.RUNNING]
+        running.sort(key=lambda i: (not i.name, i.name.casefold(), i.id))
+        return tuple(
+            HostNotebooks(i, self.state(i.id), self._connections.peek(i) is not None)
+            for i in running
+        )
+
+    async def refresh(self, *, ask: bool = False) -> None:
+        """Ask every host that has an open connection; with `ask` connect to the others too.
+
+        A failure is in that host's state and stops no other. Cancelling stops those under way.
+        """
+        await self._refresh(h.instance for h in self.hosts if ask or h.connected)
+
+    async def _refresh(self, instances: Iterable[Instance]) -> None:
+        room = asyncio.Semaphore(AT_ONCE)
+
+        async def one(instance: Instance) -> None:
+            async with room:
+                await self.list(instance)
+
+        async with asyncio.TaskGroup() as group:
+            for instance in instances:
+                if not self.state(instance.id).loading:
+                    group.create_task(one(instance))
+
+    async def list(self, instance: Instance, *, ask: bool = True) -> NotebooksState:
+        """Ask the host; a failure is in the state's `error`, with the old servers kept, and that
+        of one server in its own. Without `ask` a connection that would put a question is such a
+        failure. No password is asked for: see `log_in`."""
+        self._set(replace(self.state(instance.id), loading=True))
+        try:
+            connection = await self._connection(instance, ask=ask)
+            servers = await self._look(connection, instance)
+        except CloudtuiError as error:
+            self._set(replace(self.state(instance.id), loading=False, error=error))
+        except asyncio.CancelledError:
+            self._set(replace(self.state(instance.id), loading=False))
+            raise
+        else:
+            self._set(NotebooksState(instance.id, servers, updated=datetime.now(UTC)))
+        return self.state(instance.id)
+
+    async def _look(self, connection: Connection, instance: Instance) -> tuple[NotebookServer, ...]:
+        from cloudtui.ssh import notebook_servers
+
+        known = await notebook_servers.running(connection)
+        answers = await asyncio.gather(
+            *(connection.probe_port(server.host, server.port) for server in known.servers)
+        )
+        alive = [s for s, answer in zip(known.servers, answers, strict=True) if answer]
+        return tuple(
+            await asyncio.gather(
+                *(
+                    notebook_servers.look(
+                        connection, instance.id, s, known, login=self._login(instance, s)
+                    )
+                    for s in alive
+                )
+            )
+        )
+
+    async def find(self, instance: Instance, text: str) -> tuple[NotebookServer, Kernel]:
+        """The kernel by its notebook's path or file name, its id or a beginning of that.
+
+        Raises:
+            NotFound: none, or several (`Ambiguous`); the detail lists those there are.
+            CloudtuiError: the host could not be asked.
+        """
+        state = await self.list(instance)
+        if state.error:
+            raise state.error
+        servers = state.servers or ()
+        for server in servers:
+            if isinstance(server.error, CredentialsProblem) and server.server.protected:
+                await self.log_in(instance, server.server)
+                servers = self.state(instance.id).servers or ()
+        try:
+            return find_kernel(servers, text)
+        except NotFound as error:
+            error.hint = error.hint or f"See: cloudtui kernels {instance.spoken}"
+            raise
+
+    # Passwords
+
+    async def log_in(self, instance: Instance, server: JupyterServer) -> None:
+        """Ask for the server's password, and ask the server again.
+
+        Raises:
+            CredentialsProblem: it was not given, or is another one.
+            CloudtuiError: no connection, or the server does not answer.
+        """
+        from cloudtui.ssh import jupyter_rest
+
+        connection = await self._connection(instance)
+        title = f"Jupyter on {instance.label}, port {server.port}"
+        given = await self._prompts.answers(title, (("Password: ", False),))
+        if not given:
+            raise CredentialsProblem(
+                f"{title} wants its password, and none was given.",
+                hint="The password is the one that was set there with: jupyter server password",
+            )
+        login = await jupyter_rest.log_in(connection, server, given[0])
+        self._logins[instance.id, server.key, server.pid] = login
+        await self.list(instance)
+
+    def _login(self, instance: Instance, server: JupyterServer) -> Login | None:
+        return self._logins.get((instance.id, server.key, server.pid))
+
+    # Doing
+
+    async def ask(
+        self,
+        instance: Instance,
+        server: JupyterServer,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        timeout: float = 10.0,
+    ) -> Answer:
+        """One request to the server's REST interface; see `ssh.jupyter_rest.ask`."""
+        from cloudtui.ssh import jupyter_rest
+
+        connection = await self._connection(instance)
+        login = self._login(instance, server)
+        return await jupyter_rest.ask(
+            connection, server, method, path, body, login=login, timeout=timeout
+        )
+
+    async def interrupt(self, instance: Instance, server: NotebookServer, kernel: Kernel) -> None:
+        """Stop the cell it runs, as a keyboard interrupt does.
+
+        Raises:
+            Refused: read-only.
+            NotFound: the kernel is gone.
+            CloudtuiError: no connection, or the server refuses.
+        """
+        await self._change(instance, server, "POST", f"api/kernels/{kernel.id}/interrupt")
+
+    async def restart(self, instance: Instance, server: NotebookServer, kernel: Kernel) -> None:
+        """Begin it anew: its variables are lost. Raises as `interrupt`."""
+        path = f"api/kernels/{kernel.id}/restart"
+        await self._change(instance, server, "POST", path, timeout=60.0)
+
+    async def shutdown(self, instance: Instance, server: NotebookServer, kernel: Kernel) -> None:
+        """End it: its variables and the cell it runs are lost. Raises as `interrupt`."""
+        path = f"api/kernels/{kernel.id}"
+        if kernel.session_id:  # its notebook is told too
+            path = f"api/sessions/{kernel.session_id}"
+        await self._change(instance, server, "DELETE", path, timeout=30.0)
+
+    async def shutdown_terminal(
+        self, instance: Instance, server: NotebookServer, name: str
+    ) -> None:
+        """End the terminal and the programs in it. Raises as `interrupt`."""
+        from cloudtui.ssh.jupyter_rest import quoted
+
+        await self._change(instance, server, "DELETE", f"api/terminals/{quoted(name)}")
+
+    async def shutdown_server(self, instance: Instance, server: NotebookServer) -> None:
+        """End the server with all its kernels and terminals. Raises as `interrupt`."""
+        await self._change(instance, server, "POST", "api/shutdown")
+
+    async def _change(
+        self,
+        instance: Instance,
+        server: NotebookServer,
+        method: str,
+        path: str,
+        *,
+        timeout: float = 10.0,
+    ) -> None:
+        if self._read_only:
+            raise Refused(
+                f"Nothing was done to Jupyter on {instance.label}. {READ_ONLY}",
+                hint="Leave out --read-only to change it.",
+            )
+        try:
+            await self.ask(instance, server.server, method, path, timeout=timeout)
+        finally:
+            await self.list(instance)
+
+    async def _connection(self, instance: Instance, *, ask: bool = True) -> Connection:
+        connection = await self._connections.get(instance, ask=ask)
+        await asyncio.to_thread(importlib.import_module, "cloudtui.ssh.notebook_servers")
+        return connection
+
+    def _set(self, state: NotebooksState) -> None:
+        self._states[state.instance_id] = state
+        self._events.emit(NotebooksChanged(state))
