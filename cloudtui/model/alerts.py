@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -81,7 +82,7 @@ class Alert:
             "instance": self.instance_id,
             "run": self.run,
             "exit": self.exit_status,
-            "loss": self.loss if self.kind is not AlertKind.NAN else None,
+            "loss": self.loss if self.loss is not None and math.isfinite(self.loss) else None,
             "step": self.step,
             "when": datetime.fromtimestamp(self.moment, UTC).isoformat(timespec="seconds"),
         }
