@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cloudtui.files.local_tree import walk
@@ -39,7 +39,10 @@ def trees(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return trees
 
 
-@settings(max_examples=50, deadline=None)
+@example(["ab", "a/ab", "a/b/ab", "foo/b"], {"": "**/b\nf**/b"})
+@example(["foox/b", "a/foo/b", "é/x.pyc", "é"], {"": "foo**/b\n[!a]", "a": "!foo/\n/foo/*"})
+@example(["a ", "a", "#h", "!n", "b/ab"], {"": "a\\ \n\\#h\n\\!n \n/b/*\n!/b/ab"})
+@settings(max_examples=80, deadline=None)
 @given(
     st.lists(PATHS, min_size=1, max_size=14),
     st.dictionaries(st.sampled_from(["", "a", "b", "a/b", "foo"]), FILES, max_size=3),
