@@ -1,0 +1,212 @@
+"""Files sent and received: whole, or from an offset on."""
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import stat
+import time
+from typing import Dict, Union
+
+from cloudtui.host.files.frames import CHUNK, Asked, Input, Output, digest, failure, part_of, raw
+
+SILENCE = 30.0
+"""Seconds without a frame after which a copy that is being received is given up."""
+LOCKED = 45.0
+"""Seconds to wait for another copy, most likely one that was cut, to leave a part file."""
+
+
+def send(out: Output, number: int, asked: Asked) -> object:
+    """Each file from an offset on: B, D as often as needed, then E, or F when it failed."""
+    for index, text, offset, check in asked["files"]:
+        try:
+            send_one(out, index, raw(text), offset, check)
+        except OSError as error:
+            out.tell(b"F", index, failure(error))
+    return None
+
+
+def send_one(out: Output, index: int, path: bytes, offset: int, check: bool) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0))
+    try:
+        before = os.fstat(fd)
+        if not stat.S_ISREG(before.st_mode):
+            raise OSError(errno.EINVAL, "it is no file any more")
+        mode = stat.S_IMODE(before.st_mode) & 0o777
+        sum = hashlib.sha256() if check else None
+        at = 0
+        while sum and at < offset:
+            data = os.read(fd, min(CHUNK, offset - at))
+            if not data:
+                break
+            at += len(data)
+            sum.update(data)
+        os.lseek(fd, offset, os.SEEK_SET)
+        at = offset
+        out.tell(b"B", index, [before.st_size, mode, before.st_mtime_ns])
+        while at < before.st_size:
+            data = os.read(fd, min(CHUNK, before.st_size - at))
+            if not data:
+                raise OSError(0, "it became shorter while it was read")
+            at += len(data)
+            if sum:
+                sum.update(data)
+            out.put(b"D", index, data)
+        after = os.fstat(fd)
+        changed = (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns)
+        out.tell(b"E", index, [sum.hexdigest() if sum else "", changed])
+    finally:
+        os.close(fd)
+
+
+class Arriving:
+    """A file on its way into a part file."""
+
+    def __init__(self, asked: Asked) -> None:
+        self.path = raw(asked["path"])
+        if os.path.isdir(self.path):
+            raise IsADirectoryError(errno.EISDIR, "a folder of that name is there")
+        if os.path.islink(self.path) and os.path.exists(self.path):
+            self.path = os.path.realpath(self.path)
+        self.size, self.mode, self.mtime = asked["size"], asked["mode"], asked["mtime"]
+        self.part, self.at = part_of(self.path), asked["offset"]
+        self.fd = self.opened()
+        os.lseek(self.fd, self.at, os.SEEK_SET)
+
+    def opened(self) -> int:
+        """The part file, cut to the offset, and nobody else's."""
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+        end = time.time() + LOCKED
+        while True:
+            fd = os.open(self.part, flags, 0o600)
+            try:
+                locked(fd)
+                if os.fstat(fd).st_ino == os.stat(self.part).st_ino:
+                    os.ftruncate(fd, self.at)
+                    return fd
+            except (BlockingIOError, FileNotFoundError):
+                if time.time() > end:
+                    os.close(fd)
+                    raise OSError(errno.EBUSY, "another copy is writing it") from None
+                time.sleep(0.1)
+            except BaseException:
+                os.close(fd)
+                raise
+            os.close(fd)
+
+    def write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            count = os.write(self.fd, view)
+            self.at += count
+            view = view[count:]
+
+    def finish(self, sum: str) -> None:
+        try:
+            if self.at != self.size:
+                raise OSError(0, f"only {self.at} of {self.size} bytes came")
+            if sum and digest(self.part) != sum:
+                os.unlink(self.part)
+                raise OSError(0, "what was written is not what was read: SHA-256 differs")
+            attributes(self.fd, self.mode, self.mtime)
+            os.rename(self.part, self.path)
+        finally:
+            os.close(self.fd)
+
+
+def locked(fd: int) -> None:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:
+        return  # a file system without locks
+
+
+def attributes(where: Union[int, bytes], mode: int, mtime: int) -> None:
+    try:
+        os.chmod(where, mode)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
+            raise
+    os.utime(where, ns=(mtime, mtime))
+
+
+def link(asked: Asked) -> None:
+    path, target = raw(asked["path"]), raw(asked["target"])
+    try:
+        os.symlink(target, path)
+    except FileExistsError:
+        if os.path.isdir(path) and not os.path.islink(path):
+            raise IsADirectoryError(errno.EISDIR, "a folder of that name is there") from None
+        part = part_of(path)
+        if os.path.lexists(part):
+            os.unlink(part)
+        os.symlink(target, part)
+        os.rename(part, path)
+
+
+def folder(asked: Asked) -> None:
+    path = raw(asked["path"])
+    try:
+        os.mkdir(path, asked["mode"] | 0o700)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise NotADirectoryError(
+                errno.ENOTDIR, "something else of that name is there"
+            ) from None
+
+
+def attribute(asked: Asked) -> None:
+    attributes(raw(asked["path"]), asked["mode"], asked["mtime"])
+
+
+PLAIN = {b"M": folder, b"L": link, b"T": attribute}
+
+
+def receive(out: Output, number: int, asked: Asked, source: Input) -> object:
+    """Frames until Z: M folder, B D E a file, A a file given up, L link, T mode and time, P
+    nothing. O or F answers each but B and D; F may come sooner."""
+    arriving: Dict[int, Arriving] = {}
+    source.patience = SILENCE
+    try:
+        while True:
+            kind, index, size = source.head()
+            if kind == b"D":
+                file = arriving.get(index)
+                while size:
+                    data = source.some(size)
+                    size -= len(data)
+                    if file is None:
+                        continue
+                    try:
+                        file.write(data)
+                    except OSError as error:
+                        file = arriving.pop(index)
+                        os.close(file.fd)
+                        file = None
+                        out.tell(b"F", index, failure(error))
+                        out.flush()
+                continue
+            told = json.loads(source.exactly(size).decode()) if size else {}
+            if kind == b"Z":
+                return None
+            try:
+                if kind == b"B":
+                    arriving[index] = Arriving(told)
+                elif kind == b"E":
+                    if index in arriving:
+                        arriving.pop(index).finish(told[0])
+                        out.tell(b"O", index, None)
+                elif kind == b"A":
+                    if index in arriving:
+                        os.close(arriving.pop(index).fd)
+                elif kind in PLAIN:
+                    PLAIN[kind](told)
+                    out.tell(b"O", index, None)
+            except OSError as error:
+                arriving.pop(index, None)
+                out.tell(b"F", index, failure(error))
+    finally:
+        source.patience = 0.0

@@ -1,0 +1,75 @@
+"""The end of it: questions are answered until standard input ends."""
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import signal
+
+from cloudtui.host.files.copies import receive, send
+from cloudtui.host.files.frames import Input, Output, failure
+from cloudtui.host.files.questions import (
+    content,
+    expand,
+    hello,
+    listing,
+    look,
+    mkdir,
+    remove,
+    rename,
+    space,
+    sums,
+    tree,
+)
+
+PIPE_BYTES = 1 << 20
+
+QUESTIONS = {
+    "hello": hello,
+    "expand": expand,
+    "tree": tree,
+    "look": look,
+    "sums": sums,
+    "list": listing,
+    "space": space,
+    "mkdir": mkdir,
+    "rename": rename,
+    "remove": remove,
+    "content": content,
+    "send": send,
+}
+
+
+def serve() -> None:
+    """Answer until standard input ends."""
+    source, out = Input(), Output()
+    source.before = out.flush
+    while True:
+        _, number, size = source.head()
+        name, asked = json.loads(source.exactly(size).decode())
+        try:
+            if name == "receive":
+                answer = receive(out, number, asked, source)
+            else:
+                answer = QUESTIONS[name](out, number, asked)
+            out.tell(b"R", number, answer)
+        except OSError as error:
+            out.tell(b"X", number, failure(error))
+        except RecursionError:
+            out.tell(b"X", number, [errno.ENAMETOOLONG, "its folders are too deep"])
+
+
+def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is cloudtui's to answer
+    for fd in (0, 1):
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(fd, 1031, PIPE_BYTES)  # F_SETPIPE_SZ of Linux
+    try:
+        serve()
+    except (BrokenPipeError, ConnectionResetError):
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
