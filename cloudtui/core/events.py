@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cloudtui.model.job import Job
     from cloudtui.model.kernel import NotebookServer
     from cloudtui.model.vitals import Sample
+    from cloudtui.model.vitals import Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,19 @@ class AddressesState:
     """The places that could not be asked last time."""
 
 
+@dataclass(frozen=True, slots=True)
+class VitalsState:
+    """What one instance is doing, as far as it is or was watched."""
+
+    instance_id: str
+    samples: tuple[Sample, ...] = ()
+    """Of the last quarter of an hour, oldest first; processes are in the last one only."""
+    live: bool = False
+    """Samples come in now."""
+    error: CloudtuiError | None = None
+    """Why none come in."""
+
+
 class Severity(StrEnum):
     """How loud a note is; Textual's words."""
 
@@ -229,6 +243,13 @@ class Alerted:
 
 
 @dataclass(frozen=True, slots=True)
+class VitalsChanged:
+    """A sample of what one instance is doing came in, or none does any more."""
+
+    state: VitalsState
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
     """Something to say."""
 
@@ -244,6 +265,7 @@ Event = (
     | TunnelsChanged
     | PricesChanged
     | DetailsChanged
+    | VitalsChanged
     | Alerted
     | Noted
 )

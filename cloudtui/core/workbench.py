@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from cloudtui.core.sessions import Sessions
     from cloudtui.core.tags import Tags
     from cloudtui.core.tunnels import AnyTunnels
+    from cloudtui.core.vitals import Vitals
     from cloudtui.model.listening import ListeningPort
     from cloudtui.model.remote import Prompts
     from cloudtui.model.tunnel import TunnelState
@@ -199,6 +200,12 @@ class Workbench:
             self._prompts,
             read_only=self.read_only,
         )
+
+    @cached_property
+    def vitals(self) -> Vitals:
+        from cloudtui.core.vitals import Vitals
+
+        return self._closes(Vitals(self.connections, self._events))
 
     @cached_property
     def details(self) -> Details:
