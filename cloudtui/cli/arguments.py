@@ -8,7 +8,13 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from cloudtui import __version__
-from cloudtui.cli import hosts_arguments, ip_arguments, keys_arguments, tunnel_arguments
+from cloudtui.cli import (
+    hosts_arguments,
+    ip_arguments,
+    kernels_arguments,
+    keys_arguments,
+    tunnel_arguments,
+)
 from cloudtui.model.errors import UsageError
 
 EPILOG = """\
@@ -151,6 +157,9 @@ def parser() -> argparse.ArgumentParser:
     )
     jupyter.add_argument("--folder", default="", metavar="DIR", help="where a new server starts")
     jupyter.add_argument("--no-browser", action="store_true", help="only print the address")
+
+    kernels_help = "List the Jupyter servers and kernels of instances, and end them."
+    kernels_arguments.add_words(verb("kernels", kernels_help, json=True))
 
     hosts_help = "List, add, edit, remove and mend the entries of the ssh config."
     hosts_arguments.add_words(verb("hosts", hosts_help), common)

@@ -364,6 +364,7 @@ ELSEWHERE = {
     "hosts": ("hosts", "perform"),
     "keys": ("keys", "perform"),
     "ip": ("ip", "perform"),
+    "kernels": ("kernels", "perform"),
     "tunnel": ("tunnel", "perform"),
 }
 """Verbs with a module of their own, which only they import."""

@@ -144,8 +144,11 @@ class Notebooks:
             )
         )
 
-    async def find(self, instance: Instance, text: str) -> tuple[NotebookServer, Kernel]:
-        """The kernel by its notebook's path or file name, its id or a beginning of that.
+    async def find(
+        self, instance: Instance, text: str, *, port: int | None = None
+    ) -> tuple[NotebookServer, Kernel]:
+        """The kernel by its notebook's path or file name, its id or a beginning of that; with
+        `port` only among those of the server there.
 
         Raises:
             NotFound: none, or several (`Ambiguous`); the detail lists those there are.
@@ -160,7 +163,7 @@ class Notebooks:
                 await self.log_in(instance, server.server)
                 servers = self.state(instance.id).servers or ()
         try:
-            return find_kernel(servers, text)
+            return find_kernel([s for s in servers if port in (None, s.server.port)], text)
         except NotFound as error:
             error.hint = error.hint or f"See: cloudtui kernels {instance.spoken}"
             raise
@@ -212,6 +215,11 @@ class Notebooks:
             connection, server, method, path, body, login=login, timeout=timeout
         )
 
+    def may_change(self) -> None:
+        """Raises Refused in read-only mode."""
+        if self._read_only:
+            raise Refused(READ_ONLY, hint="Leave out --read-only to change it.")
+
     async def interrupt(self, instance: Instance, server: NotebookServer, kernel: Kernel) -> None:
         """Stop the cell it runs, as a keyboard interrupt does.
 
@@ -255,11 +263,7 @@ class Notebooks:
         *,
         timeout: float = 10.0,
     ) -> None:
-        if self._read_only:
-            raise Refused(
-                f"Nothing was done to Jupyter on {instance.label}. {READ_ONLY}",
-                hint="Leave out --read-only to change it.",
-            )
+        self.may_change()
         try:
             await self.ask(instance, server.server, method, path, timeout=timeout)
         finally:
