@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cloudtui.core.connections import Connections
     from cloudtui.core.details import Details
     from cloudtui.core.hosts import Hosts
+    from cloudtui.core.jobs import Jobs
     from cloudtui.core.jupyter import Jupyter
     from cloudtui.core.kept_tunnels import KeptTunnels
     from cloudtui.core.keys import Keys
@@ -63,6 +64,9 @@ NEEDS_HOST = frozenset(
         "sessions.new",
         "sessions.change",
         "notebooks.change",
+        "jobs.list",
+        "jobs.new",
+        "jobs.change",
     }
 )
 """Rules of actions that need a machine that can be reached."""
@@ -72,11 +76,13 @@ CHANGES = frozenset(
     {
         "sessions.new",
         "sessions.change",
-        "tags",
         "notebooks.change",
+        "tags",
         "keys.change",
         "groups.change",
         "hosts.change",
+        "jobs.new",
+        "jobs.change",
         *LIFECYCLE,
     }
 )
@@ -86,9 +92,9 @@ CHANGES = frozenset(
 class Workbench:
     """`async with Workbench(...)` wraps either front.
 
-    Inside: `inventory`, `connections`, `sessions`, `all_sessions`, `tunnels`, `links`, `jupyter`,
-    `notebooks`, `keys`, `prices`, `details`, `security_groups`, `addresses`, `lifecycle`, `hosts`,
-    `logins`; `listen` for events.
+    Inside: `inventory`, `connections`, `sessions`, `all_sessions`, `jobs`, `tunnels`, `links`,
+    `jupyter`, `notebooks`, `keys`, `prices`, `details`, `security_groups`, `addresses`,
+    `lifecycle`, `hosts`, `logins`; `listen` for events.
     Leaving closes tunnels, terminals and connections; nothing on the hosts is ended.
     """
 
@@ -161,6 +167,12 @@ class Workbench:
         from cloudtui.core.all_sessions import AllSessions
 
         return AllSessions(self.inventory, self.connections, self.sessions)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        from cloudtui.core.jobs import Jobs
+
+        return Jobs(self.inventory, self.connections, self._events, read_only=self.read_only)
 
     @cached_property
     def tunnels(self) -> AnyTunnels:

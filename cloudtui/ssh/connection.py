@@ -175,7 +175,7 @@ class Connection:
         channel = await self._session(
             "sh -s", Channel(lambda data: keep(data, out), lambda data: keep(data, err))
         )
-        channel.write(b"{\n" + script.encode() + b"\n} </dev/null\n")
+        channel.write(b"{\n" + script.encode(errors="surrogateescape") + b"\n} </dev/null\n")
         assert channel.channel
         with contextlib.suppress(OSError):
             channel.channel.write_eof()

@@ -1,0 +1,51 @@
+# Prints every run of job.sh, for model/job_listing.py; travels with the question, POSIX sh.
+#
+# $N is a word that nothing printed here has in it; $KNOWN the ids, each between slashes, of runs
+# whose end is known already: nothing more than that they are there is told of them.
+
+runs=$HOME/.local/share/cloudtui/runs
+boot=
+{ IFS= read -r boot </proc/sys/kernel/random/boot_id; } 2>/dev/null
+
+# alive NAME: whether the process on record there is still that one.
+alive() {
+  who= stat=
+  [ -s "$d/$1" ] && IFS= read -r who <"$d/$1"
+  [ -n "$who" ] || return 1
+  { IFS= read -r stat <"/proc/${who%% *}/stat"; } 2>/dev/null || return 1
+  set -f
+  set -- ${stat##*) }
+  set +f
+  [ "${20}" = "${who##* }" ]
+}
+
+printf '%s HOST %s %s\n' "$N" "$(date +%s)" "$boot"
+shown=0
+for d in "$runs"/*; do
+  [ -d "$d" ] || continue
+  id=${d##*/}
+  case $KNOWN in *"/$id/"*)
+    [ -s "$d/exit" ] && printf '%s KNOWN %s\n' "$N" "$id" && continue ;;
+  esac
+  printf '%s JOB %s\n' "$N" "$id"
+  for f in holder session queued boot started exit ended stop gpus cwd; do
+    [ -s "$d/$f" ] && IFS= read -r v <"$d/$f" && printf '%s = %s %s\n' "$N" "$f" "$v"
+  done
+  for f in pid supervisor; do
+    alive "$f" && printf '%s = %s alive\n' "$N" "$f"
+  done
+  printf '%s COMMAND\n' "$N"
+  [ -s "$d/command" ] && head -c 4000 "$d/command"
+  if [ -s "$d/log" ]; then
+    printf '\n%s TAIL\n' "$N"
+    tail -c 4000 "$d/log"
+  fi
+  [ ! -e "$d/then" ] || for f in "$d"/then/*; do
+    [ -s "$f" ] || continue
+    printf '\n%s THEN %s\n' "$N" "${f##*/}"
+    head -c 2000 "$f"
+  done
+  printf '\n%s END\n' "$N"
+done
+set -- "$runs"/*/log
+[ ! -e "$1" ] || stat -c "$N LOG %s %Y %n" "$@"

@@ -1,0 +1,254 @@
+"""What `host/jobs.sh` prints, as runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from cloudtui.model import training
+from cloudtui.model.job import STATUS_WORDS, Holder, Job, JobState, ThenStep, stalled
+from cloudtui.model.session import Session
+
+RIGHT = timedelta(seconds=2)
+"""A clock that differs by less is right: the host tells whole seconds."""
+
+
+@dataclass
+class _Told:
+    """What was printed of one run."""
+
+    id: str
+    facts: dict[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = ()
+    tail: str = ""
+    then: dict[str, str] = field(default_factory=dict)
+    size: int = 0
+    modified: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    """The host's time and this computer's at the same moment."""
+
+    host: int
+    here: datetime
+    boot: str
+
+    def here_at(self, seconds: int | None) -> datetime | None:
+        """A moment of the host as this computer's clock has it."""
+        if seconds is None:
+            return None
+        try:
+            skew = datetime.fromtimestamp(self.host, UTC) - self.here
+            moment = datetime.fromtimestamp(seconds, UTC)
+        except (ValueError, OverflowError, OSError):
+            return None
+        return moment - skew if abs(skew) > RIGHT else moment
+
+
+def parse_jobs(
+    text: str,
+    mark: str,
+    instance_id: str,
+    now: datetime,
+    *,
+    known: Mapping[str, Job] | None = None,
+    sessions: Iterable[Session] = (),
+) -> tuple[Job, ...] | None:
+    """The answer of `jobs.sh`, asked with that mark, at this computer's time `now`; the newest
+    first.
+
+    `known` are those whose ids were sent along. Sessions that show no run are runs by hand.
+    None for what is no answer.
+    """
+    told: dict[str, _Told] = {}
+    jobs: list[Job] = []
+    clock: _Clock | None = None
+    panes: dict[str, str] = {}
+    current = _Told("")
+    for part in re.split(rf"^{re.escape(mark)} ", text, flags=re.MULTILINE)[1:]:
+        head, _, body = part.partition("\n")
+        word, _, rest = head.partition(" ")
+        match word:
+            case "HOST":
+                seconds, _, boot = rest.partition(" ")
+                clock = _Clock(_whole(seconds) or 0, now, boot)
+            case "KNOWN" if known and rest in known:
+                jobs.append(known[rest])
+            case "JOB":
+                current = told[rest] = _Told(rest)
+            case "=":
+                name, _, value = rest.partition(" ")
+                current.facts[name] = value.rstrip()
+            case "COMMAND":
+                current.command = tuple(body.split("\0")[:-1])
+            case "TAIL":
+                current.tail = body.removesuffix("\n")
+            case "THEN":
+                current.then[rest] = body.strip("\n")
+            case "LOG":
+                size, modified, path = [*rest.split(" ", 2), "", ""][:3]
+                owner = told.get(path.rpartition("/log")[0].rpartition("/")[2])
+                if owner:
+                    owner.size, owner.modified = _whole(size) or 0, _whole(modified)
+            case "PANE":
+                panes[rest] = body
+            case _:
+                pass
+    if clock is None:
+        return None
+    alive = [session for session in sessions if not session.dead]
+    shown: set[str] = set()
+    for each in told.values():
+        session = _session(each.facts, alive)
+        if session:
+            shown.add(session.key)
+        jobs.append(_job(each, instance_id, clock, session))
+    mine = {s.key for job in jobs for s in alive if job.session and _shows(job, s)}
+    jobs += [
+        _by_hand(session, instance_id, panes.get(session.id, ""))
+        for session in alive
+        if session.key not in shown | mine
+    ]
+    return tuple(sorted(jobs, key=_newest, reverse=True))
+
+
+def _job(told: _Told, instance_id: str, clock: _Clock, session: Session | None) -> Job:
+    facts = told.facts
+    started, last = clock.here_at(_whole(facts.get("started"))), clock.here_at(told.modified)
+    status, _, rest = facts.get("exit", "").partition(" ")
+    ended, _, signal = rest.partition(" ")
+    exit_status = _whole(status)
+    state, why = _state(told, clock, exit_status, signal, started, last)
+    return Job(
+        id=told.id,
+        instance_id=instance_id,
+        command=told.command,
+        cwd=facts.get("cwd", ""),
+        holder=_holder(facts.get("holder", "")),
+        session=session.name
+        if session and session.program.value == "tmux"
+        else session.id
+        if session
+        else "",
+        state=state,
+        exit_status=exit_status,
+        signal=signal.strip(),
+        queued=clock.here_at(_whole(facts.get("queued"))),
+        started=started,
+        ended=clock.here_at(_whole(ended)) or (last if state is JobState.LOST else None),
+        last_line=last_line(told.tail),
+        log_bytes=told.size,
+        last_output=last if told.size else None,
+        gpus=tuple(int(n) for n in re.findall(r"\d+", facts.get("gpus", ""))),
+        after=tuple(facts.get("after", "").split("/")) if facts.get("after") else (),
+        then=tuple(ThenStep(text) for _, text in sorted(told.then.items())),
+        training=training.read(told.tail),
+        why=why,
+    )
+
+
+def _state(
+    told: _Told,
+    clock: _Clock,
+    status: int | None,
+    signal: str,
+    started: datetime | None,
+    last: datetime | None,
+) -> tuple[JobState, str]:
+    facts = told.facts
+    if status is not None:
+        if status == 0:
+            return JobState.DONE, ""
+        if signal:
+            return JobState.KILLED, ""
+        return JobState.FAILED, STATUS_WORDS.get(status, "")
+    if facts.get("boot") and clock.boot and facts["boot"] != clock.boot:
+        return JobState.LOST, "its machine was rebooted"
+    if "pid" not in facts and "supervisor" not in facts:
+        if "queued" not in facts:
+            return JobState.LOST, "its start was interrupted"
+        return JobState.LOST, "its processes vanished"
+    if started is None:
+        return JobState.QUEUED, ""
+    line = _line_length(told.tail)
+    if stalled(clock.here, started, last if told.size else None, told.size / line if line else 0):
+        return JobState.STALLED, ""
+    return JobState.RUNNING, ""
+
+
+def _line_length(tail: str) -> float:
+    """Bytes of a usual line, those that a carriage return overwrites counted too."""
+    return len(tail.encode()) / max(1, len(re.findall(r"[\r\n]+", tail))) if tail else 0
+
+
+def _session(facts: Mapping[str, str], alive: Iterable[Session]) -> Session | None:
+    """The session that shows the run, if it still does."""
+    record = facts.get("session", "")
+    return next((s for s in alive if record and _is_it(record, s)), None)
+
+
+def _is_it(record: str, session: Session) -> bool:
+    if session.program.value == "screen":
+        return record == session.id
+    made = int(session.created.timestamp()) if session.created else ""
+    return record.startswith(f"{session.id} {made} ")
+
+
+def _shows(job: Job, session: Session) -> bool:
+    return (
+        not job.by_hand
+        and job.holder.value == session.program.value
+        and job.session
+        in (
+            session.id,
+            session.name,
+        )
+    )
+
+
+def _by_hand(session: Session, instance_id: str, pane: str) -> Job:
+    return Job(
+        id=session.name or session.id,
+        instance_id=instance_id,
+        command=(session.command,) if session.command else (),
+        cwd="",
+        holder=Holder(session.program.value),
+        session=session.name if session.program.value == "tmux" else session.id,
+        state=JobState.RUNNING,
+        started=session.created,
+        last_line=last_line(pane),
+        by_hand=True,
+        training=training.read(pane),
+    )
+
+
+_ESCAPE = re.compile(
+    r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[PX^_].*?\x1b\\|\x1b\[[0-?]*[ -/]*[@-~]|\x1b[ -/]*.|"
+    r"[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f]",
+    re.DOTALL,
+)
+
+
+def last_line(text: str) -> str:
+    """The last line with something on it, as a terminal would show it at the end."""
+    lines = (
+        line.rstrip("\r").rpartition("\r")[2].strip()
+        for line in reversed(_ESCAPE.sub("", text).split("\n"))
+    )
+    return next((line for line in lines if line), "")
+
+
+def _newest(job: Job) -> tuple[float, str]:
+    moment = job.queued or job.started
+    return (moment.timestamp() if moment else 0.0, job.id)
+
+
+def _holder(text: str) -> Holder:
+    return next((holder for holder in Holder if holder.value == text), Holder.NONE)
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 16 else None
