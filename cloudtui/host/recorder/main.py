@@ -1,0 +1,32 @@
+"""The recorder's words: record, stop, list, log, remove."""
+
+import json
+import os
+import sys
+from typing import List
+
+from . import keeping, reading, recording
+
+
+def main(words: List[str]) -> int:
+    """The exit status: 0 done, 1 failed, 2 no such words, 3 nothing of that name."""
+    os.umask(0o077)
+    home = keeping.home()
+    verb = words[0] if words else ""
+    if verb == "record":
+        recording.Recorder(home).record()
+        return 0
+    if verb == "stop":
+        recording.stop(home)
+        return 1 if recording.running(home) else 0
+    if verb == "list":
+        json.dump(reading.told(home), sys.stdout)
+        return 0
+    if verb == "log":
+        kernel, offset, tail, follow = words[1:]
+        return reading.print_log(home, kernel, int(offset), int(tail), follow == "follow")
+    if verb == "remove":
+        reading.remove(home, words[1])
+        return 0
+    sys.stderr.write("record, stop, list, log KERNEL OFFSET TAIL FOLLOW, remove KERNEL\n")
+    return 2
