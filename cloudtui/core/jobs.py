@@ -94,7 +94,7 @@ class Jobs:
         self._set(replace(self.state(instance.id), loading=True))
         try:
             connection = await self._connections.get(instance, ask=ask)
-            over = {j.id: j for j in self.state(instance.id).jobs if j.exit_status is not None}
+            over = {j.id: j for j in self.state(instance.id).jobs if j.finished}
             found = await jobs.listed(connection, instance.id, over)
         except CloudtuiError as error:
             self._set(replace(self.state(instance.id), loading=False, error=error))

@@ -28,7 +28,7 @@ for d in "$runs"/*; do
     [ -s "$d/exit" ] && printf '%s KNOWN %s\n' "$N" "$id" && continue ;;
   esac
   printf '%s JOB %s\n' "$N" "$id"
-  for f in holder session queued boot started exit ended stop gpus cwd; do
+  for f in holder session queued boot started exit ended stop gpus cwd why wait/for; do
     [ -s "$d/$f" ] && IFS= read -r v <"$d/$f" && printf '%s = %s %s\n' "$N" "$f" "$v"
   done
   for f in pid supervisor; do
@@ -40,10 +40,13 @@ for d in "$runs"/*; do
     printf '\n%s TAIL\n' "$N"
     tail -c 4000 "$d/log"
   fi
-  [ ! -e "$d/then" ] || for f in "$d"/then/*; do
-    [ -s "$f" ] || continue
-    printf '\n%s THEN %s\n' "$N" "${f##*/}"
-    head -c 2000 "$f"
+  [ ! -s "$d/wait/after" ] || while read -r v; do
+    printf '\n%s AFTER %s\n' "$N" "$v"
+  done <"$d/wait/after"
+  [ ! -e "$d/then" ] || for s in "$d"/then/[0-9]*; do
+    for f in text state result where computer; do
+      [ -s "$s/$f" ] && IFS= read -r v <"$s/$f" && printf '\n%s THEN %s %s %s\n' "$N" "${s##*/}" "$f" "$v"
+    done
   done
   printf '\n%s END\n' "$N"
 done

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from cloudtui.model.errors import Ambiguous, NotFound, UsageError
+from cloudtui.model.then import ThenStep as ThenStep
 from cloudtui.model.training import Training
 
 
@@ -57,20 +58,13 @@ class JobSpec:
     """None for tmux where it is installed, else screen, else none."""
     gpus: int = 0
     after: tuple[str, ...] = ()
+    """Runs of the same host that are waited for, as typed."""
+    after_any: bool = False
+    """However those end; otherwise it is not started when one of them fails."""
     queue: bool = False
+    """Wait until no other run runs there or was queued before."""
     then: tuple[str, ...] = ()
-    """As typed."""
-
-
-@dataclass(frozen=True, slots=True)
-class ThenStep:
-    """One step of what happens after a run."""
-
-    text: str
-    """As typed."""
-    state: JobState = JobState.QUEUED
-    result: str = ""
-    """Its last line."""
+    """As typed; see `model.then`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +103,11 @@ class Job:
     def key(self) -> str:
         """Unique over all hosts."""
         return f"{self.instance_id}:{self.id}"
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing of its record changes any more, what happens after it included."""
+        return self.exit_status is not None and all(step.state.over for step in self.then)
 
     @property
     def stalled_since(self) -> datetime | None:

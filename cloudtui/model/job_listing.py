@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from cloudtui.model import training
-from cloudtui.model.job import STATUS_WORDS, Holder, Job, JobState, ThenStep, stalled
+from cloudtui.model.job import STATUS_WORDS, Holder, Job, JobState, stalled
 from cloudtui.model.session import Session
+from cloudtui.model.then import steps_told
 
 RIGHT = timedelta(seconds=2)
 """A clock that differs by less is right: the host tells whole seconds."""
@@ -23,7 +24,9 @@ class _Told:
     facts: dict[str, str] = field(default_factory=dict)
     command: tuple[str, ...] = ()
     tail: str = ""
-    then: dict[str, str] = field(default_factory=dict)
+    after: list[str] = field(default_factory=list)
+    then: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Of each step by its number, what its files say."""
     size: int = 0
     modified: int | None = None
 
@@ -86,8 +89,11 @@ def parse_jobs(
                 current.command = tuple(body.split("\0")[:-1])
             case "TAIL":
                 current.tail = body.removesuffix("\n")
+            case "AFTER":
+                current.after.append(rest)
             case "THEN":
-                current.then[rest] = body.strip("\n")
+                number, name, value = [*rest.split(" ", 2), "", ""][:3]
+                current.then.setdefault(number, {})[name] = value
             case "LOG":
                 size, modified, path = [*rest.split(" ", 2), "", ""][:3]
                 owner = told.get(path.rpartition("/log")[0].rpartition("/")[2])
@@ -143,8 +149,14 @@ def _job(told: _Told, instance_id: str, clock: _Clock, session: Session | None) 
         log_bytes=told.size,
         last_output=last if told.size else None,
         gpus=tuple(int(n) for n in re.findall(r"\d+", facts.get("gpus", ""))),
-        after=tuple(facts.get("after", "").split("/")) if facts.get("after") else (),
-        then=tuple(ThenStep(text) for _, text in sorted(told.then.items())),
+        after=tuple(told.after),
+        then=steps_told(
+            told.then,
+            over=state.over,
+            lost=state is JobState.LOST,
+            alive="supervisor" in facts,
+            rebooted=bool(facts.get("boot")) and facts.get("boot") != clock.boot,
+        ),
         training=training.read(told.tail),
         why=why,
     )
@@ -164,7 +176,7 @@ def _state(
             return JobState.DONE, ""
         if signal:
             return JobState.KILLED, ""
-        return JobState.FAILED, STATUS_WORDS.get(status, "")
+        return JobState.FAILED, facts.get("why") or STATUS_WORDS.get(status, "")
     if facts.get("boot") and clock.boot and facts["boot"] != clock.boot:
         return JobState.LOST, "its machine was rebooted"
     if "pid" not in facts and "supervisor" not in facts:
@@ -172,7 +184,7 @@ def _state(
             return JobState.LOST, "its start was interrupted"
         return JobState.LOST, "its processes vanished"
     if started is None:
-        return JobState.QUEUED, ""
+        return JobState.QUEUED, facts.get("wait/for", "")
     line = _line_length(told.tail)
     if stalled(clock.here, started, last if told.size else None, told.size / line if line else 0):
         return JobState.STALLED, ""

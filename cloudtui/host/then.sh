@@ -1,0 +1,434 @@
+# What a run waits for before it starts, and what is done after it: then.sh wait|after DIR
+#
+# DIR is the run's folder, as job.sh has it; its `before` and `after` call this, so it belongs to
+# the supervisor of the run: who is killed is out of every line, since that process is looked for.
+# `wait` ends with 0 when the run's turn has come, and with 1 when it is not to be started, having
+# written DIR/why. `after` does the steps of DIR/then one by one.
+#
+# wait/after     runs to wait for, one a line; wait/any: however they end
+# wait/queue     wait until no other run runs or is before it
+# wait/gpus      how many GPUs to wait for; DIR/gpus: those it got, as `0,2`
+# wait/for       what it waits for now, in words
+# then/NN/       text kind when what where computer careful: as model/then.py writes them;
+#                state: running, fetch, done, failed or skipped; result: a line; log; fetching
+
+umask 077
+PATH=$PATH:/usr/local/bin:/usr/sbin:/sbin:$HOME/.local/bin
+DIR=$2
+ID=${DIR##*/}
+RUNS=${DIR%/*}
+LINES=$RUNS/.lines
+GPUS=$RUNS/.gpus
+
+put() { printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1"; }
+text() { if [ -f "$1" ]; then cat "$1"; fi; }
+pause() { sleep 0.3 2>/dev/null || sleep 1; }
+
+# Whether the process on record in that file, as PID STARTTIME, is still there.
+lives() {
+  who= stat=
+  [ -s "$1" ] && read -r who <"$1"
+  [ -n "$who" ] || return 1
+  { read -r stat <"/proc/${who%% *}/stat"; } 2>/dev/null || return 1
+  set -f
+  # shellcheck disable=SC2086
+  set -- "${who##* }" ${stat##*) }
+  set +f
+  [ "$1" = "${21}" ]
+}
+
+# Whether the run waits or runs.
+alive() {
+  [ -d "$1" ] && [ ! -s "$1/ended" ] || return 1
+  if [ ! -e "$1/supervisor" ]; then
+    # Being made at this moment, or never finished.
+    [ -n "$(find "$1" -prune -mmin -1 2>/dev/null)" ]
+    return
+  fi
+  lives "$1/supervisor" || lives "$1/pid"
+}
+
+# The exit status of a run in `status`; empty when it has none.
+how_it_ended() {
+  status=
+  [ ! -s "$1/exit" ] || read -r status rest <"$1/exit"
+}
+
+# A place in a line: numbers only grow, and `ln` gives each to one run alone.
+take_place() {
+  line=$LINES/$1
+  mkdir -p "$line"
+  printf '%s\n' "$ID" >"$DIR/wait/ticket"
+  place=0
+  for old in "$line"/*; do
+    old=${old##*/}
+    case $old in '' | *[!0-9]*) continue ;; esac
+    if [ "$old" -gt "$place" ]; then place=$old; fi
+  done
+  while :; do
+    place=$((place + 1))
+    ln "$DIR/wait/ticket" "$line/$place" 2>/dev/null && break
+    [ -e "$line/$place" ] && continue
+    (set -C && printf '%s\n' "$ID" >"$line/$place") 2>/dev/null && break
+    [ -e "$line/$place" ] || { place=0; return 1; }
+  done
+  put "$DIR/wait/place.$1" "$place"
+  for old in "$line"/*; do
+    old=${old##*/}
+    case $old in '' | *[!0-9]*) continue ;; esac
+    if [ "$old" -lt $((place - 300)) ]; then rm -f "$line/$old"; fi
+  done
+}
+
+# Whether another is before this run in the line; `ahead` is who.
+someone_ahead() {
+  for ticket in "$LINES/$1"/*; do
+    number=${ticket##*/}
+    case $number in '' | *[!0-9]*) continue ;; esac
+    [ "$number" -lt "$place" ] && [ -s "$ticket" ] || continue
+    ahead=
+    read -r ahead <"$ticket"
+    its=$(text "$RUNS/$ahead/wait/place.$1")
+    if [ -n "$ahead" ] && { [ -z "$its" ] || [ "$its" = "$number" ]; } && "$2" "$ahead"; then
+      return 0
+    fi
+    : >"$DIR/wait/spent" && mv -f "$DIR/wait/spent" "$ticket"
+  done
+  return 1
+}
+
+runs() { alive "$RUNS/$1"; }
+wants_gpus() { [ ! -e "$RUNS/$1/gpus" ] && alive "$RUNS/$1"; }
+
+tell() {
+  [ ! -s "$DIR/stop" ] || exit 1
+  if [ "$1" != "$told" ]; then
+    told=$1
+    put "$DIR/wait/for" "$1"
+  fi
+}
+
+not_started() {
+  put "$DIR/why" "$1"
+  printf 'Not started: %s.\n' "$1" >>"$DIR/log"
+  rm -f "$DIR/wait/for"
+  exit 1
+}
+
+wait_for_runs() {
+  while read -r other || [ -n "$other" ]; do
+    [ -n "$other" ] || continue
+    while alive "$RUNS/$other"; do
+      tell "for $other"
+      pause
+    done
+    [ ! -e "$DIR/wait/any" ] || continue
+    how_it_ended "$RUNS/$other"
+    if [ ! -d "$RUNS/$other" ]; then
+      not_started "the run $other it came after was removed"
+    elif [ -z "$status" ]; then
+      not_started "the run $other it came after was lost"
+    elif [ "$status" != 0 ]; then
+      not_started "the run $other it came after failed ($status)"
+    fi
+  done <"$DIR/wait/after"
+}
+
+wait_for_all() {
+  take_place queue
+  while :; do
+    other=
+    someone_ahead queue runs && other=$ahead
+    if [ -z "$other" ]; then
+      for folder in "$RUNS"/*/; do
+        folder=${folder%/}
+        [ "$folder" != "$DIR" ] && alive "$folder" || continue
+        # Those behind it in the line wait for it.
+        its=$(text "$folder/wait/place.queue")
+        if [ -n "$its" ] && [ "$its" -gt "$place" ]; then continue; fi
+        # One that waits for something else and has no place yet, such as a run it is itself.
+        if [ -z "$its" ] && [ ! -e "$folder/started" ] && [ -e "$folder/wait/queue" ]; then continue; fi
+        if grep -qxF "$ID" "$folder/wait/after" 2>/dev/null; then continue; fi
+        other=${folder##*/}
+        break
+      done
+    fi
+    [ -n "$other" ] || return 0
+    tell "for $other"
+    pause
+  done
+}
+
+# The GPUs that no run of ours holds and no process computes on, as `0 2`, in `free`.
+free_gpus() {
+  listed=$(nvidia-smi --query-gpu=index,uuid --format=csv,noheader 2>&1) || return 1
+  free=
+  busy=
+  while IFS=', ' read -r index uuid; do
+    case $index in '' | *[!0-9]*) continue ;; esac
+    holder=$(text "$GPUS/$index")
+    if [ -n "$holder" ] && [ "$holder" != "$ID" ] && alive "$RUNS/$holder"; then continue; fi
+    if [ -z "$busy" ]; then
+      busy=$(nvidia-smi --query-compute-apps=gpu_uuid --format=csv,noheader 2>/dev/null)
+      busy="${busy:-none}"
+    fi
+    case $busy in *"$uuid"*) continue ;; esac
+    free="$free $index"
+  done <<END
+$listed
+END
+}
+
+wait_for_gpus() {
+  wanted=$(text "$DIR/wait/gpus")
+  mkdir -p "$GPUS"
+  take_place gpus
+  problems=0
+  while :; do
+    if someone_ahead gpus wants_gpus; then
+      tell "for $wanted GPU, behind $ahead"
+    elif free_gpus; then
+      problems=0
+      # shellcheck disable=SC2086
+      set -- $free
+      if [ $# -ge "$wanted" ]; then
+        taken=
+        while [ "$wanted" -gt 0 ]; do
+          put "$GPUS/$1" "$ID"
+          taken="$taken${taken:+,}$1"
+          wanted=$((wanted - 1))
+          shift
+        done
+        printf 'export CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES=%s\n' "$taken" >>"$DIR/env"
+        put "$DIR/gpus" "$taken"
+        return
+      fi
+      tell "for $wanted GPU, $# free"
+    else
+      problems=$((problems + 1))
+      [ "$problems" -lt 10 ] || not_started "nvidia-smi fails: $(printf %s "$listed" | tail -n 1)"
+    fi
+    pause
+  done
+}
+
+if [ "$1" = wait ]; then
+  told=
+  [ ! -s "$DIR/wait/after" ] || wait_for_runs
+  [ ! -e "$DIR/wait/queue" ] || wait_for_all
+  [ ! -s "$DIR/wait/gpus" ] || wait_for_gpus
+  rm -f "$DIR/wait/for"
+  exit 0
+fi
+
+# The steps in the environment of the login shell, where conda and aws may be; without it when a
+# start-up file of that hangs.
+if [ "$1" = after ]; then
+  [ -d "$DIR/then" ] || exit 0
+  SHELL=${SHELL:-/bin/sh} CLOUDTUI_THEN=$0 CLOUDTUI_RUN=$DIR
+  export SHELL CLOUDTUI_THEN CLOUDTUI_RUN
+  case ${SHELL##*/} in csh | tcsh) tries='-ic -c' ;; *) tries='-lic -lc' ;; esac
+  for flags in $tries; do
+    "$SHELL" "$flags" 'exec /bin/sh "$CLOUDTUI_THEN" steps "$CLOUDTUI_RUN"' </dev/null >/dev/null 2>&1 &
+    steps=$!
+    i=0
+    until [ -e "$DIR/then/begun" ] || [ $i -ge 50 ] || ! kill -0 $steps 2>/dev/null; do
+      pause
+      i=$((i + 1))
+    done
+    if [ -e "$DIR/then/begun" ]; then
+      wait $steps
+      exit
+    fi
+    kill -KILL $steps 2>/dev/null
+  done
+  exec /bin/sh "$0" steps "$DIR"
+fi
+
+[ "$1" = steps ] || exit 2
+: >"$DIR/then/begun"
+CWD=
+[ ! -s "$DIR/cwd" ] || read -r CWD <"$DIR/cwd"
+case $CWD in '' | '~') CWD=$HOME ;; '~/'*) CWD=$HOME/${CWD#'~/'} ;; /*) ;; *) CWD=$HOME/$CWD ;; esac
+how_it_ended "$DIR"
+STATUS=${status:-255}
+well=1
+
+# Ends a step: state, result.
+end_step() {
+  put "$step/result" "$2"
+  put "$step/state" "$1"
+  if [ "$1" = failed ]; then well=; fi
+}
+last_line() { tr -d '\000' <"$1" 2>/dev/null | tr '\r' '\n' | grep -v '^[[:space:]]*$' | tail -n 1 | cut -c 1-300; }
+absolute() { case $1 in /*) printf %s "$1" ;; '~') printf %s "$HOME" ;; '~/'*) printf %s "$HOME/${1#'~/'}" ;; *) printf %s "$CWD/$1" ;; esac; }
+
+step_run() {
+  (
+    unset CLOUDTUI_THEN
+    cd "$CWD" || exit
+    [ ! -s "$DIR/env" ] || . "$DIR/env"
+    CLOUDTUI_EXIT=$STATUS exec /bin/sh -c "$what"
+  ) >"$step/log" 2>&1 </dev/null
+  code=$?
+  if [ $code -eq 0 ]; then
+    end_step done "$(last_line "$step/log")"
+  else
+    end_step failed "exit $code: $(last_line "$step/log")"
+  fi
+}
+
+step_copy() {
+  place=$(absolute "$what")
+  if [ -e "$place" ]; then
+    end_step fetch "$place"
+  else
+    end_step failed "there is no $place"
+  fi
+}
+
+# What the run wrote, as links below a folder: its log, and what is newer than its start in its
+# folder, hidden folders left out.
+gather() {
+  ln -s "$DIR/log" "$stage/$ID.log"
+  [ -e "$DIR/started" ] || return 0
+  (
+    cd "$CWD" || exit
+    # shellcheck disable=SC2016
+    find . -xdev -name '.?*' -prune -o -type f -newer "$DIR/started" -exec sh -c '
+      stage=$1 cwd=$2; shift 2
+      for file do
+        file=${file#./}
+        case $file in */*) mkdir -p "$stage/${file%/*}" ;; esac
+        ln -s "$cwd/$file" "$stage/$file"
+      done' sh "$stage" "$CWD" {} +
+  )
+}
+
+step_s3() {
+  source=$(absolute "$what")
+  stage=$step/files
+  rm -rf "$stage"
+  mkdir -p "$stage"
+  if [ -z "$what" ]; then
+    gather
+    source=$stage
+  elif [ -f "$source" ]; then
+    ln -s "$source" "$stage/${source##*/}"
+    source=$stage
+  elif [ ! -d "$source" ]; then
+    end_step failed "there is no $source"
+    return
+  fi
+  if command -v aws >/dev/null 2>&1; then
+    aws s3 cp --recursive --only-show-errors "$source" "$where/" >"$step/log" 2>&1 </dev/null
+  elif command -v python3 >/dev/null 2>&1 && python3 -c 'import boto3' 2>/dev/null; then
+    put_with_boto3 "$source" "$where" >"$step/log" 2>&1
+  else
+    rm -rf "$stage"
+    end_step failed "this machine has neither aws nor Python's boto3: pip install --user boto3"
+    return
+  fi
+  code=$?
+  count=$(find -L "$source" -type f | wc -l | tr -d ' ')
+  rm -rf "$stage"
+  if [ $code -eq 0 ]; then
+    end_step done "$count files in $where/"
+    return
+  fi
+  reason=$(last_line "$step/log")
+  case $reason in
+    *[Cc]redential*) reason="$reason; give the machine an instance profile that may write there" ;;
+    *AccessDenied* | *"Access Denied"*) reason="$reason; its role needs s3:PutObject there" ;;
+  esac
+  end_step failed "exit $code: $reason"
+}
+
+put_with_boto3() {
+  python3 - "$1" "$2" <<'END'
+import os
+import sys
+
+import boto3
+
+source, where = sys.argv[1:]
+bucket, _, prefix = where[len("s3://"):].partition("/")
+client = boto3.client("s3")
+for folder, _, names in os.walk(source, followlinks=True):
+    for name in names:
+        path = os.path.join(folder, name)
+        key = "/".join(part for part in (prefix, os.path.relpath(path, source)) if part)
+        try:
+            client.upload_file(path, bucket, key)
+        except Exception as error:
+            sys.exit("%s: %s" % (type(error).__name__, error))
+END
+}
+
+others_alive() {
+  for folder in "$RUNS"/*/; do
+    folder=${folder%/}
+    if [ "$folder" != "$DIR" ] && alive "$folder"; then
+      other=${folder##*/}
+      return 0
+    fi
+  done
+  return 1
+}
+
+# A copy that this computer's owner's other computer is fetching, or had no time to begin with.
+being_fetched() {
+  for other in "$DIR"/then/[0-9]*; do
+    [ "$(text "$other/state")" = fetch ] || continue
+    if [ -n "$(find "$other/fetching" -prune -mmin -1 2>/dev/null)" ]; then return 0; fi
+    if [ ! -e "$other/fetching" ] && [ "$waited" -lt 30 ]; then return 0; fi
+  done
+  return 1
+}
+
+step_stop() {
+  if [ -n "$(text "$step/careful")" ] && [ -z "$well" ]; then
+    end_step skipped "a step before it failed, and a shutdown would terminate the machine"
+    return
+  fi
+  while others_alive; do
+    put "$step/result" "until $other has ended"
+    sleep 1
+  done
+  waited=0
+  while being_fetched; do
+    put "$step/result" "until the copy to the other computer is done"
+    waited=$((waited + 1))
+    sleep 1
+  done
+  put "$step/result" "shutdown"
+  put "$step/state" "running"
+  sync
+  if command -v shutdown >/dev/null 2>&1; then set -- shutdown -h now; else set -- poweroff; fi
+  if [ "$(id -u)" != 0 ]; then set -- sudo -n "$@"; fi
+  if "$@" >"$step/log" 2>&1 </dev/null; then
+    end_step done "shutdown at $(date -u +%Y-%m-%dT%H:%M:%SZ)"
+  else
+    end_step failed "exit $?: $(last_line "$step/log")"
+  fi
+}
+
+for step in "$DIR"/then/[0-9]*; do
+  [ -d "$step" ] || continue
+  state=$(text "$step/state")
+  case $state in done | failed | skipped | fetch) continue ;; esac
+  kind=$(text "$step/kind") when=$(text "$step/when")
+  what=$(text "$step/what") where=$(text "$step/where")
+  if [ -s "$DIR/stop" ] && [ "$when" != always ]; then
+    end_step skipped "the run was stopped by hand"
+  elif [ "$when" = on-success ] && [ "$STATUS" != 0 ]; then
+    end_step skipped "the run failed"
+  elif [ "$when" = on-success ] && [ -z "$well" ]; then
+    end_step skipped "a step before it failed"
+  elif [ "$when" = on-fail ] && [ "$STATUS" = 0 ]; then
+    end_step skipped "the run went well"
+  else
+    if [ "$kind" != stop ]; then put "$step/state" running; fi
+    "step_$kind"
+  fi
+done
