@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from cloudtui.model.address import Address
+from cloudtui.model.copy import CopyState
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.finding import Identity
 from cloudtui.model.host_drift import HostRow
@@ -224,6 +225,13 @@ class TunnelsChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class CopiesChanged:
+    """Copies have come further: all of this run."""
+
+    copies: tuple[CopyState, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PricesChanged:
     """Prices came in, or a bill's disks and addresses did: look them up again."""
 
@@ -263,6 +271,7 @@ Event = (
     | HostsChanged
     | AddressesChanged
     | TunnelsChanged
+    | CopiesChanged
     | PricesChanged
     | DetailsChanged
     | VitalsChanged

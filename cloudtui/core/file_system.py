@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from cloudtui.model.errors import CloudtuiError, NotFound, Refused
@@ -158,7 +158,3 @@ def explained(error: OSError, what: str, where: str) -> CloudtuiError:
         case 0:
             return CloudtuiError(f"{what} on {where}: {why}.")
     return CloudtuiError(f"{what} on {where}: {why}.", os.strerror(code))
-
-
-def rows_of(found: Sequence[Any]) -> list[Any]:
-    return list(found)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cloudtui.core.addresses import Addresses
     from cloudtui.core.all_sessions import AllSessions
     from cloudtui.core.connections import Connections
+    from cloudtui.core.copies import Copies
     from cloudtui.core.details import Details
     from cloudtui.core.hosts import Hosts
     from cloudtui.core.jobs import Jobs
@@ -173,6 +174,12 @@ class Workbench:
         from cloudtui.core.jobs import Jobs
 
         return Jobs(self.inventory, self.connections, self._events, read_only=self.read_only)
+
+    @cached_property
+    def copies(self) -> Copies:
+        from cloudtui.core.copies import Copies
+
+        return self._closes(Copies(self.connections, self._events, read_only=self.read_only))
 
     @cached_property
     def tunnels(self) -> AnyTunnels:

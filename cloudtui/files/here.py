@@ -85,8 +85,10 @@ class LocalPipe(asyncio.SubprocessProtocol):
         if self._process and not self._left.done():
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(2):
+                    await asyncio.shield(self._left)
             self._process.close()
-            await self._left
 
 
 async def start(ends: PipeEnds) -> LocalPipe:

@@ -176,7 +176,7 @@ def plan(
     steps: list[Step] = []
     problems: list[Problem] = []
     skipped: list[Problem] = []
-    taken: dict[str, str] = {}
+    taken: dict[str, tuple[str, str]] = {}
     for source, target, entries in trees:
         blocked: list[str] = []
         for entry in entries:
@@ -189,9 +189,11 @@ def plan(
             if entry.facts.kind == "o":
                 skipped.append(Problem(path, "neither a file, a folder nor a link"))
                 continue
-            if taken.setdefault(goal, path) != path and entry.facts.kind != "d":
-                why = f"{legible(taken[goal])} goes to {legible(goal)} too"
-                problems.append(Problem(path, why))
+            first, kind = taken.setdefault(goal, (path, entry.facts.kind))
+            if first != path and (kind, entry.facts.kind) != ("d", "d"):
+                problems.append(Problem(path, f"{legible(first)} goes to {legible(goal)} too"))
+                if entry.facts.kind == "d":
+                    blocked.append(entry.rel)
                 continue
             now, part = there.get(goal, (None, 0))
             act = act_for(entry.facts, now, every=every and goal not in done)

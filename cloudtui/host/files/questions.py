@@ -31,6 +31,11 @@ def hello(out: Output, number: int, asked: Asked) -> object:
     return {"home": words(os.path.expanduser(b"~")), "cwd": words(os.getcwdb())}
 
 
+def whole(out: Output, number: int, asked: Asked) -> object:
+    """The path with its `~` written out."""
+    return words(home(asked["path"]))
+
+
 def expand(out: Output, number: int, asked: Asked) -> object:
     """What each pattern names: itself where it exists, else what it matches as in a shell."""
     found: List[Any] = []

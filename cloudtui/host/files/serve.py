@@ -21,12 +21,14 @@ from cloudtui.host.files.questions import (
     space,
     sums,
     tree,
+    whole,
 )
 
 PIPE_BYTES = 1 << 20
 
 QUESTIONS = {
     "hello": hello,
+    "whole": whole,
     "expand": expand,
     "tree": tree,
     "look": look,
@@ -46,8 +48,11 @@ def serve() -> None:
     source, out = Input(), Output()
     source.before = out.flush
     while True:
-        _, number, size = source.head()
-        name, asked = json.loads(source.exactly(size).decode())
+        kind, number, size = source.head()
+        words = source.exactly(size)
+        if kind != b"Q":
+            continue
+        name, asked = json.loads(words.decode())
         try:
             if name == "receive":
                 answer = receive(out, number, asked, source)

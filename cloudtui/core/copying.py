@@ -1,0 +1,422 @@
+"""One copy: looks on both sides, plans, streams, and goes on after a cut."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from cloudtui.core.file_system import FileSystem, explained
+from cloudtui.core.transfer import Transfer, lower
+from cloudtui.model.copy import (
+    BLOCK,
+    Act,
+    CopyPhase,
+    CopyPlan,
+    CopyState,
+    Entry,
+    Facts,
+    Meter,
+    Problem,
+    Step,
+    facts_of,
+    gone_on,
+    joined,
+    legible,
+    plan,
+    safe,
+    target_of,
+)
+from cloudtui.model.errors import CloudtuiError, ConnectionCut, NotFound, Unreachable
+from cloudtui.model.instance import Instance
+from cloudtui.model.words import data_size, plural
+
+LOOKED_AT_ONCE = 2000
+PROBLEMS_KEPT = 1000
+WAITS = (0.5, 1.0, 2.0, 5.0, 10.0)
+"""Seconds before each try to connect again; the last one holds for those that follow."""
+PATIENCE_SECONDS = 180.0
+"""A connection that is cut has so long to come back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A path of a machine, or of this computer for None."""
+
+    instance: Instance | None
+    path: str
+
+    def __str__(self) -> str:
+        path = legible(self.path)
+        return f"{self.instance.spoken}:{path}" if self.instance else path
+
+
+@dataclass(frozen=True, slots=True)
+class CopyOrder:
+    """What is to be copied where, and how."""
+
+    sources: tuple[Spot, ...]
+    target: Spot
+    every: bool = False
+    """Copy files too that are there already, unchanged."""
+    check: bool = False
+    """Compare by SHA-256, before and after."""
+    follow: bool = False
+    """Copy what links lead to instead of links."""
+    move: bool = False
+    """Remove the sources when all of them are there."""
+
+    @property
+    def uploads(self) -> bool:
+        """Whether something is changed on a host."""
+        hosts = [s.instance for s in self.sources] if self.move else []
+        return any((self.target.instance, *hosts))
+
+
+Open = Callable[[Instance | None], Awaitable[FileSystem]]
+
+
+class Copying:
+    """A copy under way; `state` is replaced, and `on_change` called, whenever it comes further."""
+
+    def __init__(
+        self, key: str, order: CopyOrder, open: Open, on_change: Callable[[], None]
+    ) -> None:
+        self.order = order
+        self._open = open
+        self._on_change = on_change
+        self.state = CopyState(key, tuple(map(str, order.sources)), str(order.target))
+        self._meter = Meter()
+        self._began = time.monotonic()
+        self._finished: dict[str, int] = {}
+        """Targets that are whole, and their bytes."""
+        self._changed: set[str] = set()
+        self._resumed = False
+        self._last_progress = 0.0
+        self._before = self.state
+        """As it was when the present machine's turn came."""
+
+    # What it tells
+
+    def _set(self, **changes: Any) -> None:
+        self.state = replace(self.state, seconds=time.monotonic() - self._began, **changes)
+        self._on_change()
+
+    async def run(self) -> None:
+        """To the end, which `state` tells; a copy that is cancelled leaves its part file.
+
+        Raises:
+            CloudtuiError: nothing can be copied, or it cannot go on.
+        """
+        self._began = self._last_progress = time.monotonic()
+        wait = iter(WAITS)
+        while True:
+            before = len(self._finished), self.state.done
+            try:
+                await self._once()
+                return
+            except Unreachable as error:
+                if not self._resumable(error):
+                    raise
+                if (len(self._finished), self.state.done) != before:
+                    self._last_progress, wait = time.monotonic(), iter(WAITS)
+                if time.monotonic() - self._last_progress > PATIENCE_SECONDS:
+                    raise type(error)(error.title, error.detail, self.again) from error
+                self._resumed = True
+                self._set(phase=CopyPhase.WAITING, error=error, rate=0.0, left=None)
+                await asyncio.sleep(next(wait, WAITS[-1]))
+
+    @property
+    def again(self) -> str:
+        """What to do about a copy that was cut."""
+        return "The same copy once more goes on where this one stopped."
+
+    def _resumable(self, error: Unreachable) -> bool:
+        """A machine that was never reached is no cut."""
+        return self._resumed or isinstance(error, ConnectionCut)
+
+    async def plan(self) -> list[tuple[Instance | None, CopyPlan]]:
+        """What would be done, one plan for each machine that something comes from."""
+        target = await self._open(self.order.target.instance)
+        try:
+            plans = []
+            for machine, paths in self._groups():
+                source = await self._open(machine)
+                try:
+                    plans.append((machine, await self._planned(source, target, paths)))
+                finally:
+                    await source.close()
+            return plans
+        finally:
+            await target.close()
+
+    async def _once(self) -> None:
+        self._set(
+            phase=CopyPhase.LOOKING, error=None, files=0, files_done=0, size=0, done=0, same=0,
+            skipped=(), problems=(),
+        )  # fmt: skip
+        target = await self._open(self.order.target.instance)
+        try:
+            for machine, paths in self._groups():
+                source, self._before = await self._open(machine), self.state
+                try:
+                    await self._copied(source, target, paths)
+                finally:
+                    await source.close()
+        finally:
+            await target.close()
+        self._finish()
+
+    def _finish(self) -> None:
+        failed = bool(self.state.problems)
+        notes = tuple(
+            f"{legible(path)} changed while it was copied; copy it again for its newest state."
+            for path in sorted(self._changed)
+        )
+        error = None
+        if failed:
+            problems = self.state.problems
+            error = CloudtuiError(
+                f"{plural(len(problems), 'file')} could not be copied.",
+                "\n".join(map(str, problems[:10])),
+            )
+        phase = CopyPhase.FAILED if failed else CopyPhase.DONE
+        self._set(phase=phase, error=error, notes=notes, current="", left=None)
+
+    def _groups(self) -> list[tuple[Instance | None, list[str]]]:
+        """The sources by machine, in the order they were named."""
+        found: dict[str, tuple[Instance | None, list[str]]] = {}
+        for spot in self.order.sources:
+            key = spot.instance.id if spot.instance else ""
+            found.setdefault(key, (spot.instance, []))[1].append(spot.path)
+        return list(found.values())
+
+    # Looking
+
+    async def _planned(
+        self, source: FileSystem, target: FileSystem, paths: Sequence[str]
+    ) -> CopyPlan:
+        order = self.order
+        goal = order.target.path or "."
+        if goal.startswith("~"):
+            goal = await target.ask("whole", path=goal)
+        named, (where, _) = await asyncio.gather(
+            source.ask("expand", patterns=list(paths)), _stands(target, goal)
+        )
+        problems: list[Problem] = []
+        sources: list[tuple[str, Facts]] = []
+        for typed, rows in zip(paths, named, strict=True):
+            if not rows:
+                raise NotFound(f"Nothing on {source.label} matches {legible(typed)}.")
+            for path, row in rows:
+                if isinstance(row[0], int):
+                    raise explained(OSError(*row), legible(path), source.label)
+                sources.append((path, facts_of(row)))
+        many = len(sources) > 1 or len(order.sources) > 1
+        trees: list[tuple[str, str, list[Entry]]] = []
+        merged = set()
+        for path, facts in sources:
+            try:
+                to = target_of(path, goal, where, many=many, folder=facts.kind == "d")
+            except NotFound as error:
+                place = f"{error.title.rstrip('.')} on {target.label}."
+                raise NotFound(place, hint=f"{error.hint} {legible(goal)}") from None
+            entries = [Entry("", facts)]
+            if facts.kind == "d":
+                inside, unread = await _tree(source, path, order.follow)
+                entries += inside
+                problems += unread
+                if where and to == goal:
+                    merged.add(to)
+            trees.append((path, to, entries))
+        there = await self._there(target, trees)
+        if order.check:
+            await self._compare(source, target, trees, there)
+        found = plan(
+            trees,
+            there,
+            every=order.every,
+            merged=frozenset(merged),
+            done=frozenset(self._finished),
+        )
+        await self._fits_under(target, trees, there)
+        return replace(found, problems=(*problems, *found.problems))
+
+    async def _fits_under(
+        self,
+        target: FileSystem,
+        trees: Sequence[tuple[str, str, list[Entry]]],
+        there: dict[str, tuple[Facts | None, int]],
+    ) -> None:
+        """The folder that something new goes into is there."""
+        for path, to, _ in trees:
+            if there.get(to, (None, 0))[0] is None:
+                folder = to.rstrip("/").rpartition("/")[0] or ("/" if to.startswith("/") else ".")
+                facts, _ = await _stands(target, folder)
+                if facts is None or not facts.folder:
+                    raise NotFound(
+                        f"There is no folder {legible(folder)} on {target.label} to put "
+                        f"{legible(path)} into.",
+                        hint=f"Make it first: mkdir -p {legible(folder)}",
+                    )
+
+    async def _there(
+        self, target: FileSystem, trees: Sequence[tuple[str, str, list[Entry]]]
+    ) -> dict[str, tuple[Facts | None, int]]:
+        """What stands at each target path, and the bytes of its part file."""
+        goals = [joined(to, e.rel) for _, to, entries in trees for e in entries if safe(e.rel)]
+        found: dict[str, tuple[Facts | None, int]] = {}
+        for start in range(0, len(goals), LOOKED_AT_ONCE):
+            paths = goals[start : start + LOOKED_AT_ONCE]
+            rows = await target.ask("look", paths=paths, parts=True)
+            for path, (row, part) in zip(paths, rows, strict=True):
+                known = row is not None and not isinstance(row[0], int)
+                found[path] = (facts_of(row) if known else None, part)
+        return found
+
+    async def _compare(
+        self,
+        source: FileSystem,
+        target: FileSystem,
+        trees: Sequence[tuple[str, str, list[Entry]]],
+        there: dict[str, tuple[Facts | None, int]],
+    ) -> None:
+        """With --check: what is the same by its hash has the source's time, anything else none."""
+        self._set(phase=CopyPhase.CHECKING)
+        for path, to, entries in trees:
+            for entry in entries:
+                facts, goal = entry.facts, joined(to, entry.rel)
+                now, part = there.get(goal, (None, 0))
+                if facts.kind != "f" or now is None or not now.file or goal in self._finished:
+                    continue
+                same = now.size == facts.size
+                if same:
+                    length = facts.size
+                    one, other = await asyncio.gather(
+                        _sums(source, joined(path, entry.rel), length, part=False),
+                        _sums(target, goal, length, part=False),
+                    )
+                    same = one == other and None not in (one, other)
+                mtime = facts.mtime if same else facts.mtime + 1_000_000_000
+                there[goal] = (replace(now, mtime=mtime), part)
+
+    # Copying
+
+    async def _copied(self, source: FileSystem, target: FileSystem, paths: Sequence[str]) -> None:
+        found = await self._planned(source, target, paths)
+        todo = [step for step in found.steps if step.act is not Act.SAME]
+        same = [step for step in found.steps if step.act is Act.SAME]
+        earlier = sum(self._finished.get(step.target, 0) for step in same)
+        again = sum(step.target in self._finished for step in same)
+        await self._fits(target, found)
+        base = self._before
+        self._set(
+            files=base.files + len(todo) + again,
+            files_done=base.files_done + again,
+            size=base.size + found.size + earlier,
+            done=base.done + earlier,
+            same=base.same + sum(step.facts.kind == "f" for step in same) - again,
+            skipped=(*base.skipped, *found.skipped)[:PROBLEMS_KEPT],
+            problems=(*base.problems, *found.problems)[:PROBLEMS_KEPT],
+        )
+        offsets = await self._offsets(source, target, todo)
+        self._set(phase=CopyPhase.COPYING)
+        transfer = Transfer(
+            source, target, todo, offsets, lambda: progress(), check=self.order.check
+        )
+
+        def progress() -> None:
+            done = base.done + earlier + transfer.bytes_done
+            files = base.files_done + again + transfer.files_done
+            self._meter.note(time.monotonic(), done, files)
+            rest = self.state.size - done, self.state.files - files
+            self._set(
+                done=done,
+                files_done=files,
+                current=transfer.current,
+                rate=self._meter.rate,
+                left=self._meter.left(max(0, rest[0]), max(0, rest[1])),
+                problems=(*base.problems, *found.problems, *transfer.problems)[:PROBLEMS_KEPT],
+            )
+
+        try:
+            await transfer.run()
+        finally:
+            sizes = {step.target: step.facts.size for step in todo if step.act is Act.COPY}
+            self._finished |= {path: sizes.get(path, 0) for path in transfer.finished}
+            self._changed |= set(transfer.changed)
+        progress()
+        if self.order.move and not self.state.problems and not self.state.skipped:
+            await self._remove(source, found)
+
+    async def _remove(self, source: FileSystem, found: CopyPlan) -> None:
+        """Take away what was moved: the things that were named, with all that is in them."""
+        tops: list[str] = []
+        for step in found.steps:
+            if not any(step.source.startswith(f"{top.rstrip('/')}/") for top in tops[-1:]):
+                tops.append(step.source)
+        left = await source.ask("remove", paths=tops)
+        problems = [Problem(path, f"{lower(why[1])} ({source.label})") for path, why in left]
+        self._set(problems=(*self.state.problems, *problems))
+
+    async def _fits(self, target: FileSystem, found: CopyPlan) -> None:
+        """Raises CloudtuiError when the disk has not the room for it."""
+        if not found.needs:
+            return
+        try:
+            free, whole = await target.ask("space", path=self.order.target.path)
+        except OSError:
+            return
+        if whole and found.needs > free:
+            raise CloudtuiError(
+                f"There is not enough room on {target.label}: the copy needs "
+                f"{data_size(found.needs)}, and {data_size(free)} are free.",
+                hint="See what takes the room there: df -h; du -xh --max-depth=1 ~ | sort -h",
+            )
+
+    async def _offsets(
+        self, source: FileSystem, target: FileSystem, todo: Sequence[Step]
+    ) -> dict[int, int]:
+        """How far each part file is right."""
+        found: dict[int, int] = {}
+        for index, step in enumerate(todo):
+            if step.act is Act.COPY and step.part:
+                self._set(phase=CopyPhase.CHECKING, current=step.source)
+                own, theirs = await asyncio.gather(
+                    _sums(source, step.source, step.part, part=False),
+                    _sums(target, step.target, step.part, part=True),
+                )
+                right = gone_on(own or (), theirs or (), step.part)
+                if right:
+                    found[index] = right
+        return found
+
+
+async def _stands(target: FileSystem, path: str) -> tuple[Facts | None, int]:
+    ((row, part),) = await target.ask("look", paths=[path or "."])
+    if row is not None and isinstance(row[0], int):
+        if row[0] in (errno.ENOENT, errno.ENOTDIR):
+            return None, 0
+        raise explained(OSError(*row), legible(path), target.label)
+    return (facts_of(row) if row else None), part
+
+
+async def _tree(source: FileSystem, path: str, follow: bool) -> tuple[list[Entry], list[Problem]]:
+    unread, rows, _ = await source.ask_all("tree", path=path, follow=follow)
+    entries = [Entry(rel, Facts(*row)) for rel, *row in rows]
+    problems = [
+        Problem(joined(path, rel), f"{lower(why[1])} ({source.label})") for rel, why in unread
+    ]
+    return entries, problems
+
+
+async def _sums(where: FileSystem, path: str, length: int, *, part: bool) -> list[str] | None:
+    """Of each block; None where they cannot be had."""
+    try:
+        found: list[str] = await where.ask("sums", path=path, length=length, block=BLOCK, part=part)
+    except OSError:
+        return None
+    return found
