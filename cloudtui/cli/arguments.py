@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from cloudtui import __version__
 from cloudtui.cli import (
+    cp_arguments,
     hosts_arguments,
     ip_arguments,
     kernels_arguments,
@@ -172,6 +173,9 @@ def parser() -> argparse.ArgumentParser:
 
     tunnel_help = "Forward ports of an instance to this computer, or the other way."
     tunnel_arguments.add_words(verb("tunnel", tunnel_help, json=True))
+
+    cp_help = "Copy files and folders from here to machines, back, and between them."
+    cp_arguments.add_words(verb("cp", cp_help, json=True))
 
     verb("doctor", "Check programs, credentials, region, ssh config and keys.", json=True)
     return root

@@ -366,6 +366,7 @@ ELSEWHERE = {
     "ip": ("ip", "perform"),
     "kernels": ("kernels", "perform"),
     "tunnel": ("tunnel", "perform"),
+    "cp": ("cp", "perform"),
 }
 """Verbs with a module of their own, which only they import."""
 
