@@ -3,6 +3,7 @@
 #
 # A run is a folder, ~/.local/share/cloudtui/runs/ID (0700). One line each, empty until known:
 #
+#   name         as asked for; ID is NAME, or NAME-2, ...
 #   command      the words, each ended by NUL            words   the same as sh: set -- 'a' 'b'
 #   cwd          the folder; ~ in front is the home       env     sh: export K='v' ... (0600)
 #   holder       tmux, screen or none                     session tmux: $ID CREATED NAME; screen: PID.NAME
@@ -19,7 +20,10 @@
 #   .exit .ended room that is kept for the two, so that a full disk cannot take them
 #   keys alive   FIFOs: what is typed for it; open for writing while the log may still grow
 #   before       sh, when there: run by the supervisor before the command, which it may hold back
+#                when it ends with an error the command is not run, and `why` says why, in words
 #   after        sh, when there: run by the supervisor when `ended` is written
+#   again        sh, when there: run by `again` before the new run begins, to copy what is its own
+#                Each gets the folder and this program as $1 and $2, `again` the new folder as $3.
 #
 # The command hangs on nothing that may go away: the supervisor is a session of its own, and gives
 # the command a pseudo-terminal by script(1). What tmux or screen holds is a viewer: it shows the
@@ -36,7 +40,7 @@
 me=$0
 case $me in /*) ;; *) me=$PWD/$me ;; esac
 runs=$HOME/.local/share/cloudtui/runs
-again="command words cwd env holder before after" # what a rerun has in common
+common="name command words cwd env holder before after again" # what a rerun has too
 
 NO_HOLDER=91 NOT_WRITTEN=92 NO_FOLDER=93 GONE=94 RUNS=95 OVER=96
 
@@ -109,17 +113,24 @@ start() {
     *) command -v "$holder" >/dev/null || exit $NO_HOLDER ;;
   esac
   mkdir -p "$runs" || exit $NOT_WRITTEN
+  place
+  put name "$name"
+  eval "$(cat)"
+  put holder "$holder"
+  begin
+}
+
+# place: a folder of its own for a run of that name.
+place() {
   id=$name n=1
   until [ ! -e "$runs/$id" ] && mkdir "$runs/$id" 2>/dev/null; do
     [ -e "$runs/$id" ] || mkdir "$runs/$id" || exit $NOT_WRITTEN
     n=$((n + 1)) id=$name-$n
   done
   d=$runs/$id
-  eval "$(cat)"
-  put holder "$holder"
-  begin
 }
 
+# begin: start what the record asks for; the last line printed is `ID ` and its id.
 begin() {
   boot_id
   put boot "$boot"
@@ -206,8 +217,11 @@ supervise() {
 # patience: a start-up file of the login shell that waits for something is not waited for.
 patience() {
   exec </dev/null >/dev/null 2>&1 9>&-
+  trap 'kill $c; exit' TERM
   for try in 1 2; do
-    sleep 15
+    sleep 15 &
+    c=$!
+    wait $c
     [ -s "$d/pid" ] && return
     get shell
     [ -n "$got" ] && kill -KILL "$got"
@@ -282,9 +296,15 @@ inner() {
   (
     [ ! -s "$d/env" ] || . "$d/env"
     . "$d/words"
+    case $1 in -* | */*) ;; *) command -v "$1" >/dev/null || no_command "$1" ;; esac
     exec "$@"
   )
   finish $?
+}
+
+no_command() {
+  echo "$1: command not found"
+  exit 127
 }
 
 # finish STATUS: how it ended, for good.
@@ -344,8 +364,153 @@ fit() {
   [ "${1:-0}" -gt 1 ] && [ "${2:-0}" -gt 1 ] && stty rows "$1" cols "$2" <"$got" 2>/dev/null
 }
 
+# size: of the log, in bytes.
+size() { size=$(stat -c %s "$d/log" 2>/dev/null) || size=$(wc -c <"$d/log"); }
+
+# follow ID FROM: a line with the offset that it begins at, then the log from there as it grows,
+# to its end. FROM is that offset, or -N for the last N lines. The end of its standard input ends
+# it; not all of the log may be told by then, so who follows asks once more from where it is.
+follow() {
+  d=$runs/$1 from=$2
+  [ -d "$d" ] || exit $GONE
+  whole=
+  over && whole=1
+  size
+  case $from in
+    -*)
+      block=$((size / 65536 - 32))
+      [ $block -gt 0 ] || block=0
+      tail=$(dd if="$d/log" bs=65536 skip=$block 2>/dev/null |
+        head -c $((size - block * 65536)) | tail -n "${from#-}" | wc -c)
+      from=$((size - tail))
+      ;;
+  esac
+  [ "$from" -le "$size" ] || from=$size
+  printf '%s\n' "$from"
+  if [ -n "$whole" ]; then
+    exec 4<"$d/log"
+    dd bs=1 skip="$from" count=0 <&4 2>/dev/null
+    cat <&4
+    exit
+  fi
+  exec 3<&0
+  if tail --version 2>/dev/null | grep GNU >/dev/null; then
+    tail -c +$((from + 1)) -f "$d/log" </dev/null &
+  else
+    exec 4<"$d/log"
+    dd bs=1 skip="$from" count=0 <&4 2>/dev/null
+    tail -c +1 -f <&4 &
+  fi
+  shows=$!
+  lasts cat "$d/alive" &
+  first=$!
+  lasts cat <&3 &
+  second=$!
+  over && kill $shows 2>/dev/null
+  wait $shows 2>/dev/null
+  kill $first $second 2>/dev/null
+  exit 0
+}
+
+# lasts COMMAND...: ends what is shown when the command ends.
+lasts() {
+  trap 'kill $c; exit' TERM
+  "$@" <&0 >/dev/null 2>&1 &
+  c=$!
+  wait $c
+  sleep 0.05
+  kill $shows 2>/dev/null
+}
+
+# stop ID GRACE: SIGINT, SIGTERM and SIGKILL in turn, each after that many seconds.
+stop() {
+  d=$runs/$1 id=$1 tries=$(($2 * 10 + 1)) bad=
+  [ -d "$d" ] || exit $GONE
+  over && exit $OVER
+  if [ ! -s "$d/started" ]; then
+    put stop TERM
+    get supervisor
+    kill -TERM -"${got%% *}"
+    ended && return
+  fi
+  for signal in INT TERM KILL; do
+    put stop $signal
+    get pid
+    birth "${got%% *}" || break
+    if [ $signal = KILL ]; then
+      destroy
+    elif [ "$front" -gt 0 ]; then
+      kill -$signal -"$front"
+    else
+      kill -$signal -"$group"
+    fi
+    ended && return
+  done
+  [ -s "$d/exit" ] || finish 137
+  [ -s "$d/ended" ] || kept ended "$(now)"
+}
+
+# ended: wait for the end, for as many tenths of a second as there are tries.
+ended() {
+  i=0
+  until over; do
+    [ $i -lt "$tries" ] || return 1
+    sleep 0.1
+    i=$((i + 1))
+  done
+}
+
+# destroy: SIGKILL for all of the session, and for what left it but is the run's by its environment;
+# first for the shell that would tell another end.
+destroy() {
+  its=$session
+  kill -KILL "${got%% *}"
+  for p in /proc/[0-9]*; do
+    birth "${p#/proc/}" && [ "$session" = "$its" ] && kill -KILL "${p#/proc/}"
+  done
+  for p in $(grep -lsF "CLOUDTUI_RUN=$d" /proc/[0-9]*/environ); do
+    p=${p%/environ}
+    tr '\0' '\n' <"$p/environ" | grep -qxF "CLOUDTUI_RUN=$d" && kill -KILL "${p#/proc/}"
+  done 2>/dev/null
+}
+
+# again ID: the same once more, as a new run.
+again() {
+  CLOUDTUI_UMASK=$(umask)
+  export CLOUDTUI_UMASK
+  umask 077
+  old=$runs/$1 bad=
+  [ -d "$old" ] || exit $GONE
+  IFS= read -r name <"$old/name" || name=$1
+  place
+  for f in $common; do
+    [ ! -e "$old/$f" ] || cp "$old/$f" "$d/$f" || bad=1
+  done
+  [ ! -e "$old/again" ] || /bin/sh "$old/again" "$old" "$me" "$d" || bad=1
+  begin
+}
+
+# remove ID: the record and the log; not of one that runs.
+remove() {
+  d=$runs/$1
+  [ -d "$d" ] || exit $GONE
+  over || exit $RUNS
+  rm -rf "$d"
+}
+
+# show ID: show it again, after the multiplexer that showed it was ended.
+show() {
+  d=$runs/$1 id=$1 bad=
+  [ -d "$d" ] || exit $GONE
+  over && exit $OVER
+  PATH="$PATH:/usr/local/bin:/opt/homebrew/bin:$HOME/.local/bin"
+  cd "$HOME" || cd /
+  hold
+}
+
 verb=$1
 [ $# -eq 0 ] || shift
 case $verb in
-  start | supervise | login | inner | view) "$verb" "$@" ;;
+  start | again | supervise | login | inner | view | show | follow | stop | remove) "$verb" "$@" ;;
+  *) exit 2 ;;
 esac
