@@ -25,6 +25,7 @@ from cloudtui.model.lifecycle import why_not as why_not_change
 if TYPE_CHECKING:
     from cloudtui.aws.clients import Amazon
     from cloudtui.core.addresses import Addresses
+    from cloudtui.core.alerts import Alerts
     from cloudtui.core.all_sessions import AllSessions
     from cloudtui.core.connections import Connections
     from cloudtui.core.copies import Copies
@@ -180,6 +181,15 @@ class Workbench:
         from cloudtui.core.copies import Copies
 
         return self._closes(Copies(self.connections, self._events, read_only=self.read_only))
+
+    @cached_property
+    def alerts(self) -> Alerts:
+        from cloudtui.core.alerts import Alerts
+
+        def jobs() -> Jobs | None:
+            return self.jobs if "connections" in vars(self) else None
+
+        return self._closes(Alerts(self.inventory, jobs, self._events, self.settings.on_alert))
 
     @cached_property
     def tunnels(self) -> AnyTunnels:

@@ -59,6 +59,13 @@ class Settings:
     on_quit: str = "ask"
     """What becomes of open tunnels when the console is left: `keep` leaves them open in the
     background, `close` closes them, `ask` asks."""
+    alerts: str = "both"
+    """How the terminal calls when a run ends, stalls or its loss breaks: `bell`, `desktop` (a
+    notification, in terminals that show one), `both` or `none`. It is said in the console in any
+    case."""
+    on_alert: str = ""
+    """What is done then: a command of yours (details in CLOUDTUI_TITLE, CLOUDTUI_KIND, ... and as
+    JSON on its standard input), or an https:// address that the JSON is posted to."""
     read_only: bool = False
     """Refuse everything that changes something on AWS or a host."""
     keys: Mapping[str, str] = field(default_factory=dict)
@@ -171,6 +178,22 @@ def _on_quit(value: Value) -> str:
     return word
 
 
+def _alerts(value: Value) -> str:
+    word = _word(value).strip().lower()
+    if word not in ("bell", "desktop", "both", "none"):
+        raise _Wrong
+    return word
+
+
+def _hook(value: Value) -> str:
+    hook = _word(value).strip()
+    if hook.startswith("http://") and not hook.startswith(
+        ("http://localhost:", "http://localhost/", "http://127.0.0.1:")
+    ):
+        raise _Wrong
+    return hook
+
+
 def _table(value: Value) -> dict[str, str]:
     if value.content is None:
         return {}
@@ -195,6 +218,8 @@ _READ: dict[str, tuple[Callable[[Value], Any], str]] = {
     "address_urls": (_urls, "a list of addresses that begin with http:// or https://"),
     "on_quit": (_on_quit, "ask, keep or close"),
     "heal_hosts": (_heal_hosts, "ours, always, ask or never"),
+    "alerts": (_alerts, "bell, desktop, both or none"),
+    "on_alert": (_hook, "a command, or an address that begins with https://"),
     "read_only": (_yes_or_no, "true or false"),
     "keys": (_table, "a table of action: keys"),
 }

@@ -20,6 +20,9 @@ class Where(StrEnum):
     ADDRESSES = "elastic ips"
     TUNNELS = "tunnels"
     KEYS = "key pairs"
+    RUNS = "runs"
+    RUN_LOG = "run log"
+    DIGEST = "digest"
     JUPYTER = "jupyter"
     LOG = "log"
     HELP = "help"
@@ -31,6 +34,7 @@ class Group(StrEnum):
 
     MACHINE = "A machine"
     SESSION = "A session"
+    RUN = "Runs"
     PANE = "In a pane"
     TUNNEL = "Tunnels"
     NETWORK = "Addresses and ports"

@@ -15,6 +15,7 @@ from cloudtui.ui.actions_machines import MACHINE_ACTIONS
 from cloudtui.ui.actions_moves import moves
 from cloudtui.ui.actions_network import NETWORK_ACTIONS
 from cloudtui.ui.actions_places import PLACE_ACTIONS
+from cloudtui.ui.actions_runs import RUN_ACTIONS, TO_RUNS
 from cloudtui.ui.actions_sessions import SESSION_ACTIONS
 from cloudtui.ui.actions_tunnels import TUNNEL_ACTIONS
 
@@ -36,8 +37,9 @@ _ALL = (Where.EVERYWHERE,)
 _LISTS = (_M, _A, _S)
 _D, _V = Where.DETAILS, Where.VIEWER
 _H = Where.HOSTS
-_N = (_H, Where.GROUPS, Where.ADDRESSES, Where.TUNNELS, Where.KEYS)
-_SCROLLING = (_M, _A, _S, *_N, _D, _V, Where.LOG, Where.HELP)
+_N = (_H, Where.GROUPS, Where.ADDRESSES, Where.TUNNELS, Where.KEYS, Where.RUNS)
+_R, _L = Where.RUNS, Where.RUN_LOG
+_SCROLLING = (_M, _A, _S, *_N, _D, _V, _L, Where.LOG, Where.HELP)
 
 ACTIONS: tuple[Action, ...] = (
     Action(
@@ -51,6 +53,7 @@ ACTIONS: tuple[Action, ...] = (
         rule="sessions",
         footer=True,
     ),
+    *RUN_ACTIONS,
     *SESSION_ACTIONS,
     Action(
         "machine.shell",
@@ -58,7 +61,7 @@ ACTIONS: tuple[Action, ...] = (
         "shell",
         "Open a plain shell on the machine in a pane. It ends when its connection does.",
         "open_shell",
-        (*_LISTS, _H),
+        (*_LISTS, _H, _R),
         Group.MACHINE,
         rule="shell",
         footer=True,
@@ -69,7 +72,7 @@ ACTIONS: tuple[Action, ...] = (
         "full screen",
         "Give the whole terminal to the selected session, or to a shell on the machine.",
         "open_full_screen_here",
-        (*_LISTS, _H),
+        (*_LISTS, _H, _R),
         Group.MACHINE,
         rule="shell",
     ),
@@ -79,7 +82,7 @@ ACTIONS: tuple[Action, ...] = (
         "panes",
         "Go back to the panes that are open; they stay attached while cloudtui runs.",
         "open_workspace",
-        (*_LISTS, _H),
+        (*_LISTS, _H, _R),
         Group.EVERYWHERE,
     ),
     Action(
@@ -97,9 +100,9 @@ ACTIONS: tuple[Action, ...] = (
         "machine.details",
         ("d",),
         "details",
-        "Show or hide the details of the machine.",
+        "Show or hide the details of the machine, or of the run.",
         "toggle_details",
-        (_M,),
+        (_M, _R),
         Group.MACHINE,
         footer=True,
     ),
@@ -120,6 +123,7 @@ ACTIONS: tuple[Action, ...] = (
     *HOST_ACTIONS,
     *KEY_ACTIONS,
     *TUNNEL_ACTIONS,
+    *TO_RUNS,
     Action(
         "list.filter",
         ("slash",),
@@ -179,7 +183,7 @@ ACTIONS: tuple[Action, ...] = (
         "machines",
         "Go to the machines.",
         "go_machines",
-        (_M, _A, _S, _J, _D, *_N),
+        (_M, _A, _S, _J, _D, _L, *_N),
         Group.EVERYWHERE,
     ),
     Action(
@@ -188,7 +192,7 @@ ACTIONS: tuple[Action, ...] = (
         "sessions",
         "Go to the sessions of every running machine.",
         "open_all_sessions",
-        (_M, _A, _S, _J, _D, _H, Where.KEYS, *_N),
+        (_M, _A, _S, _J, _D, _L, _H, Where.KEYS, *_N),
         Group.EVERYWHERE,
     ),
     *PLACE_ACTIONS,
@@ -198,7 +202,7 @@ ACTIONS: tuple[Action, ...] = (
         "refresh",
         "Ask again now.",
         "refresh_now",
-        (*_LISTS, *_N, _D, _V),
+        (*_LISTS, *_N, _D, _V, _L),
         Group.EVERYWHERE,
     ),
     Action(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cloudtui.ui.action import Action, Group, Where
 
 _M, _D, _V = Where.MACHINES, Where.DETAILS, Where.VIEWER
+_TEXT = (_V, Where.RUN_LOG)
 
 DETAIL_ACTIONS: tuple[Action, ...] = (
     Action(
@@ -75,15 +76,15 @@ DETAIL_ACTIONS: tuple[Action, ...] = (
         "find",
         "Find a word in the text.",
         "start_filter",
-        (_V,),
+        _TEXT,
         Group.FIND,
         footer=True,
         at_once=True,
     ),
-    Action("text.next", ("n",), "next", "The next place found.", "next_hit", (_V,), Group.FIND,
+    Action("text.next", ("n",), "next", "The next place found.", "next_hit", _TEXT, Group.FIND,
            footer=True),
-    Action("text.previous", ("N",), "previous", "The place found before.", "previous_hit", (_V,),
+    Action("text.previous", ("N",), "previous", "The place found before.", "previous_hit", _TEXT,
            Group.FIND),
-    Action("text.copy", ("c",), "copy", "Copy the whole text.", "copy", (_V,), Group.FIND,
+    Action("text.copy", ("c",), "copy", "Copy the whole text.", "copy", _TEXT, Group.FIND,
            footer=True),
 )  # fmt: skip

@@ -33,10 +33,10 @@ SESSION_ACTIONS: tuple[Action, ...] = (
         "session.ask_all",
         ("A",),
         "ask all hosts",
-        "Connect to every running machine and list its sessions; what a connection asks comes "
-        "one by one.",
+        "Connect to every running machine and list its sessions, or its runs; what a connection "
+        "asks comes one by one.",
         "ask_all",
-        (Where.ALL_SESSIONS,),
+        (Where.ALL_SESSIONS, Where.RUNS),
         Group.SESSION,
         footer=True,
     ),

@@ -15,7 +15,7 @@ TUNNEL_ACTIONS: tuple[Action, ...] = (
         "Bring a port of the machine here, or the other way; the ports that programs there listen "
         "on are offered.",
         "open_tunnel",
-        (_M, _A, _S, _D),
+        (_M, _A, _S, _D, Where.RUNS),
         Group.TUNNEL,
         rule="shell",
     ),
@@ -36,6 +36,8 @@ TUNNEL_ACTIONS: tuple[Action, ...] = (
             Where.KEYS,
             Where.ADDRESSES,
             Where.GROUPS,
+            Where.RUNS,
+            Where.RUN_LOG,
         ),
         Group.EVERYWHERE,
     ),

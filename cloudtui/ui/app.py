@@ -19,6 +19,7 @@ from textual.worker import WorkerFailed
 
 from cloudtui.core.attachment import AttachmentEnd
 from cloudtui.core.events import (
+    Alerted,
     Event,
     InventoryChanged,
     Note,
@@ -42,6 +43,7 @@ from cloudtui.ui.network_views import NetworkViews
 from cloudtui.ui.pane_views import PaneViews
 from cloudtui.ui.place_views import PlaceViews
 from cloudtui.ui.prompts import DialogPrompts
+from cloudtui.ui.run_views import RunViews
 from cloudtui.ui.screens.area import Area
 from cloudtui.ui.screens.machines import MachinesScreen
 from cloudtui.ui.tunnel_views import TunnelViews
@@ -84,6 +86,7 @@ class CloudtuiApp(
     NetworkViews,
     PaneViews,
     PlaceViews,
+    RunViews,
     TunnelViews,
     App[int],
     inherit_bindings=False,
@@ -170,6 +173,7 @@ class CloudtuiApp(
         self.workbench.inventory.start()
         self.workbench.prices.start()
         self.workbench.hosts.healing.start()
+        self.workbench.alerts.start()
         if self.workbench.keeps_tunnels:
             self.run_worker(self.resume_tunnels(), group="tunnel")
         for problem in self._problems:
@@ -201,6 +205,8 @@ class CloudtuiApp(
             return  # the screens are being taken down
         if isinstance(event, Noted):
             self._toast(event.note)
+        elif isinstance(event, Alerted):
+            self.alerted(event)
         for screen in list(self.screen_stack):
             if isinstance(screen, Area) and screen.is_mounted:
                 screen.show(event)

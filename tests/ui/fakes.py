@@ -44,6 +44,7 @@ from cloudtui.model.web_console import instance_page
 from cloudtui.ui.app import CloudtuiApp
 from tests.ui.fake_details import FakeDetails, FakePrices, FakeTags
 from tests.ui.fake_hosts import Ways, hosts_over
+from tests.ui.fake_jobs import FakeAlerts, FakeJobs
 from tests.ui.fake_keys import FakeConnections, FakeKeys
 from tests.ui.fake_network import FakeAddresses, FakeSecurityGroups
 
@@ -491,6 +492,8 @@ class FakeWorkbench:
         self.keys = FakeKeys()
         self.sessions = FakeSessions(self._events)
         self.all_sessions = FakeAllSessions(self.inventory, self.sessions)
+        self.jobs = FakeJobs(self._events, self.inventory)
+        self.alerts = FakeAlerts()
         self.read_only = False
         self.keeps_tunnels = False
         self.tunnels = FakeTunnels(self._events)
@@ -530,6 +533,10 @@ class FakeWorkbench:
         if isinstance(self.ports, CloudtuiError):
             raise self.ports
         return self.ports
+
+    def emit(self, event: Event) -> None:
+        """As a room of core would."""
+        self._events.emit(event)
 
     def note(self, note: Note) -> None:
         self._events.emit(Noted(note))

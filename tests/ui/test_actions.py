@@ -26,6 +26,8 @@ from cloudtui.ui.screens.keys import KeysScreen
 from cloudtui.ui.screens.machine import MachineScreen
 from cloudtui.ui.screens.machines import MachinesScreen
 from cloudtui.ui.screens.messages import MessagesScreen
+from cloudtui.ui.screens.run_log import RunLogScreen
+from cloudtui.ui.screens.runs import RunsScreen
 from cloudtui.ui.screens.security_groups import SecurityGroupsScreen
 from cloudtui.ui.screens.sessions import SessionsScreen
 from cloudtui.ui.screens.tunnels import TunnelsScreen
@@ -49,6 +51,8 @@ SCREENS: dict[Where, type[Area]] = {
     Where.LOG: MessagesScreen,
     Where.HOSTS: HostsScreen,
     Where.HELP: HelpScreen,
+    Where.RUNS: RunsScreen,
+    Where.RUN_LOG: RunLogScreen,
 }
 
 

@@ -129,6 +129,7 @@ class Header(Widget):
             ("go.machines", "1 Machines", Where.MACHINES),
             ("go.sessions", "2 Sessions", self._list_of_sessions()),
             ("go.tunnels", "3 Tunnels", Where.TUNNELS),
+            ("go.runs", "4 Runs", Where.RUNS),
             ("go.hosts", "5 Hosts", Where.HOSTS),
         ]
         parts = [

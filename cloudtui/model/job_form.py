@@ -1,0 +1,147 @@
+"""A new run as it is typed into a form: field by field, with what is wrong beside each."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from cloudtui.model import then
+from cloudtui.model.errors import CloudtuiError
+from cloudtui.model.job import JobSpec, check_job_name, name_of
+from cloudtui.model.words import listed, plural
+
+FIELDS: Mapping[str, tuple[str, str]] = {
+    "command": ("command", "python train.py --epochs 3"),
+    "name": ("name", ""),
+    "cwd": ("folder", "where it runs; the home folder when empty"),
+    "sync": ("upload", "what changed in a folder here goes there first: .:~/bert"),
+    "env": ("env", "SEED=1 WANDB_MODE=offline"),
+    "gpus": ("GPUs", "how many it needs for itself; waits until they are free"),
+    "after": ("after", "runs that it waits for"),
+    "then": ("then", "copy:out:results  s3:s3://bucket/bert  'run:python eval.py'  stop"),
+}
+"""The fields in their order: what they are called, and what can be typed."""
+SECRET = ("env",)
+"""Fields that are not remembered."""
+QUEUE = "queue"
+
+_SHELL = re.compile(r"[|&;<>()$`*?~{}\[\]#!\n]|^\s*\w+=")
+"""What a shell has to look at."""
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_MOST_GPUS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What was typed, understood."""
+
+    spec: JobSpec
+    sync: tuple[str, str] | None = None
+    """A folder of this computer, and where it goes on the host (empty: to the run's folder)."""
+
+    def words(self, host: str) -> str:
+        """What starting does, in sentences."""
+        spec = self.spec
+        name = spec.name or name_of(words_of(spec.command))
+        told = []
+        if self.sync:
+            here, there = self.sync
+            told.append(f"Uploads what changed in {here} to {there or 'the same folder there'}.")
+        where = f" in {spec.cwd}" if spec.cwd else " in the home folder"
+        gpus = f" on {plural(spec.gpus, 'GPU')} of its own" if spec.gpus else ""
+        told.append(f"Starts {name} on {host}{where}{gpus}; it goes on without this computer.")
+        if spec.after:
+            told.append(f"It waits for {listed(spec.after)}.")
+        if spec.queue:
+            told.append("It waits for the runs that are queued before it.")
+        if spec.then:
+            told.append(f"Then: {listed(spec.then)}.")
+        return " ".join(told)
+
+
+def command_of(text: str) -> tuple[str, ...]:
+    """The argument list; a line that a shell has to look at stays one word.
+
+    Raises:
+        ValueError: a quote is not closed.
+    """
+    words = shlex.split(text)
+    return (text.strip(),) if _SHELL.search(text) else tuple(words)
+
+
+def words_of(command: tuple[str, ...]) -> tuple[str, ...]:
+    """The words that a name can be made of."""
+    if len(command) != 1:
+        return command
+    try:
+        words = shlex.split(command[0])
+    except ValueError:
+        return command
+    if words[:1] == ["cd"] and "&&" in words:
+        words = words[words.index("&&") + 1 :]
+    return tuple(words)
+
+
+def read_form(
+    values: Mapping[str, str], *, queue: bool = False, runs: Collection[str] = ()
+) -> tuple[Form | None, dict[str, str]]:
+    """The form, or None and what is wrong by field. `runs` are the ids that `after` may name;
+    none when they are not known."""
+    typed = {name: values.get(name, "").strip() for name in FIELDS}
+    wrong: dict[str, str] = {}
+
+    def words(field: str) -> tuple[str, ...]:
+        try:
+            return tuple(shlex.split(typed[field].replace(",", " ") if field == "after"
+                                     else typed[field]))  # fmt: skip
+        except ValueError:
+            wrong[field] = "A quote is not closed."
+            return ()
+
+    command: tuple[str, ...] = ()
+    try:
+        command = command_of(typed["command"])
+    except ValueError:
+        wrong["command"] = "A quote is not closed."
+    if not command and "command" not in wrong:
+        wrong["command"] = "It needs a command."
+    if typed["name"]:
+        try:
+            check_job_name(typed["name"])
+        except CloudtuiError as error:
+            wrong["name"] = error.title
+    gpus = int(typed["gpus"]) if typed["gpus"].isdecimal() and typed["gpus"].isascii() else 0
+    if typed["gpus"] and (not typed["gpus"].isdecimal() or gpus > _MOST_GPUS):
+        wrong["gpus"] = f"A number up to {_MOST_GPUS}."
+    env: list[tuple[str, str]] = []
+    for word in words("env"):
+        name, equals, value = word.partition("=")
+        if not equals or not _VARIABLE.match(name):
+            wrong["env"] = f"NAME=VALUE, not {word[:20]}"
+        env.append((name, value))
+    after = words("after")
+    missing = [word for word in after if runs and word not in runs]
+    if missing:
+        wrong["after"] = f"No run {missing[0][:20]} there."
+    steps = words("then")
+    for step in steps:
+        try:
+            then.parse(step)
+        except CloudtuiError as error:
+            wrong["then"] = error.title
+    if wrong:
+        return None, wrong
+    here, _, there = typed["sync"].partition(":")
+    spec = JobSpec(
+        command,
+        typed["name"],
+        typed["cwd"],
+        tuple(env),
+        gpus=gpus,
+        after=after,
+        queue=queue,
+        then=steps,
+    )
+    return Form(spec, (here, there) if here else None), {}

@@ -1,0 +1,173 @@
+"""The ways to runs from any screen, the questions about them, and what calls for attention."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from textual.content import Content
+
+from cloudtui.core.events import Alerted, Severity
+from cloudtui.model.instance import Instance, State
+from cloudtui.model.job import Holder, Job
+from cloudtui.model.session import Program
+from cloudtui.ui.action import Action
+
+if TYPE_CHECKING:
+    from cloudtui.ui.app import CloudtuiApp
+    from cloudtui.ui.screens.session_dialogs import Destroy
+
+
+class RunViews:
+    """Handlers of the app for the actions in `actions_runs`."""
+
+    @property
+    def _run_app(self) -> CloudtuiApp:
+        return cast("CloudtuiApp", self)
+
+    def open_runs(self, instance: Instance | None = None, job: Job | None = None) -> None:
+        """The list of runs, back to it where it is open; with a run, the cursor on that."""
+        from cloudtui.ui.screens.runs import RunsScreen
+
+        app = self._run_app
+        while len(app.screen_stack) > 1 and not isinstance(app.screen, RunsScreen):
+            app.pop_screen()
+        there = app.screen if isinstance(app.screen, RunsScreen) else None
+        screen = there or RunsScreen()
+        if instance and job:
+            screen.want(instance, job)
+        if there is None:
+            app.push_screen(screen)
+
+    def open_run_log(self, instance: Instance, job: Job) -> None:
+        from cloudtui.ui.screens.run_log import RunLogScreen
+
+        self._run_app.push_screen(RunLogScreen(instance, job))
+
+    def attach_run(self, instance: Instance, job: Job) -> None:
+        """The session that shows the run, in a pane."""
+        self._run_app.run_worker(self._attach_run(instance, job), group="run")
+
+    async def _attach_run(self, instance: Instance, job: Job) -> None:
+        app = self._run_app
+        state = await app.workbench.sessions.list(instance)
+        if state.error:
+            app.fail(state.error)
+            return
+        program = Program(job.holder.value)
+        alive = [s for s in state.listing.sessions if not s.dead] if state.listing else []
+        for session in alive:
+            if session.program is program and job.session in (session.name, session.id):
+                app.open_session(instance, session)
+                return
+        app.say(
+            f"The {program} session {job.session} on {instance.spoken} has gone. Enter shows the "
+            "log.",
+            Severity.WARNING,
+        )
+
+    def run_here(self) -> None:
+        """A new run on the machine that the screen in front is about."""
+        self.new_run(getattr(self._run_app.screen, "instance", None))
+
+    def new_run(self, instance: Instance | None) -> None:
+        """Ask for a new run and start it; without a machine, which one is asked first."""
+        self._run_app.run_worker(self._new_run(instance), group="run form")
+
+    async def _new_run(self, instance: Instance | None) -> None:
+        from cloudtui.ui.screens.dialogs import Choose
+        from cloudtui.ui.screens.run_form import RunForm
+
+        app = self._run_app
+        if instance is None:
+            known = app.workbench.inventory.state.instances
+            running = {i.id: i for i in known if i.state is State.RUNNING}
+            names = {i.id: i.label for i in sorted(running.values(), key=lambda i: i.spoken)}
+            chosen = await app.push_screen_wait(Choose("A run on which machine?", names))
+            if chosen is None:
+                return
+            instance = running[chosen]
+        if reason := app.workbench.why_not("jobs.new", instance):
+            app.say(reason, Severity.WARNING)
+            return
+        started = await app.push_screen_wait(RunForm(instance))
+        if started is not None:
+            app.say(f"{started.id} {started.state} on {instance.spoken}.")
+            self.open_runs(instance, started)
+
+    # Attention
+
+    def alerted(self, event: Alerted) -> None:
+        """Ring the bell and tell the desktop, as the setting says; the toast is the note's."""
+        from cloudtui.ui.attention import call
+
+        alert, app = event.alert, self._run_app
+        call(app, alert.title, alert.detail, app.settings.alerts)
+
+
+def why_not_run(action: Action, job: Job) -> str:
+    """Why an action cannot be done to the run; empty when it can."""
+    match action.id:
+        case "run.attach_run" if job.holder is Holder.NONE or not job.session:
+            return f"{job.id} runs in no tmux or screen session. Enter shows its log."
+        case "run.attach_run" if job.state.over:
+            return f"{job.id} has ended; Enter shows its log."
+        case "run.stop_run" if job.state.over:
+            return f"{job.id} has ended: {job.words}."
+        case "run.rerun" if job.by_hand:
+            return f"{job.id} was begun by hand; n starts a run that can be started again."
+        case "run.remove_run" if job.by_hand:
+            return f"{job.id} was begun by hand; x ends it."
+        case "run.remove_run" if not job.state.over:
+            return f"{job.id} is {job.state}; x stops it first."
+    return ""
+
+
+def stop_question(instance: Instance, job: Job) -> Destroy:
+    """Whether the run is to be stopped, by name and host."""
+    from cloudtui.ui.screens.session_dialogs import Destroy
+
+    how = "It is told to end (INT), after a while more firmly (TERM), then killed (KILL)."
+    if job.by_hand:
+        how = f"Its {job.holder} session ends, and what runs in it."
+    then = "\nWhat was to follow it is not done." if job.then else ""
+    return Destroy(
+        f"Stop {job.id} on {instance.spoken}?",
+        _about(instance, job, how + then),
+        "Stop it",
+        "s",
+    )
+
+
+def remove_question(instance: Instance, job: Job) -> Destroy:
+    """Whether the run's record is to be removed."""
+    from cloudtui.ui.screens.session_dialogs import Destroy
+
+    how = "Its log and record on the host are deleted. Files that it wrote itself stay."
+    return Destroy(
+        f"Remove {job.id} of {instance.spoken}?", _about(instance, job, how), "Remove it", "d"
+    )
+
+
+def _about(instance: Instance, job: Job, how: str) -> Content:
+    return Content.assemble(
+        ("run      ", "$foreground-muted"),
+        (f"{job.id}  {job.words}\n", "bold"),
+        ("host     ", "$foreground-muted"),
+        (f"{instance.label}\n", "bold"),
+        ("command  ", "$foreground-muted"),
+        f"{job.command_line}\n\n",
+        how,
+    )
+
+
+async def copy_of(app: CloudtuiApp, job: Job) -> str | None:
+    """What of a run is to be copied; None when nothing is."""
+    from cloudtui.ui.screens.dialogs import Choose
+    from cloudtui.ui.widgets.run_details import log_path
+
+    texts = {"command": job.command_line, "log": log_path(job), "id": job.id}
+    if not job.by_hand and job.cwd:
+        texts["folder"] = job.cwd
+    options = {name: f"{name:<9}{text}" for name, text in texts.items() if text}
+    chosen = await app.push_screen_wait(Choose(f"Copy what of {job.id}?", options))
+    return texts[chosen] if chosen else None

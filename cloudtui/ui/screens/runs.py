@@ -1,0 +1,352 @@
+"""The runs of every running machine: how they fare, and what can be done with them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.widgets import Static
+
+from cloudtui.core.events import Event, InventoryChanged, JobsChanged
+from cloudtui.core.jobs import HostJobs
+from cloudtui.model.errors import CloudtuiError
+from cloudtui.model.instance import Instance
+from cloudtui.model.job import Job
+from cloudtui.model.job_filter import job_matches
+from cloudtui.model.words import plural
+from cloudtui.ui.actions import Action, Where
+from cloudtui.ui.run_views import copy_of, remove_question, stop_question, why_not_run
+from cloudtui.ui.screens.area import bindings
+from cloudtui.ui.screens.list_area import FilterField, ListArea
+from cloudtui.ui.widgets.face import Face
+from cloudtui.ui.widgets.frame import Footer, Header
+from cloudtui.ui.widgets.keyed_table import KeyedTable
+from cloudtui.ui.widgets.run_details import RunPanel, about_host, about_run
+from cloudtui.ui.widgets.runs_table import RunsTable, row_key
+
+REFRESH_SECONDS = 3.0
+"""How often the hosts with an open connection are asked while the list is in front."""
+PAINT_SECONDS = 1.0
+DETAILS_FROM = 20
+"""Terminal rows from which the details are shown unless they are switched off."""
+
+
+class RunsScreen(ListArea):
+    """Only hosts with an open connection are asked by themselves; `A` asks the others too."""
+
+    WHERE = Where.RUNS
+    BINDINGS = bindings(Where.RUNS)
+    AUTO_FOCUS = "RunsTable"
+    LEFT_OUT = (*ListArea.LEFT_OUT, "machine.shell")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._hosts: tuple[HostJobs, ...] = ()
+        self._wish: bool | None = None
+        """The details are shown; None: when the terminal is tall enough."""
+        self._refreshing = False
+        self._asking = False
+        """All hosts are being asked, questions to the user included."""
+        self._wanted = ""
+        """The row that the cursor is to go to once it is there."""
+
+    def compose(self) -> ComposeResult:
+        yield Header(self.WHERE)
+        yield FilterField(placeholder="words such as bert, state:running, host:gpu*, exit:1")
+        yield Static(id="trouble", markup=False)
+        yield RunsTable()
+        yield Face(id="face")
+        yield RunPanel()
+        yield Footer(self.footer_keys)
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.set_interval(REFRESH_SECONDS, self._refresh_in_front)
+        self.set_interval(PAINT_SECONDS, self._paint_in_front)
+        self.paint()
+        self._refresh_in_front()
+
+    # What is under the cursor
+
+    @property
+    def table(self) -> RunsTable:
+        return self.query_one(RunsTable)
+
+    @property
+    def _place(self) -> tuple[HostJobs, Job | None] | None:
+        """The host under the cursor, and its run there."""
+        machine, _, run = (self.table.key or "").partition("/")
+        for host in self._hosts:
+            if host.instance.id == machine:
+                return host, next((job for job in host.state.jobs if job.id == run), None)
+        return None
+
+    @property
+    def instance(self) -> Instance | None:
+        return self._place[0].instance if self._place else None
+
+    @property
+    def job(self) -> Job | None:
+        """The run under the cursor."""
+        return self._place[1] if self._place else None
+
+    def want(self, instance: Instance, job: Job) -> None:
+        """Put the cursor on a run, now or as soon as it is there."""
+        self._wanted = row_key(instance, job)
+        if self.is_mounted:
+            self.paint()
+
+    def why_not(self, action: Action) -> str:
+        if action.id == "session.ask_all":
+            return "They are being asked. Esc stops that." if self._asking else ""
+        if action.id == "run.new_run" and self.instance is None:
+            return "" if self._hosts else "No machine runs. Press 1, then u on one, to start it."
+        if action.id.startswith("run.") and action.id != "run.new_run":
+            place = self._place
+            if place is None or place[1] is None:
+                return "No run is selected. Press n to start one."
+            if reason := why_not_run(action, place[1]):
+                return reason
+        return super().why_not(action)
+
+    # Painting
+
+    def show(self, event: Event) -> None:
+        super().show(event)
+        again = isinstance(event, JobsChanged) and event.state.loading and event.state.updated
+        if isinstance(event, JobsChanged | InventoryChanged) and not again:
+            self.paint()
+
+    def _paint_in_front(self) -> None:
+        if self.app.screen is self:
+            self.paint()
+
+    def paint(self) -> None:
+        self._hosts, query = self.workbench.jobs.hosts, self.query_text
+        runs = [
+            (host.instance, job, host.state.error is not None)
+            for host in self._hosts
+            for job in host.state.jobs
+            if job_matches(job, host.instance.spoken, query)
+        ]
+        notes = [
+            (host.instance, words, host.state.error is not None)
+            for host in self._hosts
+            if (words := _words(host)) and query.casefold() in host.instance.spoken.casefold()
+        ]
+        any_runs = any(host.state.jobs for host in self._hosts)
+        show_notes = notes if runs or not any_runs or not query else []
+        self.table.show_runs(runs, show_notes)
+        if self._wanted in self.table.keys_shown:
+            self.table.select(self._wanted)
+            self._wanted = ""
+        rows, face = bool(self.table.row_count), self.query_one(Face)
+        face.display, self.table.display = not rows, rows
+        if rows and self.focused is None:
+            self.table.focus()
+        if not rows:
+            self._paint_face(face)
+        self._paint_trouble()
+        self._paint_details()
+        self.refresh_footer()
+
+    def _paint_face(self, face: Face) -> None:
+        state = self.workbench.inventory.state
+        count = sum(len(host.state.jobs) for host in self._hosts)
+        if count:
+            face.say(
+                "No run matches the filter.",
+                f"{plural(count, 'run')} without it.",
+                [("Esc", "clear the filter")],
+            )
+        elif self._hosts:
+            face.say(
+                "No run yet.",
+                "A run is a command that goes on when the connection ends, this computer sleeps or "
+                "cloudtui is left: with its log, exit code, progress and what is to happen then.",
+                [("n", "start one"), ("cloudtui run NAME -- CMD", "in a shell")],
+            )
+        elif state.loading and state.updated is None:
+            face.work("Listing the instances …")
+        elif state.errors:
+            _, error = state.errors[0]
+            face.fail(error, [("Ctrl-r", "try again now"), ("1", "go to the machines")])
+        else:
+            face.say(
+                "No machine runs.",
+                "The runs of every running machine are listed here.",
+                [("1", "go to the machines")],
+            )
+
+    def _paint_trouble(self) -> None:
+        line = self.query_one("#trouble", Static)
+        unasked = [h for h in self._hosts if h.state.updated is None and not h.state.error]
+        unasked = [host for host in unasked if not host.state.loading]
+        failed = [host for host in self._hosts if host.state.error]
+        parts = []
+        if self._asking:
+            parts.append("Asking every host …   Esc stops.")
+        elif unasked:
+            them = "it" if len(unasked) == 1 else "them"
+            parts.append(f"{plural(len(unasked), 'host')} not asked yet: A connects to {them}.")
+        if failed:
+            parts.append(f"{plural(len(failed), 'host')} failed; A tries again.")
+        line.display = bool(parts and self._hosts)
+        line.update("   ".join(parts))
+
+    def _paint_details(self) -> None:
+        panel, place = self.query_one(RunPanel), self._place
+        tall = self.app.size.height >= DETAILS_FROM
+        wanted = tall if self._wish is None else self._wish
+        panel.display = wanted and self.table.display and place is not None
+        if not panel.display or place is None:
+            return
+        host, job = place
+        if job is None:
+            panel.tell(about_host(host.instance, host.state.error))
+        else:
+            panel.tell(about_run(job, host.instance, self.workbench.prices.price(host.instance)))
+
+    def toggle_details(self) -> None:
+        self._wish = not self.query_one(RunPanel).display
+        self._paint_details()
+
+    @on(KeyedTable.Moved)
+    def _moved(self) -> None:
+        self._paint_details()
+        self.refresh_footer()
+
+    def on_resize(self) -> None:
+        self.paint()
+
+    # Asking
+
+    def refresh_now(self) -> None:
+        """Ask the hosts that have a connection."""
+        if not any(host.connected for host in self._hosts) and self._hosts:
+            self.cloudtui.say("No host has an open connection. A connects to all of them.")
+        self._refresh_in_front()
+
+    def _refresh_in_front(self) -> None:
+        if self.app.screen is self and not (self._asking or self._refreshing):
+            self._refresh()
+
+    @work(group="list")
+    async def _refresh(self) -> None:
+        self._refreshing = True
+        try:
+            await self.workbench.jobs.refresh(ask=False)
+        finally:
+            self._refreshing = False
+
+    def ask_all(self) -> None:
+        self._asking = True
+        self._ask()
+        self.paint()
+
+    @work(exclusive=True, group="ask")
+    async def _ask(self) -> None:
+        try:
+            await self.workbench.jobs.refresh(ask=True)
+        finally:
+            self._asking = False
+            if self.is_mounted:
+                self.paint()
+
+    def back(self) -> None:
+        """Esc: stop asking, clear the filter, or else go back."""
+        if self._asking:
+            self.workers.cancel_group(self, "ask")
+        else:
+            super().back()
+
+    def on_screen_resume(self) -> None:
+        if self.is_mounted:
+            self.paint()
+            self._refresh_in_front()
+
+    def open_runs(self) -> None:
+        """It is open."""
+
+    # Doing
+
+    @on(KeyedTable.RowSelected)
+    def _row_selected(self) -> None:
+        self.action_do("run.view")
+
+    def open_run_log(self) -> None:
+        """The log; a session that was begun by hand has none and is attached."""
+        place = self._place
+        if place is None or place[1] is None:
+            return
+        if place[1].by_hand:
+            self.cloudtui.attach_run(place[0].instance, place[1])
+        else:
+            self.cloudtui.open_run_log(place[0].instance, place[1])
+
+    def attach_run(self) -> None:
+        if self.instance and self.job:
+            self.cloudtui.attach_run(self.instance, self.job)
+
+    def new_run(self) -> None:
+        self.cloudtui.new_run(self.instance)
+
+    @work(group="run")
+    async def stop_run(self) -> None:
+        instance, job = self.instance, self.job
+        if instance is None or job is None:
+            return
+        if not await self.app.push_screen_wait(stop_question(instance, job)):
+            return
+        self.cloudtui.say(f"Stopping {job.id} on {instance.spoken} …")
+        self.workbench.alerts.expect(instance.id, job.id)
+        if await self._done(self.workbench.jobs.stop(instance, job)):
+            self.cloudtui.say(f"Stopped {job.id} on {instance.spoken}.")
+
+    @work(group="run")
+    async def rerun(self) -> None:
+        instance, job = self.instance, self.job
+        if instance is None or job is None:
+            return
+        try:
+            again = await self.workbench.jobs.rerun(instance, job)
+        except CloudtuiError as error:
+            self.cloudtui.fail(error)
+            return
+        self.want(instance, again)
+        self.cloudtui.say(f"{job.id} on {instance.spoken} was started again as {again.id}.")
+
+    @work(group="run")
+    async def remove_run(self) -> None:
+        instance, job = self.instance, self.job
+        if instance is None or job is None:
+            return
+        agreed = await self.app.push_screen_wait(remove_question(instance, job))
+        if agreed and await self._done(self.workbench.jobs.remove(instance, job)):
+            self.cloudtui.say(f"Removed {job.id} of {instance.spoken}, its log included.")
+
+    @work(group="run")
+    async def copy(self) -> None:
+        job = self.job
+        if job and (text := await copy_of(self.cloudtui, job)):
+            self.cloudtui.copy_to_clipboard(text)
+            self.cloudtui.say(f"Copied {text}")
+
+    async def _done(self, work: Awaitable[object]) -> bool:
+        """Whether it went well; a failure is said."""
+        try:
+            await work
+        except CloudtuiError as error:
+            self.cloudtui.fail(error)
+            return False
+        return True
+
+
+def _words(host: HostJobs) -> str:
+    """Why a host has no rows of its own; empty when it needs none."""
+    if host.state.error:
+        return "failed"
+    if host.state.updated is None:
+        return "asking …" if host.state.loading else "not asked"
+    return ""

@@ -1,0 +1,124 @@
+"""What is known of the run under the cursor."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from cloudtui.model.errors import CloudtuiError
+from cloudtui.model.instance import Instance
+from cloudtui.model.job import Job, JobState
+from cloudtui.model.price import Price
+from cloudtui.model.training import parts, sparkline
+from cloudtui.model.words import data_size, since, stamp
+from cloudtui.ui.widgets.runs_table import GLYPHS
+
+SPARKS_SHOWN = 24
+RUNS_FOLDER = "~/.local/share/cloudtui/runs"
+
+
+def log_path(job: Job) -> str:
+    """Where the log lies on the host; empty for a session begun by hand."""
+    return "" if job.by_hand else f"{RUNS_FOLDER}/{job.id}/log"
+
+
+class RunPanel(VerticalScroll):
+    """Lines below the list; it takes neither the focus nor a key."""
+
+    DEFAULT_CSS = """
+    RunPanel {
+        height: auto; max-height: 40%; background: $surface; padding: 0 1;
+        scrollbar-size-vertical: 1;
+    }
+    RunPanel > Static { height: auto; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__(id="run", can_focus=False)
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="about-run", markup=False)
+
+    def tell(self, content: Content) -> None:
+        self.query_one(Static).update(content)
+
+
+def about_run(job: Job, instance: Instance, price: Price | None) -> Content:
+    """Command, folder, log, times, what follows and what it costs."""
+    now = datetime.now(UTC)
+    rows: list[tuple[str, Content | str]] = []
+    training = parts(job.training)
+    if training:
+        spark = sparkline(job.training.losses, SPARKS_SHOWN)
+        style = "$error" if job.training.broken else "$accent"
+        line = Content.styled("   ".join(training), style)
+        rows.append(("doing", Content.assemble(spark, "  ", line) if spark else line))
+    rows.append(("state", Content.assemble(_state(job), f"   {_times(job, now)}")))
+    rows.append(("command", job.command_line or "-"))
+    where = [f"in {job.cwd}" if job.cwd else "", _held(job)]
+    where += [f"log {log_path(job)} ({data_size(job.log_bytes)})" if log_path(job) else ""]
+    where += [f"GPU {' '.join(map(str, job.gpus))}" if job.gpus else ""]
+    rows.append(("where", "   ".join(part for part in where if part)))
+    if job.after:
+        rows.append(("after", ", ".join(job.after)))
+    rows += [
+        ("then", f"{step.state.glyph} {step.text}   {step.result}".rstrip()) for step in job.then
+    ]
+    if cost := cost_words(job, price, now):
+        rows.append(("cost", cost))
+    if job.last_line and not training:
+        rows.append(("last", job.last_line))
+    return Content("\n").join(
+        Content.assemble((f"{name:<9}", "$foreground-muted"), value) for name, value in rows
+    )
+
+
+def about_host(instance: Instance, error: CloudtuiError | None) -> Content:
+    """Why a host has no rows of its own."""
+    if error:
+        parts = (error.title, error.detail, error.hint)
+        return Content("\n").join([Content(part) for part in parts if part])
+    return Content(f"{instance.spoken} was not asked for its runs yet: A connects to every host.")
+
+
+def cost_words(job: Job, price: Price | None, now: datetime) -> str:
+    """What its machine cost while it ran: `$4.12 at $1.21/h`."""
+    elapsed = job.elapsed(now)
+    if price is None or elapsed is None:
+        return ""
+    dollars = price.hourly * elapsed.total_seconds() / 3600
+    return f"${dollars:,.2f} for its machine at ${price.words}/h"
+
+
+def _state(job: Job) -> Content:
+    style = {
+        JobState.RUNNING: "$state-running",
+        JobState.STALLED: "$warning",
+        JobState.FAILED: "$error",
+        JobState.KILLED: "$error",
+        JobState.LOST: "$error",
+    }.get(job.state, "$foreground")
+    return Content.styled(f"{GLYPHS[job.state]} {job.words}", style)
+
+
+def _times(job: Job, now: datetime) -> str:
+    told = []
+    if job.started:
+        told.append(f"started {stamp(job.started)}")
+    elif job.queued:
+        told.append(f"queued {stamp(job.queued)}, {since(job.queued, now)} ago")
+    if job.ended:
+        told.append(f"ended {stamp(job.ended)}, {since(job.ended, now)} ago")
+    elif job.last_output and not job.state.over:
+        told.append(f"last output {since(job.last_output, now)} ago")
+    return "   ".join(told)
+
+
+def _held(job: Job) -> str:
+    if job.by_hand:
+        return f"begun by hand in {job.holder.value} {job.session}"
+    return f"{job.holder.value} {job.session}" if job.session else ""

@@ -1,0 +1,187 @@
+"""The runs of many hosts, one row each: those that go on first, then the newest that ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+from rich.cells import cell_len
+from rich.style import Style
+from rich.text import Text
+
+from cloudtui.model.instance import Instance
+from cloudtui.model.job import Job, JobState
+from cloudtui.model.training import Training, sparkline
+from cloudtui.model.words import duration
+from cloudtui.ui.themes import cell_style
+from cloudtui.ui.widgets.keyed_table import Heading, KeyedTable, Row
+from cloudtui.ui.widgets.table_view import PADDING
+
+HEADINGS = (
+    Heading("state", "State"),
+    Heading("host", "Host"),
+    Heading("name", "Run"),
+    Heading("elapsed", "Elapsed", right=True),
+    Heading("progress", "Progress", spare=1),
+    Heading("loss", "Loss", spare=2),
+    Heading("left", "Left", spare=3, right=True),
+    Heading("exit", "Exit", spare=4, right=True),
+    Heading("last", "Last line", spare=5),
+)
+GLYPHS = {
+    JobState.QUEUED: "◌",
+    JobState.RUNNING: "●",
+    JobState.STALLED: "◑",
+    JobState.DONE: "✓",
+    JobState.FAILED: "×",
+    JobState.KILLED: "×",
+    JobState.LOST: "?",
+}
+COLOURS = {
+    JobState.QUEUED: "state-stopped",
+    JobState.RUNNING: "state-running",
+    JobState.STALLED: "warning",
+    JobState.DONE: "state-stopped",
+    JobState.FAILED: "error",
+    JobState.KILLED: "error",
+    JobState.LOST: "error",
+}
+SPARKS_SHOWN = 8
+LEAST_LAST = 14
+"""Cells of a last line below which it is not worth its column."""
+
+
+def row_key(instance: Instance, job: Job | None) -> str:
+    """Without a run the key of the host's own row."""
+    return f"{instance.id}/{job.id if job else ''}"
+
+
+def state_words(job: Job) -> str:
+    """`● running`, `● by hand`."""
+    word = "by hand" if job.by_hand and job.state is JobState.RUNNING else job.state.value
+    return f"{GLYPHS[job.state]} {word}"
+
+
+def rank(job: Job) -> int:
+    """Runs that go on, those that wait, sessions begun by hand, those that ended."""
+    if job.state.over:
+        return 3
+    if job.by_hand:
+        return 2
+    return 1 if job.state is JobState.QUEUED else 0
+
+
+def progress_words(training: Training) -> str:
+    """`21 %  4,018/18,750  epoch 0.64`."""
+    parts = []
+    if training.done is not None:
+        parts.append(f"{training.done * 100:.0f} %")
+    if training.step is not None:
+        parts.append(f"{training.step:,}/{training.steps:,}" if training.steps else
+                     f"step {training.step:,}")  # fmt: skip
+    if training.epoch is not None and len(parts) < 2:
+        of = f"/{training.epochs}" if training.epochs else ""
+        parts.append(f"epoch {training.epoch:.4g}{of}")
+    return "  ".join(parts)
+
+
+class RunsTable(KeyedTable):
+    """Runs by `row_key`, and hosts that have none or could not be asked."""
+
+    def __init__(self) -> None:
+        super().__init__(HEADINGS, "state", id="runs")
+
+    def show_runs(
+        self,
+        runs: Iterable[tuple[Instance, Job, bool]],
+        notes: Iterable[tuple[Instance, str, bool]] = (),
+    ) -> None:
+        """Show exactly these runs, the old ones dimmed, and a word about each of the other hosts,
+        True beside a failure."""
+        paint = _Paint(self.app.theme_variables)
+        made = [paint.run(instance, job, stale) for instance, job, stale in runs]
+        made += [paint.note(instance, words, failed) for instance, words, failed in notes]
+        room = self._room_for_last(made)
+        for row in made:
+            row.cells["last"].truncate(room, overflow="ellipsis")
+        self.show(made)
+
+    def _room_for_last(self, rows: list[Row]) -> int:
+        """Cells that the other columns leave; the least where they leave none."""
+        taken = 1 + self.scrollbar_size_vertical
+        for heading in HEADINGS[:-1]:
+            widths = [row.cells[heading.key].cell_len for row in rows]
+            mark = 2 if heading.key == self.order_by else 0
+            title = cell_len(heading.title) + mark
+            taken += min(max([title, *widths]), self.WIDEST) + 2 * PADDING
+        return max(LEAST_LAST, self.size.width - taken - 2 * PADDING)
+
+
+class _Paint:
+    """Rows in the colours of one theme, at one moment."""
+
+    def __init__(self, colours: Mapping[str, str]) -> None:
+        self._now = datetime.now(UTC)
+        self._colours = colours
+        self._quiet = cell_style(colours, "foreground-muted")
+
+    def run(self, instance: Instance, job: Job, dim: bool) -> Row:
+        plain = self._quiet if dim or job.state.over else Style.null()
+        elapsed = job.elapsed(self._now)
+        training, moment = job.training, job.ended or job.started or job.queued
+        going = not job.state.over
+        state = self._quiet if dim else cell_style(self._colours, COLOURS[job.state])
+        name = Style.null() if not dim else self._quiet
+        broken = cell_style(self._colours, "error") if training.broken else plain
+        spark = sparkline(training.losses, SPARKS_SHOWN)
+        loss = "" if training.loss is None else f"{training.loss:.4g}"
+        left = training.eta if going else None
+        cells = {
+            "state": self._cell(state_words(job), state),
+            "host": self._cell(instance.spoken, plain),
+            "name": self._cell(job.id, name),
+            "elapsed": self._cell(
+                duration(elapsed.total_seconds()) if elapsed is not None else "", plain, right=True
+            ),
+            "progress": self._cell(progress_words(training), plain),
+            "loss": self._cell(f"{loss} {spark}".strip(), broken),
+            "left": self._cell(duration(left) if left else "", plain, right=True),
+            "exit": self._cell(
+                str(job.exit_status) if job.exit_status is not None else job.signal,
+                state if job.exit_status else self._quiet,
+                right=True,
+            ),
+            "last": self._cell(job.last_line, self._quiet),
+        }
+        since = -moment.timestamp() if moment else 0.0
+        tie = (instance.spoken.casefold(), job.id)
+        order = {
+            "state": (rank(job), since, tie),
+            "host": (tie[0], rank(job), since, tie),
+            "name": (job.id.casefold(), tie),
+            "elapsed": None if elapsed is None else (-elapsed.total_seconds(), tie),
+            "progress": None if training.done is None else (-training.done, tie),
+            "loss": None if training.loss is None else (training.loss, tie),
+            "left": None if not left else (left, tie),
+            "exit": None if job.exit_status is None else (-job.exit_status, tie),
+            "last": (job.last_line.casefold(), tie),
+        }
+        return Row(row_key(instance, job), cells, order)
+
+    def note(self, instance: Instance, words: str, failed: bool) -> Row:
+        """A host without rows of its own, or with old ones, and the reason."""
+        style = cell_style(self._colours, "state-terminated") if failed else self._quiet
+        cells = {heading.key: Text("", self._quiet) for heading in HEADINGS}
+        cells |= {
+            "state": self._cell(f"{'×' if failed else '·'} {words}", style),
+            "host": self._cell(instance.spoken, self._quiet),
+        }
+        name = instance.spoken.casefold()
+        order = {"state": (4, 0.0, (name, "")), "host": (name, 4, 0.0, (name, ""))}
+        return Row(row_key(instance, None), cells, order)
+
+    def _cell(self, text: str, style: Style, *, right: bool = False) -> Text:
+        justify: str = "right" if right else "left"
+        shown = Text(text or "-", style if text else self._quiet, no_wrap=True, overflow="ellipsis")
+        shown.justify = justify  # type: ignore[assignment]
+        return shown

@@ -1,0 +1,156 @@
+"""The list of runs, and what is done to them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from cloudtui.model.errors import Refused, Unreachable
+from cloudtui.model.job import Holder, JobState
+from cloudtui.model.session import Program, Session, SessionList
+from cloudtui.model.training import Training
+from cloudtui.ui.screens.dialogs import Ask, Choose
+from cloudtui.ui.screens.runs import RunsScreen
+from tests.ui.fake_jobs import NOW, run
+from tests.ui.fakes import FLEET, Console, console, listed
+
+BERT, LAB = FLEET[0], FLEET[2]
+RUNNING = run(BERT)
+FAILED = run(
+    BERT, "prep", state=JobState.FAILED, exit_status=127, why="command not found",
+    started=NOW - timedelta(minutes=40), ended=NOW - timedelta(minutes=39), training=Training(),
+    last_line="sh: trainn: not found",
+)  # fmt: skip
+OLD = replace(FAILED, id="old", state=JobState.DONE, exit_status=0, why="",
+              ended=NOW - timedelta(days=1))  # fmt: skip
+HAND = run(LAB, "notes", by_hand=True, training=Training(), last_line="$ vim", log_bytes=0)
+
+
+async def done(made: Console) -> None:
+    await made.app.workers.wait_for_complete()
+    await made.settle()
+    await made.settle()
+
+
+async def in_front(made: Console, kind: type[object]) -> None:
+    while not isinstance(made.app.screen, kind):
+        await made.settle()
+    await made.settle()
+
+
+async def test_runs_of_all_hosts_the_running_first_with_what_they_do() -> None:
+    async with console(listed(), size=(140, 34)) as made:
+        made.bench.jobs.show(BERT, OLD, FAILED, RUNNING)
+        made.bench.jobs.show(LAB, HAND)
+        await made.press("4")
+        await in_front(made, RunsScreen)
+        rows = made.app.screen.query_one("RunsTable")
+        assert [key.rpartition("/")[2] for key in rows.keys_shown][:4] == [  # type: ignore[attr-defined]
+            "bert", "notes", "prep", "old",
+        ]  # fmt: skip
+        text = made.text
+        assert "4 Runs" in text
+        for words in ("● running", "● by hand", "× failed", "✓ done", "3h 12m", "21 %",
+                      "4,018/18,750", "0.3248 █▆▄▃▂▂▁▁", "1h 55m", "127",
+                      "· not asked"):  # fmt: skip
+            assert words in text, words
+        assert "python3 train.py --epochs 3" in text
+        assert "log ~/.local/share/cloudtui/runs/bert/log (46.1 MiB)" in text
+        assert "$3.88 for its machine at $1.21/h" in text
+        await made.press("down", "down")
+        assert "failed (127: command not found)" in made.text
+        assert "1 host not asked yet: A connects to it." in made.text
+        await made.press("A")
+        await done(made)
+        assert made.bench.jobs.asked == 1
+        assert "not asked" not in made.text
+
+
+async def test_the_four_faces_and_the_filter() -> None:
+    async with console() as made:
+        await made.press("4")
+        assert "Listing the instances" in made.text
+        made.bench.inventory.show(loading=False, updated=NOW)
+        await made.settle()
+        assert "No machine runs." in made.text
+        made.bench.inventory.show(instances=FLEET[:1])
+        made.bench.jobs.show(BERT)
+        await made.settle()
+        assert "No run yet." in made.text
+        made.bench.jobs.show(BERT, RUNNING, FAILED)
+        await made.press("slash", *"state:failed -zzz", "enter")
+        assert "prep" in made.text
+        assert "bert  " not in made.text.split("Last line")[1].split("state")[0]
+        await made.press("slash", *" none", "enter")
+        assert "No run matches the filter." in made.text
+        await made.press("escape")
+        made.bench.jobs.answers["bert-gpu"] = Unreachable("bert-gpu does not answer.")
+        await made.press("ctrl+r")
+        await done(made)
+        assert "1 host failed; A tries again." in made.text
+        assert "● running" in made.text
+
+
+async def test_stop_rerun_and_remove_name_the_run_and_ask() -> None:
+    async with console(listed(), size=(120, 34)) as made:
+        made.bench.jobs.show(BERT, RUNNING, FAILED)
+        await made.press("4")
+        await made.press("X")
+        assert made.said[-1] == "bert is running; x stops it first."
+        await made.press("x")
+        await in_front(made, Ask)
+        assert "Stop bert on bert-gpu?" in made.text
+        assert BERT.id in made.text
+        await made.press("enter")
+        await done(made)
+        assert made.bench.jobs.done == []
+        await made.press("x")
+        await in_front(made, Ask)
+        await made.press("s")
+        await done(made)
+        assert made.bench.jobs.done == [("stop", "bert-gpu", "bert")]
+        assert made.bench.alerts.expected == [(BERT.id, "bert")]
+        await made.press("x")
+        assert made.said[-1] == "bert has ended: killed (INT)."
+        await made.press("r")
+        await done(made)
+        assert made.bench.jobs.done[-1] == ("rerun", "bert-gpu", "bert")
+        assert made.app.screen.job.id == "bert-2"  # type: ignore[attr-defined]
+        made.app.screen.query_one("RunsTable").select(f"{BERT.id}/prep")  # type: ignore[attr-defined]
+        await made.press("X")
+        await in_front(made, Ask)
+        await made.press("d")
+        await done(made)
+        assert made.bench.jobs.done[-1] == ("remove", "bert-gpu", "prep")
+        assert f"{BERT.id}/prep" not in made.app.screen.table.keys_shown  # type: ignore[attr-defined]
+        made.bench.jobs.refusal = Refused("bert-gpu does not take that.")
+        await made.press("up", "r")
+        await done(made)
+        assert made.said[-1] == "bert-gpu does not take that."
+        made.bench.read_only = True
+        await made.press("r")
+        assert "read-only" in made.said[-1]
+
+
+async def test_attach_copy_and_sessions_begun_by_hand() -> None:
+    async with console(listed(), size=(120, 34)) as made:
+        made.bench.jobs.show(LAB, HAND, run(LAB, "bare", holder=Holder.NONE, session=""))
+        made.bench.sessions.answer = SessionList(
+            (Session(Program.SCREEN, "9.notes", "notes"), Session(Program.TMUX, "$7", "notes")),
+            "tmux 3.4", "Screen 4.9",
+        )  # fmt: skip
+        await made.press("4")
+        await made.press("a")
+        assert "bare runs in no tmux or screen session." in made.said[-1]
+        await made.press("c")
+        await in_front(made, Choose)
+        assert "log      ~/.local/share/cloudtui/runs/bare/log" in made.text
+        await made.press("enter")
+        await done(made)
+        assert made.said[-1] == "Copied python3 train.py --epochs 3"
+        await made.press("down", "r")
+        assert "begun by hand" in made.said[-1]
+        await made.press("enter")
+        while not made.bench.sessions.attached:
+            await made.settle()
+        assert made.bench.sessions.attached
