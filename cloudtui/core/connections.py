@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -37,6 +37,7 @@ class Connections:
         """What the machine of an open connection was reached at when it was opened."""
         self._locks: dict[str, asyncio.Lock] = {}
         self._instance_connect: set[str] = set()
+        self._openings: list[Callable[[Instance, Connection], None]] = []
 
     async def get(self, instance: Instance, *, ask: bool = True) -> Connection:
         """The shared connection to the instance, opened now if there is none; without `ask` only
@@ -61,7 +62,13 @@ class Connections:
             connection = await self._connect(instance, self._prompts if ask else NoPrompts())
             self._open[instance.id] = connection
             self._addresses[instance.id] = addresses_of(instance)
+            for listener in self._openings:
+                listener(instance, connection)
             return connection
+
+    def on_open(self, listener: Callable[[Instance, Connection], None]) -> None:
+        """Call back for each connection that is made."""
+        self._openings.append(listener)
 
     def use_instance_connect(self, instance: Instance) -> None:
         """Log in to it with a one-time key from now on, sent by EC2 Instance Connect each time."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cloudtui.model.alerts import Alert
     from cloudtui.model.job import Job
     from cloudtui.model.kernel import NotebookServer
-    from cloudtui.model.vitals import Sample
+    from cloudtui.model.recording import HostRecorder
     from cloudtui.model.vitals import Sample
 
 
@@ -197,6 +197,31 @@ class SessionsChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingsState:
+    """The recorder of one instance: `recorder` is None before the first answer."""
+
+    instance_id: str
+    recorder: HostRecorder | None = None
+    loading: bool = False
+    error: CloudtuiError | None = None
+    updated: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingsChanged:
+    """The recorder of one instance has a new state."""
+
+    state: RecordingsState
+
+
+@dataclass(frozen=True, slots=True)
+class NotebooksChanged:
+    """The Jupyter servers of one instance have a new state."""
+
+    state: NotebooksState
+
+
+@dataclass(frozen=True, slots=True)
 class JobsChanged:
     """The runs of one instance have a new state."""
 
@@ -208,13 +233,6 @@ class AddressesChanged:
     """The Elastic IPs have a new state."""
 
     state: AddressesState
-
-@dataclass(frozen=True, slots=True)
-class NotebooksChanged:
-    """The Jupyter servers of one instance have a new state."""
-
-    state: NotebooksState
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,17 +262,17 @@ class DetailsChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class Alerted:
-    """Something of a run that somebody who does not look wants to know; its note came before."""
-
-    alert: Alert
-
-
-@dataclass(frozen=True, slots=True)
 class VitalsChanged:
     """A sample of what one instance is doing came in, or none does any more."""
 
     state: VitalsState
+
+
+@dataclass(frozen=True, slots=True)
+class Alerted:
+    """Something of a run that somebody who does not look wants to know; its note came before."""
+
+    alert: Alert
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,14 +286,16 @@ Event = (
     InventoryChanged
     | SessionsChanged
     | JobsChanged
+    | NotebooksChanged
+    | RecordingsChanged
     | HostsChanged
     | AddressesChanged
     | TunnelsChanged
     | CopiesChanged
     | PricesChanged
     | DetailsChanged
-    | VitalsChanged
     | Alerted
+    | VitalsChanged
     | Noted
 )
 Listener = Callable[[Event], None]
@@ -290,7 +310,6 @@ class Events:
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Add a listener; the returned function takes it away."""
         self._listeners.append(listener)
-    | NotebooksChanged
         return lambda: self._listeners.remove(listener)
 
     def emit(self, event: Event) -> None:

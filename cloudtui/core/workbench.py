@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from cloudtui.core.links import Links
     from cloudtui.core.logins import Logins
     from cloudtui.core.notebooks import Notebooks
+    from cloudtui.core.recordings import Recordings
     from cloudtui.core.security_groups import SecurityGroups
     from cloudtui.core.sessions import Sessions
     from cloudtui.core.tags import Tags
@@ -150,7 +151,15 @@ class Workbench:
         from cloudtui.core.first_contact import FirstContact
 
         prompts = FirstContact(self.inventory, self._prompts)
-        return self._closes(Connections(self.settings, self.inventory, prompts))
+        connections = self._closes(Connections(self.settings, self.inventory, prompts))
+        connections.on_open(lambda instance, opened: self.recordings.opened(instance, opened))
+        return connections
+
+    @cached_property
+    def recordings(self) -> Recordings:
+        from cloudtui.core.recordings import Recordings
+
+        return self._closes(Recordings(self.connections, self._events, read_only=self.read_only))
 
     @cached_property
     def logins(self) -> Logins:

@@ -8,7 +8,7 @@ import contextlib
 import errno
 import json
 import os
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Set, Tuple
 
 KERNEL_LIMIT = int(os.environ.get("CLOUDTUI_RECORD_KERNEL", 20 << 20))
 HOST_LIMIT = int(os.environ.get("CLOUDTUI_RECORD_HOST", 200 << 20))
@@ -99,7 +99,7 @@ class Log:
     def __init__(self, folder: str) -> None:
         """Raises `Full`."""
         self.folder = folder
-        self.recent = set()  # type: Set[Optional[str]]
+        self.recent: Set[Optional[str]] = set()
         self._file = -1
         self._begin = self._end = 0
         self._checked = 0

@@ -1,4 +1,4 @@
-"""The recorder's words: record, stop, list, log, remove."""
+"""The recorder's words: record, ready, stop, list, log, remove."""
 
 import json
 import os
@@ -16,6 +16,9 @@ def main(words: List[str]) -> int:
     if verb == "record":
         recording.Recorder(home).record()
         return 0
+    if verb == "ready":
+        sys.stdout.write("runs" if recording.make_way(home) else "free")
+        return 0
     if verb == "stop":
         recording.stop(home)
         return 1 if recording.running(home) else 0
@@ -28,5 +31,5 @@ def main(words: List[str]) -> int:
     if verb == "remove":
         reading.remove(home, words[1])
         return 0
-    sys.stderr.write("record, stop, list, log KERNEL OFFSET TAIL FOLLOW, remove KERNEL\n")
+    sys.stderr.write("record, ready, stop, list, log KERNEL OFFSET TAIL FOLLOW, remove KERNEL\n")
     return 2

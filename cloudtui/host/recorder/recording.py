@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from typing import Any, List
+from typing import Any, Dict, List
 
 from . import keeping, servers
 from .tape import Tape
@@ -53,17 +53,26 @@ def stop(home: str, seconds: float = 10.0) -> bool:
     return False
 
 
+def make_way(home: str) -> bool:
+    """Whether this version records already; one of another version is ended."""
+    if running(home):
+        if keeping.read_json(state_path(home)).get("version") == version():
+            return True
+        stop(home)
+    return False
+
+
 class Recorder:
     """One for each user and host."""
 
     def __init__(self, home: str) -> None:
         self._home = home
-        self._tapes = {}  # type: Dict[str, Tape]
-        self._servers = []  # type: List[servers.Server]
-        self._problems = {}  # type: Dict[int, str]
-        self._names = {}  # type: Dict[str, str]
-        self._mtimes = []  # type: List[float]
-        self._processes = {}  # type: Dict[str, int]
+        self._tapes: Dict[str, Tape] = {}
+        self._servers: List[servers.Server] = []
+        self._problems: Dict[int, str] = {}
+        self._names: Dict[str, str] = {}
+        self._mtimes: List[float] = []
+        self._processes: Dict[str, int] = {}
         self._bytes = 0
         self._wake = threading.Event()
         self._stopping = False
@@ -114,9 +123,8 @@ class Recorder:
             lock = keeping.open_lock(path)
             if lock is not None:
                 return lock
-            if keeping.read_json(state_path(self._home)).get("version") == version():
+            if make_way(self._home):
                 return None
-            stop(self._home)
         return None
 
     def _end(self, number: int, frame: Any) -> None:

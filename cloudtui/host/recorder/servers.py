@@ -35,7 +35,7 @@ def runtime_folders(more: List[str]) -> List[str]:
             places.append(os.path.join(environment[variable], below))
     places.append(os.path.join(home, ".local/share/jupyter/runtime"))
     places.append(os.path.join(home, "Library/Jupyter/runtime"))
-    found = []  # type: List[str]
+    found: List[str] = []
     for place in places:
         if place and place not in found and os.path.isdir(place):
             found.append(place)
@@ -54,7 +54,7 @@ def _alive(pid: Any) -> bool:
 
 def running_servers(folders: List[str]) -> List["Server"]:
     """Those whose process lives, the newest file of each port."""
-    found = {}  # type: Dict[Tuple[str, int], Server]
+    found: Dict[Tuple[str, int], Server] = {}
     for folder in folders:
         try:
             names = os.listdir(folder)
@@ -209,7 +209,7 @@ def _processes() -> Iterator[Tuple[int, List[str]]]:
 
 def kernel_processes() -> Dict[str, int]:
     """The pid of each kernel, by the path of its connection file."""
-    found = {}  # type: Dict[str, int]
+    found: Dict[str, int] = {}
     for pid, words in _processes():
         for word in words:
             if _KERNEL.search(word) and word.startswith("/"):
@@ -220,7 +220,7 @@ def kernel_processes() -> Dict[str, int]:
 def live_kernels(folders: List[str], processes: Dict[str, int]) -> List[Kernel]:
     """Those that have a process, or a connection file that was just written."""
     told = os.path.isdir("/proc/self")
-    found = {}  # type: Dict[str, Kernel]
+    found: Dict[str, Kernel] = {}
     for path, pid in processes.items():
         match = _KERNEL.search(path)
         if match and os.path.exists(path):

@@ -4,7 +4,7 @@ import os
 import socket
 import threading
 import time
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 from .keeping import Full, Log, read_json, write_json
 from .servers import Kernel
@@ -22,7 +22,7 @@ _REMEMBERED = 4000
 def record_of(message: Message) -> Optional[Dict[str, Any]]:
     """What is kept of a message; None for one that no cell printed."""
     kind, content = message.type, message.content
-    record = {"id": message.id, "cell": message.parent}  # type: Dict[str, Any]
+    record: Dict[str, Any] = {"id": message.id, "cell": message.parent}
     if message.size:
         record.update(kind="left_out", bytes=message.size)
     elif kind == "stream":
@@ -71,7 +71,7 @@ def _short(value: Any) -> str:
 
 def _shown(content: Dict[str, Any]) -> Dict[str, Any]:
     """The text of an output, and its images by type and size, small ones whole."""
-    found = {}  # type: Dict[str, Any]
+    found: Dict[str, Any] = {}
     data = content.get("data")
     for kind, value in sorted(data.items()) if isinstance(data, dict) else ():
         if kind == "text/plain":
@@ -79,7 +79,7 @@ def _shown(content: Dict[str, Any]) -> Dict[str, Any]:
             continue
         text = value if isinstance(value, str) else str(value)
         if kind.startswith("image/"):
-            image = {"type": kind, "bytes": len(text) * 3 // 4}  # type: Dict[str, Any]
+            image: Dict[str, Any] = {"type": kind, "bytes": len(text) * 3 // 4}
             if len(text) <= IMAGE_LIMIT:
                 image["data"] = text
             found.setdefault("images", []).append(image)
@@ -110,13 +110,13 @@ class Tape(threading.Thread):
         self._after = after
         """When an earlier recorder was alive last; 0 when it ended in order, or there was none."""
         self._lock = threading.RLock()
-        self._pending = None  # type: Optional[Dict[str, Any]]
+        self._pending: Optional[Dict[str, Any]] = None
         self._missed = 0
         """Records that found no room, since one was written."""
         self._kept_at = 0.0
-        self._ids = []  # type: List[str]
-        self._about = {}  # type: Dict[str, Any]
-        self._facts = {}  # type: Dict[str, Any]
+        self._ids: List[str] = []
+        self._about: Dict[str, Any] = {}
+        self._facts: Dict[str, Any] = {}
 
     def run(self) -> None:
         since, first = time.time(), True

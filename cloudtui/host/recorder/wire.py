@@ -103,7 +103,7 @@ class Wire:
         """
         if not self._rest:
             self.socket.settimeout(timeout)
-        frames = []  # type: List[Optional[bytes]]
+        frames: List[Optional[bytes]] = []
         size = 0
         while True:
             flags, body = self._frame()
