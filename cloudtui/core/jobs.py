@@ -7,6 +7,8 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
 
 from cloudtui.core.connections import Connections
 from cloudtui.core.events import Events, JobsChanged, JobsState
@@ -14,6 +16,9 @@ from cloudtui.core.inventory import Inventory
 from cloudtui.model.errors import READ_ONLY, CloudtuiError, Refused
 from cloudtui.model.instance import Instance, State
 from cloudtui.model.job import Job, JobSpec, find_job
+
+if TYPE_CHECKING:
+    from cloudtui.core.then import Confirm
 
 AT_ONCE = 16
 """Hosts asked at the same time."""
@@ -117,18 +122,22 @@ class Jobs:
             raise state.error
         return find_job(text, state.jobs, instance.spoken)
 
-    async def run(self, instance: Instance, spec: JobSpec) -> Job:
-        """Start a run; it goes on whatever happens to this computer.
+    async def run(self, instance: Instance, spec: JobSpec, confirm: Confirm | None = None) -> Job:
+        """Start a run; it goes on whatever happens to this computer. `confirm` is asked where the
+        machine's shutdown after it would terminate the machine.
 
         Raises:
             Refused: read-only mode.
-            UsageError, NotFound, CloudtuiError: see `ssh.jobs.start`.
+            UsageError, NotFound, CloudtuiError: see `ssh.jobs.start` and `core.then.record`.
         """
         self._may_change()
+        from cloudtui.core.then import record
         from cloudtui.ssh import jobs
 
         connection = await self._connections.get(instance)
-        id = await jobs.start(connection, spec)
+        find = partial(self.find, instance)
+        more = await record(self._inventory, connection, instance, spec, find, confirm)
+        id = await jobs.start(connection, spec, more)
         return await self.find(instance, id)
 
     def _may_change(self) -> None:

@@ -1,4 +1,5 @@
-# What a run waits for before it starts, and what is done after it: then.sh wait|after DIR
+# What a run waits for before it starts, and what is done after it: then.sh wait|after DIR, and
+# then.sh again DIR NEW for the same once more
 #
 # DIR is the run's folder, as job.sh has it; its `before` and `after` call this, so it belongs to
 # the supervisor of the run: who is killed is out of every line, since that process is looked for.
@@ -9,6 +10,7 @@
 # wait/queue     wait until no other run runs or is before it
 # wait/gpus      how many GPUs to wait for; DIR/gpus: those it got, as `0,2`
 # wait/for       what it waits for now, in words
+# then/cancel    there when no further step is to be done
 # then/NN/       text kind when what where computer careful: as model/then.py writes them;
 #                state: running, fetch, done, failed or skipped; result: a line; log; fetching
 
@@ -26,7 +28,7 @@ pause() { sleep 0.3 2>/dev/null || sleep 1; }
 
 # Whether the process on record in that file, as PID STARTTIME, is still there.
 lives() {
-  who= stat=
+  who='' stat=''
   [ -s "$1" ] && read -r who <"$1"
   [ -n "$who" ] || return 1
   { read -r stat <"/proc/${who%% *}/stat"; } 2>/dev/null || return 1
@@ -221,12 +223,31 @@ if [ "$1" = wait ]; then
   exit 0
 fi
 
+# A run once more: its steps and what it waits for, the runs that it came after apart.
+if [ "$1" = again ]; then
+  for old in "$DIR"/then/[0-9]*; do
+    [ -d "$old" ] || continue
+    new=$3/then/${old##*/}
+    mkdir -p "$new" || exit
+    for name in text kind when what where computer careful; do
+      [ ! -e "$old/$name" ] || cp "$old/$name" "$new/$name" || exit
+    done
+  done
+  mkdir -p "$3/wait" || exit
+  for name in queue gpus; do
+    [ ! -e "$DIR/wait/$name" ] || cp "$DIR/wait/$name" "$3/wait/$name" || exit
+  done
+  exit 0
+fi
+
 # The steps in the environment of the login shell, where conda and aws may be; without it when a
 # start-up file of that hangs.
 if [ "$1" = after ]; then
   [ -d "$DIR/then" ] || exit 0
   SHELL=${SHELL:-/bin/sh} CLOUDTUI_THEN=$0 CLOUDTUI_RUN=$DIR
-  export SHELL CLOUDTUI_THEN CLOUDTUI_RUN
+  # What turns the machine off is what was looked for when the run was asked for.
+  CLOUDTUI_OFF=$(command -v shutdown || command -v poweroff) CLOUDTUI_SUDO=$(command -v sudo)
+  export SHELL CLOUDTUI_THEN CLOUDTUI_RUN CLOUDTUI_OFF CLOUDTUI_SUDO
   case ${SHELL##*/} in csh | tcsh) tries='-ic -c' ;; *) tries='-lic -lc' ;; esac
   for flags in $tries; do
     "$SHELL" "$flags" 'exec /bin/sh "$CLOUDTUI_THEN" steps "$CLOUDTUI_RUN"' </dev/null >/dev/null 2>&1 &
@@ -265,7 +286,7 @@ absolute() { case $1 in /*) printf %s "$1" ;; '~') printf %s "$HOME" ;; '~/'*) p
 
 step_run() {
   (
-    unset CLOUDTUI_THEN
+    unset CLOUDTUI_THEN CLOUDTUI_OFF CLOUDTUI_SUDO
     cd "$CWD" || exit
     [ ! -s "$DIR/env" ] || . "$DIR/env"
     CLOUDTUI_EXIT=$STATUS exec /bin/sh -c "$what"
@@ -386,26 +407,32 @@ being_fetched() {
   return 1
 }
 
+cancelled() {
+  [ -e "$DIR/then/cancel" ] || [ ! -d "$DIR" ] || return 1
+  end_step skipped "it was called off"
+}
+
 step_stop() {
   if [ -n "$(text "$step/careful")" ] && [ -z "$well" ]; then
     end_step skipped "a step before it failed, and a shutdown would terminate the machine"
     return
   fi
-  while others_alive; do
+  while others_alive && ! cancelled; do
     put "$step/result" "until $other has ended"
     sleep 1
   done
   waited=0
-  while being_fetched; do
+  while being_fetched && ! cancelled; do
     put "$step/result" "until the copy to the other computer is done"
     waited=$((waited + 1))
     sleep 1
   done
+  if cancelled; then return; fi
   put "$step/result" "shutdown"
   put "$step/state" "running"
   sync
-  if command -v shutdown >/dev/null 2>&1; then set -- shutdown -h now; else set -- poweroff; fi
-  if [ "$(id -u)" != 0 ]; then set -- sudo -n "$@"; fi
+  case $CLOUDTUI_OFF in */shutdown) set -- "$CLOUDTUI_OFF" -h now ;; *) set -- "$CLOUDTUI_OFF" ;; esac
+  if [ "$(id -u)" != 0 ]; then set -- "$CLOUDTUI_SUDO" -n "$@"; fi
   if "$@" >"$step/log" 2>&1 </dev/null; then
     end_step done "shutdown at $(date -u +%Y-%m-%dT%H:%M:%SZ)"
   else
@@ -419,7 +446,9 @@ for step in "$DIR"/then/[0-9]*; do
   case $state in done | failed | skipped | fetch) continue ;; esac
   kind=$(text "$step/kind") when=$(text "$step/when")
   what=$(text "$step/what") where=$(text "$step/where")
-  if [ -s "$DIR/stop" ] && [ "$when" != always ]; then
+  if cancelled; then
+    continue
+  elif [ -s "$DIR/stop" ] && [ "$when" != always ]; then
     end_step skipped "the run was stopped by hand"
   elif [ "$when" = on-success ] && [ "$STATUS" != 0 ]; then
     end_step skipped "the run failed"

@@ -1,0 +1,28 @@
+"""What tells this computer, and this user of it, from others; made once and kept."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import socket
+
+from cloudtui.files import paths
+from cloudtui.files.atomic import write_atomically
+
+
+def computer() -> str:
+    """`HOSTNAME-3f9c2a71d04b`, the same in every run.
+
+    Raises:
+        OSError: it cannot be kept.
+    """
+    file = paths.state_dir() / "computer"
+    try:
+        known = file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        known = ""
+    if not known:
+        host = re.sub(r"[^A-Za-z0-9-]+", "-", socket.gethostname().partition(".")[0]).strip("-")
+        known = f"{host or 'computer'}-{secrets.token_hex(6)}"
+        write_atomically(file, f"{known}\n".encode())
+    return known
