@@ -23,7 +23,7 @@ from cloudtui.model.copy import (
     legible,
     places,
 )
-from cloudtui.model.errors import Ambiguous, NotFound
+from cloudtui.model.errors import Ambiguous, CloudtuiError, NotFound, UsageError
 from cloudtui.model.words import data_size, duration, plural
 
 Opened = Callable[..., AbstractAsyncContextManager[Workbench]]
@@ -62,6 +62,12 @@ async def perform(opened: Opened, words: argparse.Namespace) -> int:
 
 async def _spot(bench: Workbench, text: str) -> Spot:
     """What an argument names; a Name tag may hold colons itself."""
+    if text == "-":
+        raise UsageError(
+            "- stands for no file here.",
+            hint="A stream goes through ssh: cloudtui ssh NAME -- 'cat > FILE'. A file of that "
+            "name is ./-",
+        )
     typed = os.fsencode(text)
     known = places(typed.decode("utf-8", "surrogateescape"), lambda _: os.path.lexists(typed))
     first: NotFound | None = None
@@ -113,7 +119,7 @@ async def _planned(bench: Workbench, order: CopyOrder, words: argparse.Namespace
 
 def _summary(plans: list[CopyPlan]) -> str:
     files = sum(len(plan.of(Act.COPY)) for plan in plans)
-    same = sum(step.facts.kind == "f" for plan in plans for step in plan.of(Act.SAME))
+    same = sum(len(plan.of(Act.SAME)) for plan in plans)
     size = data_size(sum(plan.size for plan in plans))
     return f"It would be {plural(files, 'file')}, {size}; {same} are there unchanged."
 
@@ -151,7 +157,7 @@ async def _copied(bench: Workbench, order: CopyOrder, words: argparse.Namespace)
     for note in state.notes:
         output.narrate(note)
     if state.error:
-        output.failure(state.error)
+        output.failure(state.error if not state.problems else CloudtuiError(state.error.title))
     output.narrate(_told(state))
     return state.error.exit_code if state.error else 0
 

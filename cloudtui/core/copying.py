@@ -311,14 +311,15 @@ class Copying:
         same = [step for step in found.steps if step.act is Act.SAME]
         earlier = sum(self._finished.get(step.target, 0) for step in same)
         again = sum(step.target in self._finished for step in same)
+        files = sum(step.act is not Act.FOLDER for step in todo)
         await self._fits(target, found)
         base = self._before
         self._set(
-            files=base.files + len(todo) + again,
+            files=base.files + files + again,
             files_done=base.files_done + again,
             size=base.size + found.size + earlier,
             done=base.done + earlier,
-            same=base.same + sum(step.facts.kind == "f" for step in same) - again,
+            same=base.same + len(same) - again,
             skipped=(*base.skipped, *found.skipped)[:PROBLEMS_KEPT],
             problems=(*base.problems, *found.problems)[:PROBLEMS_KEPT],
         )

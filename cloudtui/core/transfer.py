@@ -202,7 +202,7 @@ class Transfer:
             if value[0] in FULL:
                 what = f"{legible(step.target)} did not fit"
                 self._stop(explained(OSError(*value), what, self._target.label))
-        elif step.act in (Act.COPY, Act.LINK, Act.MODE) or step.target not in self.finished:
+        elif step.act is not Act.FOLDER:
             self.finished.add(step.target)
             self._counted.pop(index, None)
             self.files_done += 1

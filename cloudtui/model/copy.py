@@ -324,7 +324,7 @@ class CopyState:
     target: str
     phase: CopyPhase = CopyPhase.QUEUED
     files: int = 0
-    """Files, links and folders to be written, those that are the same already left out."""
+    """Files and links to be written, those that are there unchanged left out."""
     files_done: int = 0
     size: int = 0
     done: int = 0
@@ -334,7 +334,7 @@ class CopyState:
     """Seconds to go, when they can be told."""
     current: str = ""
     same: int = 0
-    """Files that were there already, unchanged."""
+    """Files and links that were there already, unchanged."""
     skipped: tuple[Problem, ...] = ()
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()

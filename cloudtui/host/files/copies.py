@@ -145,6 +145,8 @@ def link(asked: Asked) -> None:
             os.unlink(part)
         os.symlink(target, part)
         os.rename(part, path)
+    if os.utime in os.supports_follow_symlinks:
+        os.utime(path, ns=(asked["mtime"], asked["mtime"]), follow_symlinks=False)
 
 
 def folder(asked: Asked) -> None:
