@@ -12,6 +12,7 @@ from cloudtui.cli import (
     cp_arguments,
     hosts_arguments,
     ip_arguments,
+    jupyter_arguments,
     kernels_arguments,
     keys_arguments,
     tunnel_arguments,
@@ -151,13 +152,8 @@ def parser() -> argparse.ArgumentParser:
         help="the program of a new session (default: tmux where installed)",
     )
 
-    jupyter = verb("jupyter", "Open the Jupyter of an instance on localhost.", json=True)
-    jupyter.add_argument("name", metavar="NAME")
-    jupyter.add_argument(
-        "--local-port", type=_port, metavar="PORT", help="default 8888, or the next free one"
-    )
-    jupyter.add_argument("--folder", default="", metavar="DIR", help="where a new server starts")
-    jupyter.add_argument("--no-browser", action="store_true", help="only print the address")
+    jupyter_help = "Open the Jupyter of an instance on localhost."
+    jupyter_arguments.add_words(verb("jupyter", jupyter_help, json=True), _port)
 
     kernels_help = "List the Jupyter servers and kernels of instances, and end them."
     kernels_arguments.add_words(verb("kernels", kernels_help, json=True))

@@ -281,57 +281,6 @@ async def _made(bench: Workbench, instance: Instance, words: argparse.Namespace)
     return await bench.sessions.new(instance, program, words.new)
 
 
-def _tell_step(step: str) -> None:
-    """A step on a line of its own; what pip prints goes by on one line."""
-    from cloudtui.core.jupyter import INSTALLING
-
-    if step.startswith(f"{INSTALLING}: "):
-        output.passing(f"  {step.removeprefix(f'{INSTALLING}: ')}")
-    else:
-        output.narrate(f"{step} …")
-
-
-async def jupyter(words: argparse.Namespace) -> int:
-    """Print the local address of the instance's Jupyter, and hold the tunnel until Ctrl-C."""
-    async with opened(words) as bench:
-        prompts = TerminalPrompts(yes=getattr(words, "yes", False))
-        instance = await bench.inventory.find(words.name)
-        opening = await bench.jupyter.open(
-            instance,
-            ask_install=prompts.confirm,
-            on_step=_tell_step,
-            local_port=words.local_port,
-            folder=words.folder,
-        )
-        if opening.local_port != opening.wanted_port:
-            output.narrate(f"Port {opening.wanted_port} is taken here.")
-        if words.json:
-            output.document(
-                {
-                    "url": opening.url,
-                    "local_port": opening.local_port,
-                    "remote_port": opening.server.port,
-                    "started": opening.started,
-                    "folder": opening.server.root_dir,
-                }
-            )
-            output.flush()
-        else:
-            output.line(opening.url)
-        if (
-            bench.settings.open_browser
-            and not words.no_browser
-            and not await bench.browse(opening.url)
-        ):
-            output.narrate("No browser was opened here; open the address above in one.")
-        output.narrate(
-            f"Holding the tunnel to {instance.label}. Ctrl-C closes it; the server goes on there."
-        )
-        bench.inventory.start()
-        await bench.tunnels.wait(str(opening.local_port))
-    return 0
-
-
 async def doctor(words: argparse.Namespace) -> int:
     """Check everything the other verbs need; 1 when something must be mended."""
     from cloudtui.core.doctor import examine
@@ -355,7 +304,6 @@ VERBS: dict[str, Callable[[argparse.Namespace], Awaitable[int]]] = {
     "ssh": ssh,
     "sessions": sessions,
     "attach": attach,
-    "jupyter": jupyter,
     "doctor": doctor,
 }
 ELSEWHERE = {
@@ -364,6 +312,7 @@ ELSEWHERE = {
     "hosts": ("hosts", "perform"),
     "keys": ("keys", "perform"),
     "ip": ("ip", "perform"),
+    "jupyter": ("jupyter", "perform"),
     "kernels": ("kernels", "perform"),
     "tunnel": ("tunnel", "perform"),
     "cp": ("cp", "perform"),

@@ -4,21 +4,42 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from cloudtui.core.connections import Connections
 from cloudtui.core.tunnels import AnyTunnels
+from cloudtui.model.environment import Environment, Has, find_environment
 from cloudtui.model.errors import READ_ONLY, NotFound, Refused, Unreachable
 from cloudtui.model.instance import Instance
-from cloudtui.model.notebook import JupyterServer, OpenJupyter, best
+from cloudtui.model.notebook import JupyterServer, OpenJupyter, best, in_folder
 from cloudtui.model.remote import Ask
 from cloudtui.model.tunnel import Direction, TunnelSpec
+from cloudtui.model.words import listed
 
 if TYPE_CHECKING:
     from cloudtui.ssh.connect import Connection
     from cloudtui.ssh.jupyter import Found
 
 OnStep = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Which server is meant: the best one that runs and is so, or else a new one."""
+
+    port: int | None = None
+    """Its port on the host; with one there is no new server."""
+    folder: str = ""
+    """Where it was started. For a new one empty is the home folder."""
+    environment: str = ""
+    """What it is started from, by name or path."""
+    new: bool = False
+    """A new one, besides those that run."""
+
+
+ANY = Wish()
 INSTALLING = "Installing JupyterLab"
 """The step of an installation; the lines that pip prints follow it after a colon."""
 
@@ -34,6 +55,16 @@ class Jupyter:
         self._local_port = local_port
         self._read_only = read_only
 
+    async def environments(self, instance: Instance) -> tuple[Environment, ...]:
+        """The Python environments there that a server can be started from, or be made to.
+
+        Raises:
+            Refused, Unreachable, CredentialsProblem: no connection to the host.
+        """
+        from cloudtui.ssh.jupyter_environments import environments
+
+        return await environments(await self._connections.get(instance))
+
     async def open(
         self,
         instance: Instance,
@@ -41,33 +72,36 @@ class Jupyter:
         ask_install: Ask,
         on_step: OnStep,
         local_port: int | None = None,
-        folder: str = "",
+        wish: Wish = ANY,
     ) -> OpenJupyter:
         """Find a running server or start one, forward it, and return once it answers locally.
 
         Raises:
-            NotFound: Jupyter is not installed there and `ask_install` said no.
+            NotFound: Jupyter is not installed there and `ask_install` said no, or there is no
+                such server, folder or environment.
             CloudtuiError: it does not start (its last lines are the detail) or does not answer.
             Refused, Unreachable, CredentialsProblem: no connection to the host.
         """
+        on_step(f"Connecting to {instance.label}")
+        connection = await self._connections.get(instance)
+        server, started = await self._server(connection, instance, ask_install, on_step, wish)
+        return await self.forward(
+            instance, server, on_step=on_step, local_port=local_port, started=started
+        )
+
+    async def forward(
+        self,
+        instance: Instance,
+        server: JupyterServer,
+        *,
+        on_step: OnStep,
+        local_port: int | None = None,
+        started: bool = False,
+    ) -> OpenJupyter:
+        """The tunnel to a known server; returns once it answers locally. Raises as `open`."""
         from cloudtui.ssh import jupyter
 
         wanted = local_port or self._local_port
-        on_step(f"Connecting to {instance.label}")
-        connection = await self._connections.get(instance)
-        on_step("Looking for a running Jupyter server")
-        found = await jupyter.find(connection)
-        server = best(found.servers)
-        started = server is None
-        if server is None:
-            if self._read_only:
-                raise Refused(
-                    f"No Jupyter server runs on {instance.label}. {READ_ONLY}",
-                    hint="Leave out --read-only to start one there.",
-                )
-            found = await self._installed(connection, found, instance, ask_install, on_step)
-            on_step("Starting Jupyter, in a session that outlives this connection")
-            server = await self._start(connection, found, folder)
         on_step(f"Forwarding localhost:{wanted} to port {server.port} there")
         tunnel = await self._tunnels.open(
             instance,
@@ -88,35 +122,115 @@ class Jupyter:
                 "Its server is listed there, but nothing came back through the tunnel.",
                 f"See how it is doing: cloudtui sessions {instance.spoken}",
             )
-        return OpenJupyter(server, tunnel.local_port, started, wanted)
+        return OpenJupyter(server, tunnel.local_port, started, wanted, tunnel.key)
 
-    async def _start(self, connection: Connection, found: Found, folder: str) -> JupyterServer:
+    async def _server(
+        self,
+        connection: Connection,
+        instance: Instance,
+        ask_install: Ask,
+        on_step: OnStep,
+        wish: Wish,
+    ) -> tuple[JupyterServer, bool]:
+        """The server to open, and whether it was started for that."""
+        from cloudtui.ssh import jupyter
+
+        on_step("Looking for a running Jupyter server")
+        found = await jupyter.find(connection)
+        chosen = None
+        if wish.environment:
+            on_step("Looking for its Python environment")
+            chosen = find_environment(await self.environments(instance), wish.environment)
+        server = None if wish.new else _chosen(found, wish, chosen, instance)
+        if server:
+            others = " or ".join(f"--port {s.port}" for s in found.servers if s is not server)
+            if others and wish.port is None:
+                on_step(f"Of its servers this is the one on port {server.port}; others: {others}")
+            return server, False
+        if self._read_only:
+            none = "No Jupyter server runs" if not found.servers else "No new server is started"
+            raise Refused(
+                f"{none} on {instance.label}. {READ_ONLY}",
+                hint="Leave out --read-only to start one there.",
+            )
+        found, chosen = await self._installed(
+            connection, found, chosen, instance, ask_install, on_step
+        )
+        where = f" with {chosen.name}" if chosen else ""
+        on_step(f"Starting Jupyter{where}, in a session that outlives this connection")
+        return await self._start(connection, found, chosen, wish.folder), True
+
+    async def _start(
+        self,
+        connection: Connection,
+        found: Found,
+        environment: Environment | None,
+        folder: str,
+    ) -> JupyterServer:
         from cloudtui.ssh import jupyter, multiplexer
 
         listing = await multiplexer.list_sessions(connection)
-        return await jupyter.start(connection, found, folder=folder, sessions=listing)
+        return await jupyter.start(
+            connection, found, folder=folder, sessions=listing, environment=environment
+        )
 
     async def _installed(
         self,
         connection: Connection,
         found: Found,
+        environment: Environment | None,
         instance: Instance,
         ask_install: Ask,
         on_step: OnStep,
-    ) -> Found:
-        if found.executable:
-            return found
+    ) -> tuple[Found, Environment | None]:
+        """What to start a server with: the wanted environment, the Jupyter that was found, the
+        first environment with one, or what is installed now."""
+        if environment and environment.ready:
+            return found, environment
+        if environment is None:
+            if found.executable:
+                return found, None
+            first = next((e for e in await self.environments(instance) if e.ready), None)
+            if first:
+                return found, first
         from cloudtui.ssh import jupyter
 
-        sentence, command = jupyter.install_plan(found)
+        where = f"{instance.label}, environment {environment.name}" if environment else ""
+        where = where or instance.label
+        sentence, command = jupyter.install_plan(found, environment)
         if not command or not await ask_install(
-            f"Jupyter is not installed on {instance.label}. {sentence} This runs there: {command}"
+            f"Jupyter is not installed on {where}. {sentence} This runs there: {command}"
         ):
             raise NotFound(
-                f"Jupyter is not installed on {instance.label}.",
+                f"Jupyter is not installed on {where}.",
                 sentence,
                 f"Install it there with: {command}" if command else "",
             )
         on_step(INSTALLING)
-        await jupyter.install(connection, found, lambda line: on_step(f"{INSTALLING}: {line}"))
-        return await jupyter.find(connection)
+        await jupyter.install(
+            connection, found, lambda line: on_step(f"{INSTALLING}: {line}"), environment
+        )
+        if environment:
+            return found, replace(environment, has=Has.LAB)
+        return await jupyter.find(connection), None
+
+
+def _chosen(
+    found: Found, wish: Wish, environment: Environment | None, instance: Instance
+) -> JupyterServer | None:
+    """The server that is meant among those that run; None when a new one is."""
+    servers = [
+        server
+        for server in found.servers
+        if wish.port in (None, server.port)
+        and (not wish.folder or in_folder(server, wish.folder, found.home))
+        and (environment is None or server.environment == environment.path)
+    ]
+    if servers or wish.port is None:
+        return best(servers)
+    running = listed([f"{s.port} {s.root_dir}".strip() for s in found.servers])
+    raise NotFound(
+        f"{instance.label} has no such Jupyter server on port {wish.port}.",
+        f"Running there: {running}." if running else "None runs there.",
+        f"Start one: cloudtui jupyter {quote(instance.spoken)} --new",
+    )

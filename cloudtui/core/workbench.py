@@ -401,13 +401,18 @@ class Workbench:
 
         return instance_page(instance)
 
-    async def browse(self, url: str) -> bool:
-        """Open the page in the user's browser; False when there is none to open."""
+    async def browse(self, url: str, *, wait: float = 0.0) -> bool:
+        """Open the page in the user's browser; False when there is none to open.
+
+        The browser has to come for it while this is open: `wait` is how many seconds to stay.
+        """
         from cloudtui.core import browser
 
         if self._door:
             await cancel(self._door)
         self._door = await browser.browse(url)
+        if self._door and wait:
+            await asyncio.wait((self._door,), timeout=wait)
         return self._door is not None
 
     async def ssh_command(self, instance: Instance) -> str:

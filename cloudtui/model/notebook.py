@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ class JupyterServer:
     """False for a classic notebook server older than JupyterLab."""
     version: str = ""
     """As its own file says it; empty when that does not."""
+    environment: str = ""
+    """The folder of the Python environment it runs from; empty when that is not known."""
 
     @property
     def key(self) -> str:
@@ -57,6 +60,8 @@ class OpenJupyter:
     """True when cloudtui started the server, False when it was found running."""
     wanted_port: int
     """The local port that was asked for; differs from `local_port` when that was taken."""
+    tunnel: str = ""
+    """The key of its tunnel."""
 
     @property
     def url(self) -> str:
@@ -126,6 +131,12 @@ def _from_line(line: str) -> JupyterServer | None:
 
 def _slashes(path: str) -> str:
     return "/" + "".join(f"{part}/" for part in path.split("/") if part)
+
+
+def in_folder(server: JupyterServer, folder: str, home: str) -> bool:
+    """Whether the server's folder is this one; a relative one begins at `home`, as `~` does."""
+    wanted = home if folder in ("", "~") else posixpath.join(home, folder.removeprefix("~/"))
+    return posixpath.normpath(wanted) == posixpath.normpath(server.root_dir or "/")
 
 
 def best(servers: Iterable[JupyterServer]) -> JupyterServer | None:

@@ -11,12 +11,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from cloudtui.model.environment import Environment, Has
 from cloudtui.model.errors import CloudtuiError, NotFound, Unreachable
 from cloudtui.model.notebook import JupyterServer, parse_servers
 from cloudtui.model.session import SessionList
 from cloudtui.ssh import jupyter_sh
 from cloudtui.ssh.connection import Connection
 from cloudtui.ssh.jupyter_rest import ask
+from cloudtui.ssh.notebook_servers import parse_running
 
 START_SECONDS = 60
 ANSWER_SECONDS = 20
@@ -32,6 +34,8 @@ class Found:
 
     servers: tuple[JupyterServer, ...] = ()
     """Servers of the login user that accept connections."""
+    home: str = ""
+    """The home folder."""
     executable: str = ""
     """Path of the `jupyter` program, or empty."""
     python: str = ""
@@ -56,12 +60,9 @@ async def find(conn: Connection) -> Found:
     """
     done = await conn.run(jupyter_sh.FIND, timeout=40)
     facts: dict[str, str] = {}
-    lines: list[str] = []
     for line in done.stdout.splitlines():
         word, _, rest = line.partition(" ")
-        if word == "SERVER":
-            lines.append(rest)
-        elif word in ("ROOT", "PYTHON", "JUPYTER", "LAB", "PIP", "VENV"):
+        if word in ("HOME", "ROOT", "PYTHON", "JUPYTER", "LAB", "PIP", "VENV"):
             facts[word] = rest.strip()
     if "JUPYTER" not in facts:
         raise CloudtuiError(
@@ -69,10 +70,11 @@ async def find(conn: Connection) -> Found:
             (done.stderr or done.stdout).strip()[-400:],
             "Open a shell there and try: jupyter server list",
         )
-    servers = parse_servers("\n".join(lines))
+    servers = parse_running(done.stdout, time.time()).servers
     alive = await asyncio.gather(*(conn.probe_port(s.host, s.port) for s in servers))
     return Found(
         servers=tuple(s for s, answer in zip(servers, alive, strict=True) if answer),
+        home=facts.get("HOME", ""),
         executable=facts["JUPYTER"],
         python=facts.get("PYTHON", ""),
         lab=facts.get("LAB") == "yes",
@@ -89,25 +91,30 @@ async def start(
     folder: str = "",
     port: int = 8888,
     sessions: SessionList,
+    environment: Environment | None = None,
 ) -> JupyterServer:
     """Start a server that outlives the connection and wait until it answers.
 
     It runs in a tmux session `jupyter` (or screen, or by nohup when the host has neither),
     listens on the host's 127.0.0.1 only, in `folder` (the home folder when empty), at `port` or
-    the next free one.
+    the next free one, with the Jupyter of `environment` or else the one that was found.
 
     Raises:
         NotFound: no Jupyter there, or no such folder.
         Failed: it ended, or did not answer within 60 s; its last lines are the detail.
     """
-    if not found.executable:
+    executable, lab = found.executable, found.lab
+    if environment:
+        executable = f"{environment.path}/bin/jupyter" if environment.ready else ""
+        lab = environment.has is Has.LAB
+    if not executable:
         raise NotFound(f"{conn.route.host} has no Jupyter.", hint="Install it first.")
     name = _free_name(sessions)
     token = secrets.token_hex(24)
-    kind = "lab" if found.lab else "notebook"
+    kind = "lab" if lab else "notebook"
     flags = ["--allow-root"] if found.root else []
     script = jupyter_sh.start(
-        [found.executable, kind, "--no-browser", "--ip=127.0.0.1", f"--port={port}", *flags],
+        [executable, kind, "--no-browser", "--ip=127.0.0.1", f"--port={port}", *flags],
         token=token,
         folder=folder,
         session=name,
@@ -127,7 +134,8 @@ async def start(
             (rest or done.stderr).strip(),
             "Its lines above say why; try it in a shell there: jupyter lab --no-browser",
         )
-    server = replace(servers[0], lab=found.lab)
+    prefix = environment.path if environment else ""
+    server = replace(servers[0], lab=lab, environment=prefix)
     if not await _answers_there(conn, server):
         raise Failed(
             f"Jupyter on {conn.route.host} started but port {server.port} gives no answer.",
@@ -202,9 +210,19 @@ def _request(server: JupyterServer) -> bytes:
     ).encode()
 
 
-def install_plan(found: Found) -> tuple[str, str]:
+def install_plan(found: Found, environment: Environment | None = None) -> tuple[str, str]:
     """A sentence for the question, and the command to run on the host; an empty command when
     only an administrator can help, with the sentence saying how."""
+    if environment:
+        python = shlex.quote(f"{environment.path}/bin/python")
+        if environment.has is Has.PIP:
+            sentence = f"It can be installed in the environment {environment.name} with pip."
+            return sentence, f"{python} -m pip install jupyterlab"
+        return (
+            f"The environment {environment.name} has no pip to install it with. "
+            "In a shell there: conda install jupyterlab, or uv pip install jupyterlab.",
+            "",
+        )
     if not found.python:
         return (
             "There is no Python 3 on it. Install it there first: "
@@ -231,14 +249,19 @@ def install_plan(found: Found) -> tuple[str, str]:
     )
 
 
-async def install(conn: Connection, found: Found, on_line: Callable[[str], None]) -> None:
+async def install(
+    conn: Connection,
+    found: Found,
+    on_line: Callable[[str], None],
+    environment: Environment | None = None,
+) -> None:
     """Run the plan's command, each line it prints to `on_line`.
 
     Raises:
         Failed: there is no way, or it ended with an error; its last lines are the detail.
         ConnectionCut: the connection was lost on the way.
     """
-    sentence, command = install_plan(found)
+    sentence, command = install_plan(found, environment)
     if not command:
         raise Failed(f"Jupyter cannot be installed on {conn.route.host}.", sentence)
     lines: list[str] = []

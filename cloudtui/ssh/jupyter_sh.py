@@ -39,7 +39,12 @@ seen=$(processes | awk '
     print "KERNEL", substr($0, RSTART + 7, RLENGTH - 12), $2
     next
   }
-  /[j]upyter|[n]otebook/ { print "PROCESS", $1, $2 }')
+  /[j]upyter|[n]otebook/ {
+    prefix = ""
+    for (i = 3; i <= NF; i++) if ($i ~ /[/]bin[/](jupyter[-a-z]*|python[0-9.]*)$/) prefix = $i
+    sub(/[/]bin[/][^/]*$/, "", prefix)
+    print "PROCESS", $1, $2, prefix
+  }')
 printf '%s\\n' "$seen"
 elsewhere=$(printf '%s\\n' "$seen" | sed -n 's/^PROCESS \\([0-9]*\\) .*/\\1/p' | head -n 40 |
   while read -r p; do runtime_of "$p"; done)
@@ -59,13 +64,15 @@ unset IFS
 
 SERVERS = _COMMON + _SERVERS + "exit 0\n"
 """Prints NOW with the host's clock, in seconds; a SERVER line of JSON for each server of the login
-user; PROCESS with pid and KiB of memory; KERNEL with id and KiB of memory. The servers' own
-runtime files are read, as `jupyter server list` would after 2 s of imports."""
+user; PROCESS with pid, KiB of memory and the folder of its Python environment; KERNEL with id and
+KiB of memory. The servers' own runtime files are read, as `jupyter server list` would after 2 s of
+imports."""
 
 FIND = (
     _COMMON
     + """\
 export LC_ALL=C.UTF-8
+echo "HOME $HOME"
 echo "ROOT $([ "$(id -u)" = 0 ] && echo yes)"
 P=$(command -v python3); echo "PYTHON $P"
 for j in "$(command -v jupyter)" "$own/bin/jupyter" "$HOME"/*conda3/bin/jupyter \\
@@ -101,8 +108,8 @@ fi
 exit 0
 """
 )
-"""Prints ROOT, PYTHON, JUPYTER, LAB, PIP, VENV with their values beside what SERVERS prints. The
-list commands are asked when a Jupyter seems to run whose runtime files are somewhere else."""
+"""Prints HOME, ROOT, PYTHON, JUPYTER, LAB, PIP, VENV with their values beside what SERVERS prints.
+The list commands are asked when a Jupyter seems to run whose runtime files are somewhere else."""
 
 
 def start(
@@ -118,7 +125,8 @@ def start(
 
     The first line it prints is READY (the server's runtime file follows), FAILED or SLOW (its
     last lines follow) or NOFOLDER. The token goes through a file that only the login user can
-    read, then through the environment.
+    read, then through the environment. The environment of Python that the command belongs to is
+    active: what conda's packages set then (CUDA's paths) is often written for bash.
     """
     if Program.TMUX in programs:
         launch = start_line(Program.TMUX, session, "@") + " >/dev/null;"
@@ -126,7 +134,7 @@ def start(
         launch = start_line(Program.SCREEN, session, "@") + " >/dev/null;"
     else:
         launch = "nohup sh -c @ >/dev/null 2>&1 </dev/null &"
-    launch = launch.replace("@", "\"sh '$run/start'\"")
+    launch = launch.replace("@", "\"$shell '$run/start'\"")
     place = folder.removeprefix("~/") if folder not in ("", "~") else "."
     place = f"./{place}" if place.startswith("-") else place
     program = shlex.quote(command[0])
@@ -137,11 +145,19 @@ umask 077
 cd "$HOME" && cd {shlex.quote(place)} 2>/dev/null || {{ echo NOFOLDER; exit; }}
 runs="${{XDG_STATE_HOME:-$HOME/.local/state}}/cloudtui/jupyter"
 mkdir -p "$runs" && run=$(mktemp -d "$runs/XXXXXX") || {{ echo FAILED; exit; }}
+shell=$(command -v bash || echo sh)
 printf %s {token} >"$run/token"
 printf %s "$(dirname {program}):$PATH" >"$run/path"
 cat >"$run/start" <<'END'
 run=${{0%/*}}
 PATH=$(cat "$run/path"); export PATH
+prefix=${{PATH%%:*}}; prefix=${{prefix%/bin}}
+if [ -d "$prefix/conda-meta" ]; then
+  CONDA_PREFIX=$prefix; export CONDA_PREFIX
+  for s in "$prefix"/etc/conda/activate.d/*.sh; do [ -r "$s" ] && . "$s"; done
+elif [ -f "$prefix/pyvenv.cfg" ]; then
+  VIRTUAL_ENV=$prefix; export VIRTUAL_ENV
+fi
 JUPYTER_TOKEN=$(cat "$run/token"); export JUPYTER_TOKEN; rm -f "$run/token"
 sh -c 'echo $$ >"$0/pid"; exec "$@"' "$run" {shlex.join(command)} 2>&1 | tee "$run/log"
 touch "$run/ended"

@@ -53,6 +53,7 @@ def parse_running(text: str, now: float) -> Running:
     servers: list[str] = []
     kernels: dict[str, int] = {}
     processes: dict[int, int] = {}
+    prefixes: dict[int, str] = {}
     ahead = timedelta()
     for line in text.splitlines():
         word, _, rest = line.partition(" ")
@@ -63,10 +64,16 @@ def parse_running(text: str, now: float) -> Running:
             case "KERNEL":
                 kernels[first] = max(_kib(last), kernels.get(first, 0))
             case "PROCESS" if first.isdigit():
-                processes[int(first)] = _kib(last)
+                size, _, prefix = last.partition(" ")
+                processes[int(first)] = _kib(size)
+                prefixes[int(first)] = prefix.strip()
             case "NOW" if first.isdigit() and abs(int(first) - now) > 2:
                 ahead = timedelta(seconds=int(first) - now)
-    found = sorted(parse_servers("\n".join(servers)), key=lambda s: (s.port, s.host))
+    found = [
+        replace(server, environment=prefixes.get(server.pid or 0, ""))
+        for server in parse_servers("\n".join(servers))
+    ]
+    found.sort(key=lambda s: (s.port, s.host))
     return Running(tuple(found), kernels, processes, ahead)
 
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import urllib.request
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -94,7 +95,9 @@ class TestRealServers:
         await forward.close()
         sshd.cut()
         again = await open_connection()
-        assert (await find(again)).servers == (server,)
+        (there,) = (await find(again)).servers
+        assert replace(there, environment="") == server
+        assert Path(there.environment) == Path(sys.executable).parent.parent
         sessions = (await list_sessions(again)).sessions
         expected = [] if how == "neither" else [(Program(how), "jupyter")]
         assert [(s.program, s.name) for s in sessions] == expected

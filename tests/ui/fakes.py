@@ -25,6 +25,7 @@ from cloudtui.core.events import (
     SessionsState,
     TunnelsChanged,
 )
+from cloudtui.core.jupyter import ANY, Wish
 from cloudtui.core.links import Reached
 from cloudtui.core.workbench import CHANGES, LIFECYCLE, NEEDS_HOST
 from cloudtui.files.settings import Settings
@@ -405,6 +406,7 @@ class FakeJupyter:
         self.cancelled = False
         self.port = 8888
 
+        self.wishes: list[Wish] = []
     async def open(
         self,
         instance: Instance,
@@ -412,9 +414,10 @@ class FakeJupyter:
         ask_install: Ask,
         on_step: Callable[[str], None],
         local_port: int | None = None,
-        folder: str = "",
+        wish: Wish = ANY,
     ) -> OpenJupyter:
         on_step(f"Connecting to {instance.label}")
+        self.wishes.append(wish)
         on_step("Looking for a running Jupyter server")
         try:
             await self.hold.wait()
@@ -557,7 +560,7 @@ class FakeWorkbench:
     async def web_console(self, instance: Instance) -> str:
         return instance_page(instance)
 
-    async def browse(self, url: str) -> bool:
+    async def browse(self, url: str, *, wait: float = 0.0) -> bool:
         self.browsed.append(url)
         return self.browser_works
 

@@ -137,7 +137,7 @@ async def test_the_page_opens_in_the_browser(monkeypatch: pytest.MonkeyPatch) ->
         return True
 
     async with console(listed()) as ui:
-        ui.bench.browse = browse  # type: ignore[method-assign]
+        ui.bench.browse = browse  # type: ignore[method-assign,assignment]
         begin(ui, FakeLogin())
         await until(ui, lambda: "open in the browser" in ui.text)
         assert opened == [LINK]
