@@ -1,0 +1,211 @@
+"""What a run waits for and what follows it, on a real host with a pretend shutdown and S3."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from cloudtui.core.workbench import Workbench
+from cloudtui.model.errors import CloudtuiError, NotFound, Refused, UsageError
+from cloudtui.model.instance import Instance
+from cloudtui.model.job import Holder, Job, JobSpec, JobState
+from cloudtui.model.then import StepState
+from tests.lab import Lab
+
+
+@pytest.fixture
+def host(lab: Lab) -> Path:
+    """The host's HOME. Its `shutdown` writes down that it was called, its `aws` copies."""
+    home, out = lab.sshd.home, lab.sshd.folder
+    lab.sshd.script("shutdown", f'#!/bin/sh\n[ "$1" = --help ] || echo "$@" >>{out}/down\n')
+    lab.sshd.script("sudo", '#!/bin/sh\n[ "$1" = -n ] && shift\nexec "$@"\n')
+    lab.sshd.script(
+        "aws",
+        f'#!/bin/sh\necho "$@" >>{out}/aws.log\nshift 4\ncp -RL "$1" "{out}/s3"\n'
+        f"[ ! -e {out}/denied ] || {{ echo 'upload failed: AccessDenied' >&2; exit 1; }}\n",
+    )
+    for name in (".profile", ".zprofile"):
+        (home / name).write_text(f"PATH={lab.sshd.bin}:$PATH\n")
+    return home
+
+
+@pytest.fixture
+async def bench(lab: Lab) -> AsyncIterator[Workbench]:
+    async with lab.bench() as bench:
+        yield bench
+
+
+async def machine(bench: Workbench) -> Instance:
+    return await bench.inventory.find("bert-gpu")
+
+
+def spec(command: str, name: str, **more: object) -> JobSpec:
+    return JobSpec(("sh", "-c", command), name=name, holder=Holder.NONE, **more)  # type: ignore[arg-type]
+
+
+async def until(
+    bench: Workbench, instance: Instance, right: Callable[[dict[str, Job]], bool]
+) -> dict[str, Job]:
+    """The runs by id as soon as they are so."""
+    async with asyncio.timeout(20):
+        while True:
+            state = await bench.jobs.list(instance)
+            assert state.error is None
+            jobs = {job.id: job for job in state.jobs}
+            if right(jobs):
+                return jobs
+            await asyncio.sleep(0.1)
+
+
+def finished(*names: str) -> Callable[[dict[str, Job]], bool]:
+    return lambda jobs: all(jobs[name].finished for name in names)
+
+
+async def test_a_chain_ends_with_the_shutdown_when_nobody_else_runs(
+    bench: Workbench, lab: Lab, host: Path
+) -> None:
+    instance = await machine(bench)
+    (host / "work").mkdir()
+    (host / "work/old.txt").write_text("old")
+    other = await bench.jobs.run(instance, spec("until [ -e ~/go ]; do sleep 0.1; done", "other"))
+    assert other.state is JobState.RUNNING
+    await bench.jobs.run(
+        instance,
+        spec(
+            "sleep 1; echo trained >'a file.txt'; mkdir out; echo 1 >out/x",
+            "bert",
+            cwd="~/work",
+            env=(("WORD", "it's set"),),
+            then=(
+                "run:echo \"$WORD $CLOUDTUI_EXIT\" >after.txt; echo 'all well'",
+                "on-fail:run:touch ~/never",
+                "s3:s3://bucket/bert/",
+                "s3:out:s3://bucket/out",
+                "stop",
+            ),
+        ),
+    )
+    jobs = await until(bench, instance, lambda jobs: "other" in jobs["bert"].then[-1].result)
+    steps = jobs["bert"].then
+    assert [step.state for step in steps] == [
+        StepState.DONE, StepState.SKIPPED, StepState.DONE, StepState.DONE, StepState.WAITING
+    ]  # fmt: skip
+    assert steps[0].result == "all well"
+    assert (host / "work/after.txt").read_text() == "it's set 0\n"
+    assert not (host / "never").exists()
+    sent = sorted(p.name for p in (lab.sshd.folder / "s3").rglob("*") if p.is_file())
+    assert sent == ["a file.txt", "after.txt", "bert.log", "x"]
+    assert "s3://bucket/bert/\n" in (lab.sshd.folder / "aws.log").read_text()
+    assert not (lab.sshd.folder / "down").exists()
+    lab.sshd.cut()
+    (host / "go").touch()
+    down = lab.sshd.folder / "down"
+    async with asyncio.timeout(20):
+        while not down.exists():
+            await asyncio.sleep(0.05)
+    assert down.read_text() == "-h now\n"
+    jobs = await until(bench, instance, finished("bert", "other"))
+    assert jobs["bert"].then[-1].state is StepState.DONE
+
+
+async def test_a_failed_run_stops_the_machine_too_and_its_queue_knows(
+    bench: Workbench, lab: Lab, host: Path
+) -> None:
+    instance = await machine(bench)
+    (lab.sshd.folder / "denied").touch()
+    run = bench.jobs.run
+    await run(
+        instance,
+        spec(
+            "sleep 0.5; exit 3",
+            "bad",
+            then=("run:true", "on-fail:s3:s3://bucket/logs", "always:run:exit 4", "stop"),
+        ),
+    )
+    await run(instance, spec("echo never", "next", after=("bad",)))
+    await run(instance, spec("echo first", "any", after=("bad",), after_any=True))
+    await run(instance, spec("echo last", "queued", queue=True))
+    jobs = await until(bench, instance, finished("bad", "next", "any", "queued"))
+    assert jobs["next"].state is JobState.FAILED
+    assert jobs["next"].why == "the run bad it came after failed (3)"
+    assert jobs["next"].started is None
+    assert jobs["next"].after == ("bad",)
+    assert jobs["any"].state is jobs["queued"].state is JobState.DONE
+    states = [(step.state, step.result) for step in jobs["bad"].then]
+    assert states[0] == (StepState.SKIPPED, "the run failed")
+    assert states[1][0] is StepState.FAILED
+    assert "needs s3:PutObject" in states[1][1]
+    assert states[2] == (StepState.FAILED, "exit 4: ")
+    assert states[3][0] is StepState.DONE
+    assert (lab.sshd.folder / "down").exists()
+
+
+async def test_gpus_are_given_one_by_one_and_freed_by_a_kill(
+    bench: Workbench, lab: Lab, host: Path
+) -> None:
+    instance = await machine(bench)
+    gpus = "0, GPU-a\\n1, GPU-b\\n"
+    lab.sshd.script(
+        "nvidia-smi",
+        f"#!/bin/sh\ncase $1 in *compute*) cat {host}/busy 2>/dev/null ;; "
+        f"*index) printf '0\\n1\\n' ;; *) printf '{gpus}' ;; esac\n",
+    )
+    show = "echo gpu=$CUDA_VISIBLE_DEVICES; until [ -e ~/go ]; do sleep 0.1; done"
+    for name in ("one", "two", "three", "four"):
+        await bench.jobs.run(instance, spec(show, name, gpus=1))
+    jobs = await until(
+        bench,
+        instance,
+        lambda jobs: (
+            [jobs[n].state for n in ("one", "two")] == [JobState.RUNNING] * 2
+            and jobs["three"].why == "for 1 GPU, 0 free"
+            and jobs["four"].why == "for 1 GPU, behind three"
+        ),
+    )
+    assert {jobs["one"].gpus, jobs["two"].gpus} == {(0,), (1,)}
+    assert jobs["one"].last_line == f"gpu={jobs['one'].gpus[0]}"
+    assert jobs["three"].state is jobs["four"].state is JobState.QUEUED
+    runs = host / ".local/share/cloudtui/runs"
+    for name, file in (("three", "supervisor"), ("one", "supervisor"), ("one", "pid")):
+        group = os.getpgid(int((runs / name / file).read_text().split()[0]))
+        os.killpg(group, signal.SIGKILL)
+    jobs = await until(bench, instance, lambda jobs: jobs["four"].state is JobState.RUNNING)
+    assert jobs["three"].state is JobState.LOST
+    assert jobs["four"].gpus == jobs["one"].gpus
+    (host / "go").touch()
+    await until(bench, instance, finished("two", "four"))
+    with pytest.raises(NotFound, match="fewer than the 3"):
+        await bench.jobs.run(instance, spec("true", "many", gpus=3))
+
+
+async def test_what_cannot_be_is_refused_before_the_start(
+    bench: Workbench, lab: Lab, host: Path
+) -> None:
+    lab.launch("brief", InstanceInitiatedShutdownBehavior="terminate")
+    lab.name_in_config("brief")
+    instance = await bench.inventory.find("brief")
+    with pytest.raises(UsageError, match="It looks like stop"):
+        await bench.jobs.run(instance, spec("true", "a", then=("stpo",)))
+    with pytest.raises(CloudtuiError, match="has no run"):
+        await bench.jobs.run(instance, spec("true", "a", after=("nothing",)))
+    with pytest.raises(Refused, match="terminates it, for good"):
+        await bench.jobs.run(instance, spec("true", "a", then=("stop",)))
+    asked = []
+
+    async def confirm(question: str) -> bool:
+        asked.append(question)
+        return True
+
+    with pytest.raises(Refused, match="would find nothing"):
+        await bench.jobs.run(instance, spec("true", "a", then=("copy:o:o", "stop")), confirm)
+    await bench.jobs.run(instance, spec("true", "a", then=("run:exit 1", "stop")), confirm)
+    assert "terminates it" in asked[0]
+    jobs = await until(bench, instance, finished("a"))
+    assert jobs["a"].then[1].state is StepState.SKIPPED
+    assert not (lab.sshd.folder / "down").exists()
+    assert list(jobs) == ["a"]
