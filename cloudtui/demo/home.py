@@ -10,6 +10,8 @@ import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
+from cloudtui.demo.gpus import nvidia_smi
+
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 if sys.platform == "darwin":
     SYSTEM_PATH += ":/opt/homebrew/bin:/opt/local/bin"
@@ -71,13 +73,16 @@ def sessions(name: str) -> tuple[Session, ...]:
     return ()
 
 
-def furnish(home: Path, programs: Path, name: str) -> None:
+def furnish(home: Path, programs: Path, name: str, type: str = "") -> None:
     """Make the folders and their files; those that exist are kept."""
     home.mkdir(parents=True, exist_ok=True, mode=0o750)
     programs.mkdir(exist_ok=True, mode=0o755)
     host = name or "ip-172-31-0-10"
     _write(programs / "hostname", _HOSTNAME.format(name=host, path=SYSTEM_PATH))
     (programs / "hostname").chmod(0o755)
+    if program := nvidia_smi(type, SYSTEM_PATH):
+        _write(programs / "nvidia-smi", program)
+        (programs / "nvidia-smi").chmod(0o755)
     _write(home / ".profile", _PROFILE.format(path=f"{programs}:{SYSTEM_PATH}"))
     _write(home / ".bashrc", _BASHRC.format(name=host))
     _write(home / ".tmux.conf", _TMUX.format(name=name))

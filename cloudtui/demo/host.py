@@ -22,9 +22,15 @@ class Host:
     """The machine behind one instance; keeps home and host key while it is stopped."""
 
     def __init__(
-        self, plan: Plan, reaper: Reaper, instance_id: str, name: str, public_key: str
+        self,
+        plan: Plan,
+        reaper: Reaper,
+        instance_id: str,
+        name: str,
+        public_key: str,
+        type: str = "",
     ) -> None:
-        self.name = name
+        self.name, self.type = name, type
         self.mark = f"CLOUDTUI_DEMO_HOST={instance_id}"
         self.reaper = reaper
         self.address = ""
@@ -123,7 +129,7 @@ class Host:
     def _furnish(self) -> None:
         for name in ("tmux", "screen", "tmp", "run"):
             (self._folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
-        homes.furnish(self.home, self._programs, self.name)
+        homes.furnish(self.home, self._programs, self.name, self.type)
 
     async def _begin(self, session: homes.Session) -> None:
         program = self._program(session.program)

@@ -61,7 +61,8 @@ class Hosts:
             if not public_key:
                 return
             name = next((t["value"] for t in instance.get_tags() if t["key"] == "Name"), "")
-            host = Host(self._plan, self._reaper, instance.id, name, public_key)
+            kind = instance.instance_type
+            host = Host(self._plan, self._reaper, instance.id, name, public_key, kind)
             self._hosts[instance.id] = host
         try:
             if not host.address:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
+import os
 import random
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 STEPS_PER_EPOCH = 6_250
 RATE = 1.9
 """Steps per second."""
+GPU_MEMORY = 14_190
+"""MiB that the pretend GPU of the machine is told to hold while this runs."""
 LOG_EVERY = 2
 """Steps between two lines."""
 
@@ -74,6 +80,23 @@ def train(model: str, epochs: int, begun: int) -> None:
     out.write("\n")
 
 
+@contextlib.contextmanager
+def on_gpu() -> Iterator[None]:
+    """Keep the machine's pretend GPU busy, that of CUDA_VISIBLE_DEVICES or the first."""
+    folder = Path(tempfile.gettempdir()) / "gpu"
+    gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "").partition(",")[0]
+    note = folder / str(os.getpid())
+    try:
+        folder.mkdir(exist_ok=True)
+        note.write_text(f"{gpu if gpu.isdigit() else 0} {GPU_MEMORY}\n")
+    except OSError:
+        pass
+    try:
+        yield
+    finally:
+        note.unlink(missing_ok=True)
+
+
 def main() -> None:
     """Train, then begin again with the next run."""
     options = argparse.ArgumentParser(description=__doc__)
@@ -83,9 +106,10 @@ def main() -> None:
     chosen = options.parse_args()
     begun = chosen.from_step
     try:
-        while True:
-            train(chosen.model, chosen.epochs, begun)
-            begun = 0
+        with on_gpu():
+            while True:
+                train(chosen.model, chosen.epochs, begun)
+                begun = 0
     except KeyboardInterrupt:
         sys.stdout.write("\nInterrupted.\n")
         sys.exit(130)

@@ -10,6 +10,9 @@ lines='
 # A rest that SIGTERM ends
 rest() { sleep "$1" >/dev/null & nap=$!; wait $nap; }
 
+# hundredths: of seconds since the machine booted
+hundredths() { read -r up </proc/uptime && up=${up%% *} && echo "${up%.*}${up#*.}"; }
+
 # who PID: its owner and its arguments, on one line
 who() {
     set -- "$1" $(ls -ld "/proc/$1")
@@ -25,7 +28,7 @@ gpus() {
     first=yes
     IFS=$lines
     while :; do
-        read -r begun </proc/uptime
+        begun=$(hundredths)
         asked='index,uuid,name,utilization.gpu,memory.used,memory.total,temperature.gpu,power.draw,power.limit'
         out=$(IFS=' '; $limit nvidia-smi --query-gpu=$asked --format=csv,noheader,nounits 2>&1)
         text="gpus $?"
@@ -40,15 +43,16 @@ gpus() {
         for line in $out; do
             text="$text${lines}a $line"
             pid=${line%%,*}
+            read -r at </proc/uptime && read -r stat <"/proc/$pid/stat" &&
+                text="$text${lines}s ${at%% *} $stat"
             case $known in
                 *" $pid "*) ;;
                 *) known="$known$pid "; text="$text$lines$(IFS=' '; who "$pid")" ;;
             esac
         done
         printf '%s\ngpus.\n' "$text"
-        read -r ended </proc/uptime
         # Where nvidia-smi is slow, as without persistence mode, it is asked less often.
-        pause=$(( (${ended%%.*} - ${begun%%.*}) * 4 ))
+        pause=$(( ($(hundredths) - begun) / 25 ))
         [ "$pause" -gt "$every" ] || pause=$every
         rest "$pause"
     done
@@ -76,12 +80,13 @@ if [ ! -r /proc/stat ] || ! command -v awk >/dev/null; then
     echo 'error no /proc or no awk'
     exit 1
 fi
-echo "vitals 1 $(getconf PAGESIZE || echo 4096)"
+hz=$(getconf CLK_TCK || echo 100)
+echo "vitals 1 $hz $(getconf PAGESIZE || echo 4096)"
 gpus &
 children=$!
 disks &
 children="$children $!"
-awk -v every="$every" -v hz="$(getconf CLK_TCK || echo 100)" '
+awk -v every="$every" -v hz="$hz" '
 function lines_of(file, tag,    line) {
     while ((getline line < file) > 0) out = out tag line "\n"
     close(file)

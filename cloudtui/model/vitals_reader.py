@@ -28,7 +28,7 @@ class Reader:
         self.problem = ""
         """Why the script ended by itself."""
         self._rest = b""
-        self._page = 4096
+        self._hz, self._page = 100.0, 4096.0
         self._open: dict[str, list[str]] = {}
         """The lines of the sample under way, by the letter they begin with."""
         self._now = 0.0
@@ -41,6 +41,9 @@ class Reader:
         self._gpus_at: float | None = None
         self._slices: dict[int, tuple[str, ...]] = {}
         self._on_gpu: dict[int, int] = {}
+        self._ticks: dict[int, tuple[float, float]] = {}
+        """Uptime and ticks of the processes on GPUs, of the time before."""
+        self._measured: dict[int, tuple[float, int]] = {}
         self._who: dict[int, tuple[str, str]] = {}
         self._processes: tuple[Process, ...] = ()
 
@@ -62,7 +65,8 @@ class Reader:
         elif head == ".":
             return self._sample(now)
         elif head == "vitals":
-            self._page = int((_numbers(rest) or [4096.0])[-1])
+            told = _numbers(rest)
+            _, self._hz, self._page = told if len(told) == 3 else (1.0, 100.0, 4096.0)
         elif head == "error":
             self.problem = rest
         elif head == "disks":
@@ -73,7 +77,7 @@ class Reader:
             self._disk_lines.append(rest)
         elif head == "gpus":
             self._gpu_lines = [line]
-        elif head in ("g", "a", "L"):
+        elif head in ("g", "a", "s", "L"):
             self._gpu_lines.append(line)
         elif head == "c":
             self._named(rest)
@@ -114,6 +118,26 @@ class Reader:
         self._gpus = tuple(replace(g, slices=self._slices.get(g.index, ())) for g in found)
         self._gpu_note = ""
         self._on_gpu = parse_compute_apps(rest for head, _, rest in heads if head == "a")
+        self._measure([rest for head, _, rest in heads if head == "s"])
+
+    def _measure(self, lines: Sequence[str]) -> None:
+        """What the processes on GPUs use, of lines of /proc/PID/stat that the uptime precedes."""
+        ticks: dict[int, tuple[float, float]] = {}
+        self._measured = {}
+        for line in lines:
+            begin, _, end = line.rpartition(")")
+            first, fields = begin.split(maxsplit=2), end.split()
+            if len(first) < 2 or not first[1].isdigit() or len(fields) < 22:
+                continue
+            pid, at = int(first[1]), _number(first[0]) or 0.0
+            spent = (_number(fields[11]) or 0.0) + (_number(fields[12]) or 0.0)
+            ticks[pid] = (at, spent)
+            before = self._ticks.get(pid)
+            cpu = 0.0
+            if before and at > before[0] and spent >= before[1]:
+                cpu = (spent - before[1]) / self._hz / (at - before[0])
+            self._measured[pid] = (cpu, int((_number(fields[21]) or 0.0) * self._page))
+        self._ticks = ticks
 
     def _sample(self, now: float) -> Sample | None:
         lines, self._open = self._open, {}
@@ -176,7 +200,7 @@ class Reader:
         for pid, held in self._on_gpu.items():
             if pid not in found:
                 user, command = self._who.get(pid, ("", ""))
-                found[pid] = Process(pid, user, gpu_memory=held, command=command)
+                found[pid] = Process(pid, user, *self._measured.get(pid, (0.0, 0)), held, command)
         return tuple(
             sorted(found.values(), key=lambda p: (-p.cpu, -(p.gpu_memory or 0), -p.memory))
         )

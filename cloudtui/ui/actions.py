@@ -12,6 +12,7 @@ from cloudtui.ui.actions_jupyter import JUPYTER_ACTIONS
 from cloudtui.ui.actions_keys import KEY_ACTIONS
 from cloudtui.ui.actions_list import LIST_ACTIONS
 from cloudtui.ui.actions_machines import MACHINE_ACTIONS
+from cloudtui.ui.actions_monitor import MONITOR_ACTIONS
 from cloudtui.ui.actions_moves import moves
 from cloudtui.ui.actions_network import NETWORK_ACTIONS
 from cloudtui.ui.actions_places import PLACE_ACTIONS
@@ -119,6 +120,7 @@ ACTIONS: tuple[Action, ...] = (
         footer=True,
     ),
     *MACHINE_ACTIONS,
+    *MONITOR_ACTIONS,
     *NETWORK_ACTIONS,
     *HOST_ACTIONS,
     *KEY_ACTIONS,
@@ -176,14 +178,14 @@ ACTIONS: tuple[Action, ...] = (
         palette=False,
     ),
     *JUPYTER_ACTIONS,
-    *moves(_SCROLLING),
+    *moves((*_SCROLLING, Where.MONITOR)),
     Action(
         "go.machines",
         ("1",),
         "machines",
         "Go to the machines.",
         "go_machines",
-        (_M, _A, _S, _J, _D, _L, *_N),
+        (_M, _A, _S, _J, _D, _L, *_N, Where.MONITOR),
         Group.EVERYWHERE,
     ),
     Action(
@@ -192,7 +194,7 @@ ACTIONS: tuple[Action, ...] = (
         "sessions",
         "Go to the sessions of every running machine.",
         "open_all_sessions",
-        (_M, _A, _S, _J, _D, _L, _H, Where.KEYS, *_N),
+        (_M, _A, _S, _J, _D, _L, _H, Where.KEYS, *_N, Where.MONITOR),
         Group.EVERYWHERE,
     ),
     *PLACE_ACTIONS,
@@ -202,7 +204,7 @@ ACTIONS: tuple[Action, ...] = (
         "refresh",
         "Ask again now.",
         "refresh_now",
-        (*_LISTS, *_N, _D, _V, _L),
+        (*_LISTS, *_N, _D, _V, _L, Where.MONITOR),
         Group.EVERYWHERE,
     ),
     Action(

@@ -30,6 +30,7 @@ TUNNEL_ACTIONS: tuple[Action, ...] = (
             _A,
             _S,
             Where.JUPYTER,
+            Where.MONITOR,
             _D,
             Where.TUNNELS,
             Where.HOSTS,

@@ -39,6 +39,7 @@ from cloudtui.ui.console_words import in_console
 from cloudtui.ui.host_views import HostViews
 from cloudtui.ui.key_views import KeyViews
 from cloudtui.ui.machine_views import MachineViews
+from cloudtui.ui.monitor_views import MonitorViews
 from cloudtui.ui.network_views import NetworkViews
 from cloudtui.ui.pane_views import PaneViews
 from cloudtui.ui.place_views import PlaceViews
@@ -83,6 +84,7 @@ class CloudtuiApp(
     HostViews,
     KeyViews,
     MachineViews,
+    MonitorViews,
     NetworkViews,
     PaneViews,
     PlaceViews,

@@ -46,7 +46,9 @@ gpus.
 
 def test_rates_are_of_the_time_between_two_samples() -> None:
     reader = Reader()
-    reader.feed(f"vitals 1 4096\n{GPUS}disks\nd /dev/root 100 71 29 71% /\ndisks.\n".encode(), 1000)
+    reader.feed(
+        f"vitals 1 100 4096\n{GPUS}disks\nd /dev/root 100 71 29 71% /\ndisks.\n".encode(), 1000
+    )
     first = SYSTEM.format(uptime=100, user=1000, idle=9000, read=2000, net=5000)
     (one,) = reader.feed((first + "p 4711 0 1000 python\n.\n").encode(), 1000)
     assert (one.cpu, one.net_in, one.disk_read) == (None, None, None)
@@ -83,7 +85,7 @@ def test_pieces_of_any_length_make_the_same_samples(cuts: list[int]) -> None:
         SYSTEM.format(uptime=100 + n, user=1000 + n, idle=900, read=1, net=n) + ".\n"
         for n in range(4)
     )
-    whole = f"vitals 1 4096\n{GPUS}{frames}".encode()
+    whole = f"vitals 1 100 4096\n{GPUS}{frames}".encode()
     reader, found, at = Reader(), [], 0
     for cut in [*cuts, len(whole)]:
         found += reader.feed(whole[at : at + cut], 5)
@@ -136,6 +138,19 @@ def test_mig_devices_are_named_with_their_gpu() -> None:
 def test_a_process_on_two_gpus_has_the_memory_of_both() -> None:
     lines = ["77, GPU-1, 1024", "77, GPU-2, 2048", "78, GPU-2, [N/A]", "not a line"]
     assert parse_compute_apps(lines) == {77: 3072 * MIB, 78: 0}
+
+
+def test_a_process_that_only_its_gpu_shows_is_measured_too() -> None:
+    stat = "4711 (python (3)) S 1 1 1 0 -1 0 0 0 0 0 {ticks} 50 0 0 20 0 1 0 9 99 {pages} 0"
+    reader = Reader()
+    for at, ticks, pages in ((10.0, 100, 500), (14.0, 700, 1000)):
+        line = f"s {at} {stat.format(ticks=ticks, pages=pages)}\n"
+        text = GPUS.replace("gpus.\n", f"{line}gpus.\n")
+        _frames(reader, at, gpus=text)
+    frame = SYSTEM.format(uptime=16, user=1, idle=1, read=1, net=1)
+    (sample,) = reader.feed(f"{frame}p 1 0.1 3 init\n.\n".encode(), 16)
+    found = next(p for p in sample.processes if p.pid == 4711)
+    assert (found.cpu, found.memory, found.gpu_memory) == (1.5, 1000 * 4096, 14190 * MIB)
 
 
 def test_each_disk_counts_once() -> None:

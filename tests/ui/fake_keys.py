@@ -57,6 +57,12 @@ class FakeConnections:
 
     def __init__(self) -> None:
         self.without_key: list[str] = []
+        self.open: set[str] = set()
+        """The machines that a connection is open to, by name."""
 
     def use_instance_connect(self, instance: Instance) -> None:
         self.without_key.append(instance.name)
+
+    def peek(self, instance: Instance) -> object | None:
+        """The connection to it that is open: anything that is not None for those named."""
+        return self if instance.name in self.open else None

@@ -48,6 +48,7 @@ from tests.ui.fake_hosts import Ways, hosts_over
 from tests.ui.fake_jobs import FakeAlerts, FakeJobs
 from tests.ui.fake_keys import FakeConnections, FakeKeys
 from tests.ui.fake_network import FakeAddresses, FakeSecurityGroups
+from tests.ui.fake_vitals import FakeVitals
 
 if TYPE_CHECKING:
     from cloudtui.core.workbench import Workbench
@@ -494,6 +495,7 @@ class FakeWorkbench:
         self.connections = FakeConnections()
         self.keys = FakeKeys()
         self.sessions = FakeSessions(self._events)
+        self.vitals = FakeVitals(self._events)
         self.all_sessions = FakeAllSessions(self.inventory, self.sessions)
         self.jobs = FakeJobs(self._events, self.inventory)
         self.alerts = FakeAlerts()

@@ -26,6 +26,7 @@ from cloudtui.ui.screens.keys import KeysScreen
 from cloudtui.ui.screens.machine import MachineScreen
 from cloudtui.ui.screens.machines import MachinesScreen
 from cloudtui.ui.screens.messages import MessagesScreen
+from cloudtui.ui.screens.monitor import MonitorScreen
 from cloudtui.ui.screens.run_log import RunLogScreen
 from cloudtui.ui.screens.runs import RunsScreen
 from cloudtui.ui.screens.security_groups import SecurityGroupsScreen
@@ -50,6 +51,7 @@ SCREENS: dict[Where, type[Area]] = {
     Where.KEYS: KeysScreen,
     Where.LOG: MessagesScreen,
     Where.HOSTS: HostsScreen,
+    Where.MONITOR: MonitorScreen,
     Where.HELP: HelpScreen,
     Where.RUNS: RunsScreen,
     Where.RUN_LOG: RunLogScreen,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 TITLES = {
     Where.JUPYTER: "Jupyter",
+    Where.MONITOR: "Monitor",
     Where.GROUPS: "Security groups",
     Where.ADDRESSES: "Elastic IPs",
     Where.KEYS: "Key pairs",
