@@ -4,24 +4,29 @@ go on."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from cloudtui.core.attachment import Attachment, OnData
 from cloudtui.core.connections import Connections
 from cloudtui.core.events import Events, JobsChanged, JobsState
 from cloudtui.core.inventory import Inventory
+from cloudtui.core.sessions import Sessions
 from cloudtui.model.errors import READ_ONLY, CloudtuiError, Refused
 from cloudtui.model.instance import Instance, State
-from cloudtui.model.job import Job, JobSpec, find_job
+from cloudtui.model.job import Holder, Job, JobSpec, find_job
+from cloudtui.model.session import Session
 
 if TYPE_CHECKING:
     from cloudtui.core.then import Confirm
 
 AT_ONCE = 16
 """Hosts asked at the same time."""
+GRACE = 10.0
+"""Seconds that a run has to end after each signal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +56,17 @@ class Jobs:
     """Keeps the last state per instance; every change is emitted as JobsChanged."""
 
     def __init__(
-        self, inventory: Inventory, connections: Connections, events: Events, *, read_only: bool
+        self,
+        inventory: Inventory,
+        connections: Connections,
+        sessions: Sessions,
+        events: Events,
+        *,
+        read_only: bool,
     ) -> None:
         self._inventory = inventory
         self._connections = connections
+        self._sessions = sessions
         self._events = events
         self._read_only = read_only
         self._states: dict[str, JobsState] = {}
@@ -140,9 +152,149 @@ class Jobs:
         id = await jobs.start(connection, spec, more)
         return await self.find(instance, id)
 
-    def _may_change(self) -> None:
+    async def rerun(self, instance: Instance, job: Job) -> Job:
+        """Start the same command once more, as it was started then; the new run.
+
+        Raises:
+            Refused: read-only mode, or it was begun by hand.
+            NotFound, CloudtuiError: see `ssh.jobs.again`.
+        """
+        self._may_change(job, instance)
+        from cloudtui.ssh import jobs
+
+        id = await jobs.again(await self._connections.get(instance), job.id)
+        return await self.find(instance, id)
+
+    async def stop(self, instance: Instance, job: Job, grace: float = GRACE) -> Job:
+        """SIGINT, SIGTERM and SIGKILL in turn, each after `grace` seconds, until it is over; how
+        it ended then. Whoever calls this has asked the user.
+
+        Raises:
+            Refused: read-only mode, it is over, or it was begun by hand.
+            NotFound: there is no such run any more.
+        """
+        self._may_change(job, instance)
+        from cloudtui.ssh import jobs
+
+        try:
+            await jobs.stop(await self._connections.get(instance), job.id, grace)
+        finally:
+            state = await self.list(instance)
+        return find_job(job.id, state.jobs, instance.spoken)
+
+    async def remove(self, instance: Instance, job: Job) -> None:
+        """Remove its record and its log; whoever calls this has asked the user.
+
+        Raises:
+            Refused: read-only mode, it runs, or it was begun by hand.
+            NotFound: there is no such run any more.
+        """
+        self._may_change(job, instance)
+        from cloudtui.ssh import jobs
+
+        try:
+            await jobs.remove(await self._connections.get(instance), job.id)
+        finally:
+            await self.list(instance)
+
+    async def follow(
+        self,
+        instance: Instance,
+        job: Job,
+        *,
+        lines: int | None = None,
+        on_bytes: Callable[[bytes], None],
+        on_trouble: Callable[[CloudtuiError | None], None] = lambda _: None,
+    ) -> Job:
+        """Tell the log, the last `lines` lines of it or all, and what is added to it until the
+        run is over; how it ended then. A lost connection is made again, and told to `on_trouble`,
+        as None is when it is back: no byte is lost or told twice.
+
+        Raises:
+            Refused: it was begun by hand, and has no log.
+            NotFound: it was removed.
+            CloudtuiError: no connection, for a reason that trying again does not mend.
+        """
+        if job.by_hand:
+            raise Refused(
+                f"{job.id} on {instance.spoken} was begun by hand and has no log.",
+                hint=f"Look at it: cloudtui attach {instance.spoken}:{job.id}",
+            )
+        from cloudtui.core import job_view
+
+        await job_view.follow(
+            self._connections,
+            instance,
+            job.id,
+            lines=lines,
+            on_bytes=on_bytes,
+            on_trouble=on_trouble,
+        )
+        state = await self.list(instance)
+        if state.error:
+            raise state.error
+        return find_job(job.id, state.jobs, instance.spoken)
+
+    async def session(self, instance: Instance, job: Job) -> Session | None:
+        """The tmux or screen session that shows it, begun anew when it was ended; None for a run
+        that has none: see `attach`.
+
+        Raises:
+            Refused: the run is over.
+            CloudtuiError: the host could not be asked.
+        """
+        found = await self._shown(instance, job)
+        if found or job.by_hand or job.holder is Holder.NONE:
+            return found
+        if job.state.over:
+            from cloudtui.core.job_view import over
+
+            raise over(instance, job)
+        from cloudtui.ssh import jobs
+
+        await jobs.show(await self._connections.get(instance), job.id)
+        state = await self.list(instance)
+        return await self._shown(instance, find_job(job.id, state.jobs, instance.spoken))
+
+    async def _shown(self, instance: Instance, job: Job) -> Session | None:
+        state = await self._sessions.list(instance)
+        if state.error:
+            raise state.error
+        alive = [s for s in state.listing.sessions if not s.dead] if state.listing else []
+        for session in alive:
+            same = session.program.value == job.holder.value
+            if same and job.session and job.session in (session.name, session.id):
+                return session
+        return None
+
+    async def attach(
+        self, instance: Instance, job: Job, columns: int, rows: int, on_data: OnData
+    ) -> Attachment:
+        """The terminal of the run: its session, or a view of its own where it has none, which
+        Ctrl-] leaves.
+
+        Raises:
+            Refused: the run is over.
+            CloudtuiError: no connection.
+        """
+        from cloudtui.core import job_view
+
+        session = await self.session(instance, job)
+        if session:
+            return await self._sessions.attach(instance, session, columns, rows, on_data)
+        if job.state.over:
+            raise job_view.over(instance, job)
+        connection = await self._connections.get(instance)
+        return await job_view.attach(connection, instance, job, columns, rows, on_data)
+
+    def _may_change(self, job: Job | None = None, instance: Instance | None = None) -> None:
         if self._read_only:
             raise Refused(READ_ONLY, hint="Leave out --read-only to start or change runs.")
+        if job and job.by_hand and instance:
+            raise Refused(
+                f"{job.id} on {instance.spoken} is a {job.holder} session that was begun by hand.",
+                hint=f"Attach to it: cloudtui attach {instance.spoken}:{job.id}",
+            )
 
     def _set(self, state: JobsState) -> None:
         self._states[state.instance_id] = state

@@ -183,7 +183,13 @@ class Workbench:
     def jobs(self) -> Jobs:
         from cloudtui.core.jobs import Jobs
 
-        return Jobs(self.inventory, self.connections, self._events, read_only=self.read_only)
+        return Jobs(
+            self.inventory,
+            self.connections,
+            self.sessions,
+            self._events,
+            read_only=self.read_only,
+        )
 
     @cached_property
     def copies(self) -> Copies:

@@ -42,7 +42,7 @@ case $me in /*) ;; *) me=$PWD/$me ;; esac
 runs=$HOME/.local/share/cloudtui/runs
 common="name command words cwd env holder before after again" # what a rerun has too
 
-NO_HOLDER=91 NOT_WRITTEN=92 NO_FOLDER=93 GONE=94 RUNS=95 OVER=96
+NO_HOLDER=91 NOT_WRITTEN=92 NO_FOLDER=93 GONE=94 RUNS=95 OVER=96 MORE=97
 
 now() { date +%s; }
 
@@ -80,6 +80,9 @@ over() {
   lives pid && return 1
   return 0
 }
+
+# follows: whether steps after it are still being done, or waited with; see then.sh.
+follows() { [ -s "$d/ended" ] && [ -d "$d/then" ] && lives supervisor; }
 
 boot_id() {
   boot=
@@ -369,7 +372,7 @@ size() { size=$(stat -c %s "$d/log" 2>/dev/null) || size=$(wc -c <"$d/log"); }
 
 # follow ID FROM: a line with the offset that it begins at, then the log from there as it grows,
 # to its end. FROM is that offset, or -N for the last N lines. The end of its standard input ends
-# it; not all of the log may be told by then, so who follows asks once more from where it is.
+# it. A run that ends meanwhile may have printed more by then: who follows asks once more.
 follow() {
   d=$runs/$1 from=$2
   [ -d "$d" ] || exit $GONE
@@ -409,7 +412,7 @@ follow() {
   over && kill $shows 2>/dev/null
   wait $shows 2>/dev/null
   kill $first $second 2>/dev/null
-  exit 0
+  exit $MORE
 }
 
 # lasts COMMAND...: ends what is shown when the command ends.
@@ -426,6 +429,7 @@ lasts() {
 stop() {
   d=$runs/$1 id=$1 tries=$(($2 * 10 + 1)) bad=
   [ -d "$d" ] || exit $GONE
+  follows && put then/cancel 1 && return
   over && exit $OVER
   if [ ! -s "$d/started" ]; then
     put stop TERM
@@ -495,6 +499,7 @@ remove() {
   d=$runs/$1
   [ -d "$d" ] || exit $GONE
   over || exit $RUNS
+  follows && exit $RUNS
   rm -rf "$d"
 }
 

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from weakref import WeakSet
 
-from cloudtui.model.errors import CloudtuiError, NotFound, UsageError
+from cloudtui.model.errors import CloudtuiError, NotFound, Refused, UsageError
 from cloudtui.model.job import Job, JobSpec, check_job_name, name_of
 from cloudtui.model.job_listing import parse_jobs
 from cloudtui.model.session import PROBE, parse_probe
 from cloudtui.ssh.connection import Completed, Connection
-from cloudtui.ssh.host_program import path, placing, text
+from cloudtui.ssh.host_program import path, placed, placing, text
 
 PROGRAM = "job.sh"
-NO_HOLDER, NOT_WRITTEN, NO_FOLDER, GONE, RUNS, OVER = 91, 92, 93, 94, 95, 96
+NO_HOLDER, NOT_WRITTEN, NO_FOLDER, GONE, RUNS, OVER, MORE = range(91, 98)
 """Exit statuses of `job.sh`."""
+
+_has_it: WeakSet[Connection] = WeakSet()
+"""Connections to hosts where the program is known to be."""
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
@@ -32,16 +37,16 @@ async def start(conn: Connection, spec: JobSpec, more: Iterable[str] = ()) -> st
         NotFound: the host has no such folder, or not the multiplexer asked for.
         CloudtuiError: the run cannot be written there.
     """
-    script = start_script(spec, more)
-    done = await conn.run(script, timeout=40)
+    words, record = _asked(spec, more)
+    done = await _done(conn, words, record, seconds=40)
     found = re.search(r"^ID (.+)$", done.stdout, re.MULTILINE)
     if done.exit_status or not found:
         raise _not_started(conn, spec, done)
     return found[1]
 
 
-def start_script(spec: JobSpec, more: Iterable[str] = ()) -> str:
-    """Sh that places `job.sh` and starts the run; nothing of the environment is in an argv."""
+def _asked(spec: JobSpec, more: Iterable[str]) -> tuple[tuple[str, ...], str]:
+    """The words for `job.sh start` and the lines of the record, which no argument list shows."""
     if not spec.command:
         raise UsageError("A run needs a command.", hint="Type it after --")
     name = spec.name or name_of(spec.command)
@@ -60,19 +65,171 @@ def start_script(spec: JobSpec, more: Iterable[str] = ()) -> str:
         f"put words {quoted('set -- ' + ' '.join(map(quoted, spec.command)))}",
         *more,
     ]
+    return ("start", name, spec.holder.value if spec.holder else ""), "\n".join(lines)
+
+
+async def _done(
+    conn: Connection, words: Sequence[str], given: str = "", *, seconds: float = 20
+) -> Completed:
+    """`job.sh` run with these words and that standard input; brought there when it has to be."""
+    there = conn in _has_it
+    done = await conn.run(_script(words, given, place=not there), timeout=seconds)
+    if there and done.exit_status in (2, 127):
+        done = await conn.run(_script(words, given, place=True), timeout=seconds)
+    if done.exit_status != NOT_WRITTEN:
+        _has_it.add(conn)
+    return done
+
+
+def _script(words: Sequence[str], given: str, *, place: bool) -> str:
     end = f"END_{secrets.token_hex(8)}"
-    record = "\n".join(lines)
-    holder = spec.holder.value if spec.holder else ""
-    return (
-        f"{placing(PROGRAM)}\n[ $? -eq 0 ] || exit {NOT_WRITTEN}\n"
-        f"sh \"{path(PROGRAM)}\" start {quoted(name)} {quoted(holder)} <<'{end}'\n"
-        f"{record}\n{end}\n"
-    )
+    placed = f"{placing(PROGRAM)}\n[ $? -eq 0 ] || exit {NOT_WRITTEN}\n" if place else ""
+    return f"{placed}{_line(words)} <<'{end}'\n{given}\n{end}\n"
+
+
+def _line(words: Sequence[str]) -> str:
+    """A line that every login shell takes, fish and csh too."""
+    return f'sh "{path(PROGRAM)}" {" ".join(map(quoted, words))}'
 
 
 def quoted(word: str) -> str:
     """One word of sh, whatever is in it."""
     return "'" + word.replace("'", "'\\''") + "'"
+
+
+async def again(conn: Connection, id: str) -> str:
+    """Start the same once more; the new run's id.
+
+    Raises:
+        NotFound: there is no such run, or its folder is gone.
+        CloudtuiError: the run cannot be written there.
+    """
+    done = await _done(conn, ("again", id), seconds=40)
+    found = re.search(r"^ID (.+)$", done.stdout, re.MULTILINE)
+    if done.exit_status == GONE:
+        raise gone(conn, id)
+    if done.exit_status or not found:
+        raise _not_started(conn, None, done)
+    return found[1]
+
+
+async def stop(conn: Connection, id: str, grace: float) -> None:
+    """SIGINT, SIGTERM, SIGKILL in turn, each after `grace` seconds; returns when it is over.
+
+    Raises:
+        NotFound: there is no such run.
+        Refused: it is over already.
+    """
+    done = await _done(conn, ("stop", id, str(round(grace))), seconds=30 + 4 * grace)
+    match done.exit_status:
+        case 0:
+            return
+        case 94:
+            raise gone(conn, id)
+        case 96:
+            raise Refused(f"The run {id} on {conn.route.host} is over already.")
+        case _:
+            raise CloudtuiError(
+                f"The run {id} on {conn.route.host} was not stopped.", done.stderr.strip()[-400:]
+            )
+
+
+async def remove(conn: Connection, id: str) -> None:
+    """Remove its record and its log.
+
+    Raises:
+        NotFound: there is no such run.
+        Refused: it runs.
+    """
+    done = await _done(conn, ("remove", id), seconds=60)
+    match done.exit_status:
+        case 0:
+            return
+        case 94:
+            raise gone(conn, id)
+        case 95:
+            raise Refused(f"The run {id} on {conn.route.host} goes on.", hint="Stop it first.")
+        case _:
+            raise CloudtuiError(
+                f"The run {id} on {conn.route.host} was not removed.", done.stderr.strip()[-400:]
+            )
+
+
+async def show(conn: Connection, id: str) -> None:
+    """Begin the session that shows it anew, when that was ended."""
+    await _done(conn, ("show", id))
+
+
+@dataclass
+class Cursor:
+    """How much of a log was told already."""
+
+    offset: int | None = None
+    """In bytes; None before the first."""
+    last_lines: int | None = None
+    """Where to begin: so many lines before the end, or None for the start."""
+
+
+async def follow(
+    conn: Connection, id: str, cursor: Cursor, on_bytes: Callable[[bytes], None]
+) -> bool:
+    """Tell the log from the cursor on; True when that was all of a run that is over. Otherwise
+    the run may be over now, and the rest is told by asking once more.
+
+    Raises:
+        ConnectionCut: lost; the cursor is where to go on.
+        NotFound: there is no such run.
+    """
+    await _bring(conn)
+    first = cursor.last_lines
+    at = cursor.offset if cursor.offset is not None else 0 if first is None else f"-{first}"
+    head, said = bytearray(), bytearray()
+    begun = False
+
+    def take(data: bytes) -> None:
+        nonlocal begun
+        if not begun:
+            head.extend(data)
+            line, newline, data = bytes(head).partition(b"\n")
+            if not newline:
+                return
+            begun, cursor.offset = True, int(line)
+        if data:
+            assert cursor.offset is not None
+            cursor.offset += len(data)
+            on_bytes(data)
+
+    remote = await conn.command(_line(("follow", id, str(at))), take, said.extend)
+    try:
+        status = await remote.wait()
+    finally:
+        await remote.close()
+    if status == GONE:
+        raise gone(conn, id)
+    if status not in (0, MORE):
+        raise CloudtuiError(
+            f"The log of {id} on {conn.route.host} cannot be read.",
+            said.decode(errors="replace").strip()[-400:],
+        )
+    return status == 0
+
+
+async def _bring(conn: Connection) -> None:
+    if conn not in _has_it:
+        await placed(conn, PROGRAM)
+        _has_it.add(conn)
+
+
+async def view_command(conn: Connection, id: str) -> str:
+    """What shows the run on a terminal of type xterm-256color and passes the keys on; Ctrl-]
+    leaves it."""
+    await _bring(conn)
+    return f"exec {_line(('view', id))}"
+
+
+def gone(conn: Connection, id: str) -> NotFound:
+    """There is no such run any more."""
+    return NotFound(f"There is no run {id} on {conn.route.host} any more.")
 
 
 async def listed(
@@ -107,14 +264,16 @@ def _no_nul(what: str, word: str) -> None:
         raise UsageError(f"The {what} has a NUL byte in it, which no program can be given.")
 
 
-def _not_started(conn: Connection, spec: JobSpec, done: Completed) -> CloudtuiError:
+def _not_started(conn: Connection, spec: JobSpec | None, done: Completed) -> CloudtuiError:
     host, said = conn.route.host, done.stderr.strip()[-400:]
+    holder = spec.holder if spec else None
+    folder = (spec.cwd if spec else "") or "its folder"
     match done.exit_status:
         case 91:
             return NotFound(
-                f"{host} has no {spec.holder}.",
-                hint=f"Install it there: sudo apt install -y {spec.holder}, or sudo dnf install "
-                f"-y {spec.holder}; or start without it: --in none",
+                f"{host} has no {holder}.",
+                hint=f"Install it there: sudo apt install -y {holder}, or sudo dnf install "
+                f"-y {holder}; or start without it: --in none",
             )
         case 92:
             return CloudtuiError(
@@ -125,7 +284,7 @@ def _not_started(conn: Connection, spec: JobSpec, done: Completed) -> CloudtuiEr
             )
         case 93:
             return NotFound(
-                f"{host} has no folder {spec.cwd or '~'} that can be entered.",
+                f"{host} does not let you enter {folder}.",
                 said,
                 "Make it first, or leave out --cwd for the home folder.",
             )
