@@ -23,6 +23,7 @@ from cloudtui.model.remote import HostKey, Prompts, Route, SendKey
 from cloudtui.ssh import authentication, hostkeys
 from cloudtui.ssh.connection import Connection
 from cloudtui.ssh.proxy import Proxy
+from cloudtui.ssh.quick import quicken
 
 __all__ = ["Connection", "connect"]
 
@@ -213,6 +214,7 @@ async def _hop(
             conn = await _attempt(route, tunnel, login, clock, connection)
             if conn is None:
                 raise _changed(route, login.host_key or seen)
+        quicken(conn)
         if route.machine and (shown := conn.get_server_host_key()):
             await asyncio.to_thread(hostkeys.learn, route, shown)
         return conn
