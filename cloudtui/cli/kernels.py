@@ -22,7 +22,11 @@ from cloudtui.model.words import data_size, plural, since
 
 Opened = Callable[[argparse.Namespace], AbstractAsyncContextManager[Workbench]]
 
-ELSEWHERE: dict[str, tuple[str, str]] = {}
+ELSEWHERE: dict[str, tuple[str, str]] = {
+    "log": ("kernel_log", "log"),
+    "run": ("kernel_log", "run"),
+    "record": ("kernel_log", "record"),
+}
 """Verbs with a module of their own: its name, and the function that takes `Opened` and the words,
 `words.rest` without the verb."""
 

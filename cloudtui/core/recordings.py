@@ -97,6 +97,24 @@ class Recordings:
             )
         return found
 
+    async def run(self, instance: Instance, notebook: str) -> tuple[Recording, int]:
+        """Begin to run every code cell of a notebook in its kernel, on the host: it goes on
+        without cloudtui. Recording is switched on for that. The recording, whose `end` is where
+        the run begins in it, and the number of cells.
+
+        Raises:
+            Refused: read-only mode, or it is run already.
+            NotFound, Ambiguous: the detail lists the notebooks there are.
+            CloudtuiError: its server, or its kernel, does not do it.
+        """
+        from cloudtui.ssh import recorder
+
+        before = await self.start(instance)
+        connection = await self._connections.get(instance)
+        kernel, path, cells = await recorder.run(connection, notebook)
+        known = before.of(kernel) or Recording(kernel)
+        return replace(known, path=path), cells
+
     async def find(self, instance: Instance, text: str) -> Recording:
         """What was recorded of a notebook or kernel.
 
@@ -115,22 +133,23 @@ class Recordings:
         kernel_id: str,
         on_record: OnRecord,
         *,
+        offset: int = 0,
         tail: int = 0,
         follow: bool = False,
         on_cut: Callable[[CloudtuiError | None], None] | None = None,
     ) -> None:
         """Give every record of a kernel to `on_record`, each once and in order.
 
-        With `tail` only those in so many bytes at the end. With `follow` until cancelled: it goes
-        on where it was after a lost connection, of which `on_cut` is told, and of its end with
-        None.
+        Those before `offset` are left out. With `tail` only those in so many bytes at the end.
+        With `follow` until cancelled: it goes on where it was after a lost connection, of which
+        `on_cut` is told, and of its end with None.
 
         Raises:
             CloudtuiError: the first connection fails, or the log cannot be read.
         """
         from cloudtui.ssh import recorder
 
-        offset, pause, met = 0, PAUSE, False
+        pause, met, begin = PAUSE, False, offset
 
         def take(behind: int, record: dict[str, Any]) -> None:
             nonlocal offset, pause
@@ -144,7 +163,7 @@ class Recordings:
                     on_cut(None)
                 met = True
                 await recorder.read(
-                    connection, kernel_id, offset=offset, tail=0 if offset else tail,
+                    connection, kernel_id, offset=offset, tail=0 if offset > begin else tail,
                     follow=follow, on_record=take,
                 )  # fmt: skip
             except (ConnectionCut, Unreachable) as error:

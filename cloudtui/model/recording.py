@@ -13,6 +13,51 @@ from cloudtui.model.words import data_size
 
 
 @dataclass(frozen=True, slots=True)
+class NotebookRun:
+    """How far a run of all cells is."""
+
+    state: str
+    """`running`, `done`, `failed`, or `lost`: what ran the cells was ended."""
+    cells: int = 0
+    """Cells with code."""
+    cell: int = 0
+    """The one that runs, or ran last, counted from 1."""
+    error: str = ""
+    problem: str = ""
+    """Why the outputs are not saved in the notebook; mostly empty."""
+
+    @property
+    def words(self) -> str:
+        """In a sentence."""
+        where = f"cell {self.cell} of {self.cells}"
+        match self.state:
+            case "running":
+                said = f"{where} runs"
+            case "done":
+                said = (
+                    f"{'the cell was' if self.cells == 1 else f'all {self.cells} cells were'} run"
+                )
+            case _:
+                said = f"stopped at {where}: {self.error}"
+        return (
+            f"{said}. The outputs are not in the notebook: {self.problem}" if self.problem else said
+        )
+
+
+def parse_run(told: Any) -> NotebookRun | None:
+    """The program's word on a run; None when there was none."""
+    if not isinstance(told, Mapping) or not told.get("state"):
+        return None
+    return NotebookRun(
+        state=str(told["state"]),
+        cells=int(told.get("cells") or 0),
+        cell=int(told.get("cell") or 0),
+        error=str(told.get("error") or ""),
+        problem=str(told.get("problem") or ""),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
     """What was recorded of one kernel."""
 
@@ -27,6 +72,10 @@ class Recording:
     """Bytes kept."""
     written: datetime | None = None
     """When the last record was, by the host's clock."""
+    end: int = 0
+    """The offset behind its last record."""
+    run: NotebookRun | None = None
+    """The last run of all its cells."""
 
     @property
     def spoken(self) -> str:
@@ -92,6 +141,8 @@ def parse_recorder(told: Mapping[str, Any], version: str) -> HostRecorder:
             state=str(entry.get("state") or ""),
             size=int(entry.get("bytes") or 0),
             written=moment(entry.get("written")),
+            end=int(entry.get("end") or 0),
+            run=parse_run(entry.get("run")),
         )
         for entry in told["kernels"]
     )

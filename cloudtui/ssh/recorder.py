@@ -10,7 +10,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from cloudtui.model.errors import CloudtuiError, NotFound
+from cloudtui.model.errors import Ambiguous, CloudtuiError, NotFound, Refused
 from cloudtui.model.recording import HostRecorder, parse_record, parse_recorder
 from cloudtui.ssh.connection import Connection
 from cloudtui.ssh.host_program import FOLDER
@@ -81,6 +81,7 @@ if [ "$("$P" -E "$d" ready)" = free ]; then
   line="env HOME='$HOME' XDG_DATA_HOME='$XDG_DATA_HOME' JUPYTER_DATA_DIR='$JUPYTER_DATA_DIR'"
   line="$line JUPYTER_RUNTIME_DIR='$JUPYTER_RUNTIME_DIR' sh '$d/keep.sh' '$P'"
   n={SESSION}
+  for o in "{FOLDER}"/recorder-*; do [ "$o" = "$d" ] || rm -rf "$o"; done
   if command -v tmux >/dev/null; then
     tmux has-session -t "=$n" 2>/dev/null && n={SESSION}-$$
     tmux -u new-session -d -s "$n" "exec $line" || problem=yes
@@ -144,6 +145,35 @@ async def stop(conn: Connection) -> HostRecorder:
 async def remove(conn: Connection, kernel_id: str) -> HostRecorder:
     """Delete what was recorded of a kernel."""
     return await _told(conn, f'"$P" -E "$d" remove {shlex.quote(kernel_id)}\n{_LIST}')
+
+
+async def run(conn: Connection, notebook: str) -> tuple[str, str, int]:
+    """Begin to run every code cell of a notebook there; the kernel, the notebook's path and the
+    number of cells. A kernel is started for one that has none.
+
+    Raises:
+        NotFound, Ambiguous: the detail lists the notebooks there are.
+        Refused: it is run already.
+        CloudtuiError: its server or its kernel does not do it.
+    """
+    words = f'"$P" -E "$d" run {shlex.quote(notebook)}\n'
+    done = await conn.run(_script(words, place=True), timeout=150)
+    try:
+        told = json.loads(done.stdout)
+        if "error" not in told:
+            return str(told["kernel"]), str(told["path"]), int(told["cells"])
+        problem, candidates = str(told["error"]), [str(each) for each in told["candidates"]]
+    except (ValueError, TypeError, KeyError):
+        _parsed(conn, done.stdout, done.stderr)
+        raise
+    if told["status"] == 4:
+        raise Refused(problem, hint="Interrupt it first, or look at its log.")
+    if told["status"] != 3:
+        raise CloudtuiError(problem)
+    if candidates and "answer to" in problem:
+        raise Ambiguous(problem, candidates, "Name one by its path.")
+    hint = "Give its path below the server's folder, such as work/train.ipynb."
+    raise NotFound(problem, "\n".join(candidates), hint if candidates else "")
 
 
 async def _told(conn: Connection, words: str) -> HostRecorder:

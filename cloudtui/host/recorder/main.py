@@ -1,4 +1,4 @@
-"""The recorder's words: record, ready, stop, list, log, remove."""
+"""The recorder's words: record, ready, stop, list, log, run, remove."""
 
 import json
 import os
@@ -6,6 +6,17 @@ import sys
 from typing import List
 
 from . import keeping, reading, recording
+
+
+def _run(home: str, name: str) -> int:
+    from . import running
+
+    try:
+        answer = running.main(home, name)
+    except running.Refused as error:
+        answer = {"error": str(error), "status": error.status, "candidates": error.candidates}
+    json.dump(answer, sys.stdout)
+    return 0
 
 
 def main(words: List[str]) -> int:
@@ -28,8 +39,12 @@ def main(words: List[str]) -> int:
     if verb == "log":
         kernel, offset, tail, follow = words[1:]
         return reading.print_log(home, kernel, int(offset), int(tail), follow == "follow")
+    if verb == "run":
+        return _run(home, words[1])
     if verb == "remove":
         reading.remove(home, words[1])
         return 0
-    sys.stderr.write("record, ready, stop, list, log KERNEL OFFSET TAIL FOLLOW, remove KERNEL\n")
+    sys.stderr.write(
+        "record, ready, stop, list, log KERNEL OFFSET TAIL FOLLOW, run NOTEBOOK, remove KERNEL\n"
+    )
     return 2

@@ -6,10 +6,10 @@ import os
 import select
 import sys
 import time
-from typing import Any, Dict
+from typing import Any, Dict, List
 
-from . import keeping
-from .recording import running, state_path, version
+from . import keeping, recording, running
+from .recording import state_path, version
 
 _CHUNK = 1 << 20
 
@@ -17,11 +17,12 @@ _CHUNK = 1 << 20
 def told(home: str) -> Dict[str, Any]:
     """The recorder's state and what there is of each kernel."""
     state = keeping.read_json(state_path(home))
-    alive = running(home)
+    alive = recording.running(home)
     live = {k.get("id"): k.get("state") for k in state.get("kernels") or ()} if alive else {}
     recordings = keeping.recordings(home)
     for about in recordings:
         about["state"] = live.get(about["id"], "ended" if alive else "")
+        about["run"] = running.told(os.path.join(home, about["id"]))
     return {
         "running": alive,
         "state": state,
@@ -35,7 +36,8 @@ def print_log(home: str, kernel: str, offset: int, tail: int, follow: bool) -> i
     """Print each record after `offset`: the offset behind it, a space, and its JSON.
 
     `tail` bytes at most are printed of what is there already; 0 prints all. With `follow` it
-    goes on until its standard input ends.
+    goes on until its standard input ends, and tells by a record `now` that it has printed all there
+    was. How far a run of all cells is comes as a record `run`, at once and when that changes.
     """
     folder = os.path.join(home, os.path.basename(kernel))
     there = keeping.segments(folder)
@@ -51,6 +53,8 @@ def print_log(home: str, kernel: str, offset: int, tail: int, follow: bool) -> i
         offset = there[0][0] if lost > 0 else end
         if lost > 0 and not cut:
             _print(out, offset, {"kind": "dropped", "bytes": lost})
+    caught_up = False
+    seen: List[float] = []
     while True:
         moved = _print_from(out, folder, offset, cut)
         cut = cut and moved == offset
@@ -60,8 +64,28 @@ def print_log(home: str, kernel: str, offset: int, tail: int, follow: bool) -> i
         out.flush()
         if not follow:
             return 0
+        told = running.told(folder) if _changed(folder, seen) else {}
+        if told:
+            _print(out, offset, dict(told, kind="run"))
+            out.flush()
+        if not caught_up:
+            caught_up = True
+            _print(out, offset, {"kind": "now"})
+            out.flush()
         if select.select([0], [], [], 0.1)[0] and not os.read(0, 4096):
             return 0
+
+
+def _changed(folder: str, seen: List[float]) -> bool:
+    """Whether the word on the kernel's run is another than at the last look."""
+    try:
+        when = os.stat(running.run_path(folder)).st_mtime
+    except OSError:
+        return False
+    if [when] == seen:
+        return False
+    seen[:] = [when]
+    return True
 
 
 def _print_from(out: Any, folder: str, offset: int, cut: bool) -> int:
