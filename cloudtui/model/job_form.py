@@ -44,14 +44,13 @@ class Form:
     def words(self, host: str) -> str:
         """What starting does, in sentences."""
         spec = self.spec
-        name = spec.name or name_of(words_of(spec.command))
         told = []
         if self.sync:
             here, there = self.sync
             told.append(f"Uploads what changed in {here} to {there or 'the same folder there'}.")
         where = f" in {spec.cwd}" if spec.cwd else " in the home folder"
         gpus = f" on {plural(spec.gpus, 'GPU')} of its own" if spec.gpus else ""
-        told.append(f"Starts {name} on {host}{where}{gpus}; it goes on without this computer.")
+        told.append(f"Starts {spec.name} on {host}{where}{gpus}; it goes on without this computer.")
         if spec.after:
             told.append(f"It waits for {listed(spec.after)}.")
         if spec.queue:
@@ -62,21 +61,21 @@ class Form:
 
 
 def command_of(text: str) -> tuple[str, ...]:
-    """The argument list; a line that a shell has to look at stays one word.
+    """The argument list; a line that a shell has to look at is given to one.
 
     Raises:
         ValueError: a quote is not closed.
     """
     words = shlex.split(text)
-    return (text.strip(),) if _SHELL.search(text) else tuple(words)
+    return ("sh", "-c", text.strip()) if _SHELL.search(text) else tuple(words)
 
 
 def words_of(command: tuple[str, ...]) -> tuple[str, ...]:
     """The words that a name can be made of."""
-    if len(command) != 1:
+    if command[:2] != ("sh", "-c") or len(command) != 3:
         return command
     try:
-        words = shlex.split(command[0])
+        words = shlex.split(command[2])
     except ValueError:
         return command
     if words[:1] == ["cd"] and "&&" in words:
@@ -136,7 +135,7 @@ def read_form(
     here, _, there = typed["sync"].partition(":")
     spec = JobSpec(
         command,
-        typed["name"],
+        typed["name"] or name_of(words_of(command)),
         typed["cwd"],
         tuple(env),
         gpus=gpus,

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, cast
 
 from textual.content import Content
 
+from cloudtui.core.attachment import Attachment, OnData
 from cloudtui.core.events import Alerted, Severity
+from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance, State
-from cloudtui.model.job import Holder, Job
-from cloudtui.model.session import Program
+from cloudtui.model.job import Job
 from cloudtui.ui.action import Action
 
 if TYPE_CHECKING:
@@ -48,22 +49,20 @@ class RunViews:
         self._run_app.run_worker(self._attach_run(instance, job), group="run")
 
     async def _attach_run(self, instance: Instance, job: Job) -> None:
-        app = self._run_app
-        state = await app.workbench.sessions.list(instance)
-        if state.error:
-            app.fail(state.error)
+        app, jobs = self._run_app, self._run_app.workbench.jobs
+        try:
+            session = await jobs.session(instance, job)
+        except CloudtuiError as error:
+            app.fail(error)
             return
-        program = Program(job.holder.value)
-        alive = [s for s in state.listing.sessions if not s.dead] if state.listing else []
-        for session in alive:
-            if session.program is program and job.session in (session.name, session.id):
-                app.open_session(instance, session)
-                return
-        app.say(
-            f"The {program} session {job.session} on {instance.spoken} has gone. Enter shows the "
-            "log.",
-            Severity.WARNING,
-        )
+        if session is not None:
+            app.open_session(instance, session)
+            return
+
+        async def opener(columns: int, rows: int, on_data: OnData) -> Attachment:
+            return await jobs.attach(instance, job, columns, rows, on_data)
+
+        app.hand_over(opener, instance)
 
     def run_here(self) -> None:
         """A new run on the machine that the screen in front is about."""
@@ -107,16 +106,16 @@ class RunViews:
 def why_not_run(action: Action, job: Job) -> str:
     """Why an action cannot be done to the run; empty when it can."""
     match action.id:
-        case "run.attach_run" if job.holder is Holder.NONE or not job.session:
-            return f"{job.id} runs in no tmux or screen session. Enter shows its log."
         case "run.attach_run" if job.state.over:
             return f"{job.id} has ended; Enter shows its log."
+        case "run.stop_run" if job.by_hand:
+            return f"{job.id} was begun by hand. Where 2 lists the sessions, x ends it."
         case "run.stop_run" if job.state.over:
             return f"{job.id} has ended: {job.words}."
         case "run.rerun" if job.by_hand:
             return f"{job.id} was begun by hand; n starts a run that can be started again."
         case "run.remove_run" if job.by_hand:
-            return f"{job.id} was begun by hand; x ends it."
+            return f"{job.id} was begun by hand. Where 2 lists the sessions, x ends it."
         case "run.remove_run" if not job.state.over:
             return f"{job.id} is {job.state}; x stops it first."
     return ""
@@ -127,8 +126,6 @@ def stop_question(instance: Instance, job: Job) -> Destroy:
     from cloudtui.ui.screens.session_dialogs import Destroy
 
     how = "It is told to end (INT), after a while more firmly (TERM), then killed (KILL)."
-    if job.by_hand:
-        how = f"Its {job.holder} session ends, and what runs in it."
     then = "\nWhat was to follow it is not done." if job.then else ""
     return Destroy(
         f"Stop {job.id} on {instance.spoken}?",

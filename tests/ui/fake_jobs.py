@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from cloudtui.core.events import Events, JobsChanged, JobsState
 from cloudtui.core.jobs import HostJobs
-from cloudtui.model.errors import CloudtuiError
+from cloudtui.model.errors import CloudtuiError, Refused
 from cloudtui.model.instance import Instance, State
 from cloudtui.model.job import Holder, Job, JobSpec, JobState, name_of
+from cloudtui.model.session import Session
 from cloudtui.model.training import Training
 
 if TYPE_CHECKING:
+    from cloudtui.core.then import Confirm
     from tests.ui.fakes import FakeInventory
 
 NOW = datetime.now(UTC)
@@ -52,6 +54,8 @@ class FakeJobs:
         self.answers: dict[str, tuple[Job, ...] | CloudtuiError] = {}
         self.connected: set[str] = set()
         self.refusal: CloudtuiError | None = None
+        self.question = ""
+        """What is asked before a run starts."""
         self.hold = asyncio.Event()
         self.hold.set()
         self.asked = 0
@@ -59,6 +63,9 @@ class FakeJobs:
         self.done: list[tuple[str, str, str]] = []
         """What was done: verb, machine, run."""
         self.followed: list[Callable[[bytes], None]] = []
+        self.trouble: Callable[[CloudtuiError | None], None] = lambda _: None
+        self.sessions: dict[str, Session] = {}
+        """What shows the runs, by their ids."""
         self.ended = asyncio.Event()
         """Set when the logs that are followed have ended."""
 
@@ -98,9 +105,11 @@ class FakeJobs:
             return self._set(replace(old, loading=False, error=answer))
         return self._set(JobsState(instance.id, answer, updated=datetime.now(UTC)))
 
-    async def run(self, instance: Instance, spec: JobSpec) -> Job:
+    async def run(self, instance: Instance, spec: JobSpec, confirm: Confirm | None = None) -> Job:
         if self.refusal:
             raise self.refusal
+        if self.question and not (confirm and await confirm(self.question)):
+            raise Refused("Its shutdown would terminate it.")
         await self.hold.wait()
         self.specs.append(spec)
         made = run(
@@ -141,11 +150,18 @@ class FakeJobs:
         *,
         lines: int | None,
         on_bytes: Callable[[bytes], None],
-    ) -> None:
+        on_trouble: Callable[[CloudtuiError | None], None],
+    ) -> Job:
         if self.refusal:
             raise self.refusal
         self.followed.append(on_bytes)
+        self.trouble = on_trouble
         await self.ended.wait()
+        await self.list(instance)
+        return job
+
+    async def session(self, instance: Instance, job: Job) -> Session | None:
+        return self.sessions.get(job.id)
 
 
 class FakeAlerts:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from cloudtui.model.errors import Refused, Unreachable
 from cloudtui.model.job import Holder, JobState
-from cloudtui.model.session import Program, Session, SessionList
+from cloudtui.model.session import Program, Session
 from cloudtui.model.training import Training
 from cloudtui.ui.screens.dialogs import Ask, Choose
 from cloudtui.ui.screens.runs import RunsScreen
@@ -50,7 +50,7 @@ async def test_runs_of_all_hosts_the_running_first_with_what_they_do() -> None:
         ]  # fmt: skip
         text = made.text
         assert "4 Runs" in text
-        for words in ("● running", "● by hand", "× failed", "✓ done", "3h 12m", "21 %",
+        for words in ("● running", "● by hand", "× failed", "✓ done", "3h 1", "21 %",
                       "4,018/18,750", "0.3248 █▆▄▃▂▂▁▁", "1h 55m", "127",
                       "· not asked"):  # fmt: skip
             assert words in text, words
@@ -135,13 +135,10 @@ async def test_stop_rerun_and_remove_name_the_run_and_ask() -> None:
 async def test_attach_copy_and_sessions_begun_by_hand() -> None:
     async with console(listed(), size=(120, 34)) as made:
         made.bench.jobs.show(LAB, HAND, run(LAB, "bare", holder=Holder.NONE, session=""))
-        made.bench.sessions.answer = SessionList(
-            (Session(Program.SCREEN, "9.notes", "notes"), Session(Program.TMUX, "$7", "notes")),
-            "tmux 3.4", "Screen 4.9",
-        )  # fmt: skip
         await made.press("4")
         await made.press("a")
-        assert "bare runs in no tmux or screen session." in made.said[-1]
+        await done(made)
+        assert made.said[-1] == "The full screen needs a real terminal, and there is none here."
         await made.press("c")
         await in_front(made, Choose)
         assert "log      ~/.local/share/cloudtui/runs/bare/log" in made.text
@@ -150,7 +147,9 @@ async def test_attach_copy_and_sessions_begun_by_hand() -> None:
         assert made.said[-1] == "Copied python3 train.py --epochs 3"
         await made.press("down", "r")
         assert "begun by hand" in made.said[-1]
+        await made.press("x")
+        assert "Where 2 lists the sessions, x ends it." in made.said[-1]
+        made.bench.jobs.sessions["notes"] = Session(Program.TMUX, "$7", "notes")
         await made.press("enter")
         while not made.bench.sessions.attached:
             await made.settle()
-        assert made.bench.sessions.attached

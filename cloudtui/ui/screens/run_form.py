@@ -24,6 +24,16 @@ if TYPE_CHECKING:
 KEYS = "Ctrl-s or Ctrl-Enter starts it   Tab and arrows move   Esc cancels"
 
 
+class _Tick(Checkbox):
+    """`[x]` or `[ ]`, which is seen without colours too."""
+
+    BUTTON_LEFT, BUTTON_RIGHT = "[", "]"
+
+    @property
+    def BUTTON_INNER(self) -> str:  # type: ignore[override]
+        return "x" if self.value else " "
+
+
 class RunForm(Dialog[Job | None]):
     """The answer is the run that was started."""
 
@@ -67,7 +77,7 @@ class RunForm(Dialog[Job | None]):
                         last.get(name, ""), placeholder=example, id=name, select_on_focus=False
                     )
                     yield Static(id=f"{name}-wrong", classes="wrong", markup=False)
-            yield Checkbox(
+            yield _Tick(
                 "queue: wait until the runs before it have ended",
                 value=bool(last.get(QUEUE)),
                 id=QUEUE,
@@ -146,7 +156,7 @@ class RunForm(Dialog[Job | None]):
         self._starting, spoken = True, self._instance.spoken
         self._tell(f"Starting it on {spoken} …", "$accent")
         try:
-            job = await self._app.workbench.jobs.run(self._instance, form.spec)
+            job = await self._app.workbench.jobs.run(self._instance, form.spec, self._confirm)
         except CloudtuiError as error:
             parts = (error.title, error.detail, error.hint)
             self._tell("\n".join(part for part in parts if part), "$error")
@@ -155,6 +165,12 @@ class RunForm(Dialog[Job | None]):
             self.dismiss(job)
         finally:
             self._starting = False
+
+    async def _confirm(self, question: str) -> bool:
+        from cloudtui.ui.screens.session_dialogs import Destroy
+
+        title = f"Terminate {self._instance.label} after the run?"
+        return await self.app.push_screen_wait(Destroy(title, question, "Yes, terminate it", "t"))
 
     def _remember(self) -> None:
         queue = {QUEUE: "yes"} if self.query_one(Checkbox).value else {}

@@ -158,7 +158,11 @@ class RunLogScreen(Area):
     async def _follow(self) -> None:
         try:
             await self.workbench.jobs.follow(
-                self._instance, self._job, lines=LINES_FIRST, on_bytes=self._take
+                self._instance,
+                self._job,
+                lines=LINES_FIRST,
+                on_bytes=self._take,
+                on_trouble=self._in_trouble,
             )
         except CloudtuiError as error:
             self._trouble = error.title
@@ -167,8 +171,12 @@ class RunLogScreen(Area):
                 face.fail(error, [("Ctrl-r", "try again now"), ("Esc", "go back")])
         else:
             self._trouble = ""
-        await self.workbench.jobs.list(self._instance)
         self._came.set()
+        self._title()
+
+    def _in_trouble(self, error: CloudtuiError | None) -> None:
+        """The connection is lost, and is made again; or, with None, it is back."""
+        self._trouble = f"{error.title} It goes on by itself." if error else ""
         self._title()
 
     def _take(self, data: bytes) -> None:

@@ -100,7 +100,8 @@ class RunsScreen(ListArea):
     def why_not(self, action: Action) -> str:
         if action.id == "session.ask_all":
             return "They are being asked. Esc stops that." if self._asking else ""
-        if action.id == "run.new_run" and self.instance is None:
+        choose = self.instance is None and not self.workbench.read_only
+        if action.id == "run.new_run" and choose:
             return "" if self._hosts else "No machine runs. Press 1, then u on one, to start it."
         if action.id.startswith("run.") and action.id != "run.new_run":
             place = self._place

@@ -1,0 +1,90 @@
+"""The form of a new run."""
+
+from __future__ import annotations
+
+import asyncio
+
+from cloudtui.model.errors import Refused
+from cloudtui.ui.screens.dialogs import Choose
+from cloudtui.ui.screens.run_form import RunForm
+from cloudtui.ui.screens.runs import RunsScreen
+from cloudtui.ui.screens.session_dialogs import Destroy
+from tests.ui.fake_jobs import run
+from tests.ui.fakes import FLEET, Console, console, listed
+from tests.ui.test_runs import done, in_front
+
+BERT = FLEET[0]
+
+
+async def shows(made: Console, words: str) -> None:
+    async with asyncio.timeout(20):
+        while words not in made.text:
+            await made.settle()
+
+
+async def test_a_run_is_typed_started_shown_and_remembered() -> None:
+    async with console(listed(), size=(80, 24)) as made:
+        made.bench.jobs.show(BERT, run(BERT, "prep"))
+        await made.press("r")
+        await in_front(made, RunForm)
+        for words in ("New run on bert-gpu", "command", "upload", "then", "queue", "Ctrl-s"):
+            assert words in made.text, words
+        await made.press("ctrl+s")
+        assert "It needs a command." in made.text
+        await made.press(*"python train.py | tee out", "enter")
+        assert "name      train" in made.text
+        await made.press(*"bert", "tab", *"~/bert", "down", "down", *"SEED=1 KEY=s3cret", "enter")
+        await made.press(*"x", "enter", *"pre", "ctrl+s")
+        assert "A number up to 64." in made.text
+        assert "No run pre there." in made.text
+        await made.press("backspace", "enter", "end", *"p", "enter", *"stop", "tab", "space")
+        told = " ".join(made.text.split())
+        assert "Starts bert on bert-gpu in ~/bert; it goes on without this computer." in told
+        assert "It waits for prep." in told
+        made.bench.jobs.refusal = Refused("bert-gpu does not take that.", "", "Ask for less.")
+        await made.press("ctrl+s")
+        await shows(made, "bert-gpu does not take that.")
+        made.bench.jobs.refusal = None
+        made.bench.jobs.question = "Its shutdown terminates it."
+        await made.press("ctrl+s")
+        await in_front(made, Destroy)
+        await made.press("enter")
+        await shows(made, "Its shutdown would terminate it.")
+        await made.press("ctrl+s")
+        await in_front(made, Destroy)
+        await made.press("t")
+        await in_front(made, RunsScreen)
+        await done(made)
+        spec = made.bench.jobs.specs[-1]
+        assert spec.command == ("sh", "-c", "python train.py | tee out")
+        assert (spec.name, spec.cwd, spec.env) == (
+            "bert", "~/bert", (("SEED", "1"), ("KEY", "s3cret")),
+        )  # fmt: skip
+        assert (spec.after, spec.then, spec.queue, spec.gpus) == (("prep",), ("stop",), True, 0)
+        assert made.app.screen.job.id == "bert"  # type: ignore[attr-defined]
+        await made.press("n")
+        await in_front(made, RunForm)
+        assert "python train.py | tee out" in made.text
+        assert "s3cret" not in made.text
+        assert "[x] queue" in made.text
+
+
+async def test_what_was_typed_is_there_after_esc_and_the_machine_is_asked_for() -> None:
+    async with console(listed()) as made:
+        for machine in (BERT, FLEET[2], FLEET[4]):
+            made.bench.jobs.show(machine)
+        await made.press("4", "n")
+        await in_front(made, Choose)
+        assert "A run on which machine?" in made.text
+        await made.press("enter")
+        await in_front(made, RunForm)
+        await made.press(*"make all", "escape")
+        await done(made)
+        await made.press("n", "enter")
+        await in_front(made, RunForm)
+        assert "make all" in made.text
+        await made.press("escape")
+        made.bench.read_only = True
+        await done(made)
+        await made.press("n")
+        assert "read-only" in made.said[-1]
