@@ -12,9 +12,11 @@ from cloudtui.cli import (
     cp_arguments,
     hosts_arguments,
     ip_arguments,
+    jobs_arguments,
     jupyter_arguments,
     kernels_arguments,
     keys_arguments,
+    run_arguments,
     tunnel_arguments,
 )
 from cloudtui.model.errors import UsageError
@@ -141,7 +143,7 @@ def parser() -> argparse.ArgumentParser:
 
     attach = verb("attach", "Attach this terminal to a tmux or screen session.")
     attach.add_argument(
-        "name", metavar="NAME[:SESSION]", help="without SESSION the only one there is"
+        "name", metavar="NAME[:SESSION]", help="or NAME:RUN; without SESSION the only one"
     )
     _instance_connect(attach)
     attach.add_argument("--new", metavar="SESSION", help="make this session first")
@@ -154,6 +156,15 @@ def parser() -> argparse.ArgumentParser:
 
     jupyter_help = "Open the Jupyter of an instance on localhost."
     jupyter_arguments.add_words(verb("jupyter", jupyter_help, json=True), _port)
+
+    run_help = "Start a command on an instance that goes on whatever happens here."
+    run_arguments.add_words(verb("run", run_help, json=True))
+
+    jobs_help = "List the runs of instances, stop them, start them again, remove them."
+    jobs_arguments.add_jobs_words(verb("jobs", jobs_help, json=True))
+
+    logs_help = "Print what a run printed, and with -f what it prints until it ends."
+    jobs_arguments.add_logs_words(verb("logs", logs_help))
 
     kernels_help = "List the Jupyter servers and kernels of instances, and end them."
     kernels_arguments.add_words(verb("kernels", kernels_help, json=True))

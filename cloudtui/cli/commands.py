@@ -36,6 +36,7 @@ from cloudtui.model.words import since
 
 if TYPE_CHECKING:
     from cloudtui.core.all_sessions import HostSessions
+    from cloudtui.model.job import Job
 
 
 @asynccontextmanager
@@ -229,21 +230,25 @@ def _session(session: Session) -> dict[str, object]:
 async def attach(words: argparse.Namespace) -> int:
     """Hand this terminal to a session; leaving it detaches and ends nothing."""
     from cloudtui.core.full_screen import take_over
+    from cloudtui.model.job import Job
 
     async with opened(words) as bench:
         instance, name = await _named(bench, words.name)
         if words.instance_connect:
             bench.connections.use_instance_connect(instance)
         if words.new:
-            session = await _made(bench, instance, words)
+            found: Session | Job = await _made(bench, instance, words)
         else:
-            session = await bench.sessions.find(instance, name)
+            found = await _found(bench, instance, name)
         end = await take_over(
-            lambda columns, rows, on_data: bench.sessions.attach(
-                instance, session, columns, rows, on_data
+            lambda *size_and_sink: (
+                bench.jobs.attach(instance, found, *size_and_sink)
+                if isinstance(found, Job)
+                else bench.sessions.attach(instance, found, *size_and_sink)
             )
         )
-    again = f"Again: cloudtui attach {instance.spoken}:{session.name}"
+    called = found.name if isinstance(found, Session) else found.id
+    again = f"Again: cloudtui attach {instance.spoken}:{called}"
     match end.ending:
         case Ending.LOST:
             raise ConnectionCut(end.sentence, hint=again)
@@ -252,6 +257,23 @@ async def attach(words: argparse.Namespace) -> int:
         case _:
             output.narrate(end.sentence)
             return 0
+
+
+async def _found(bench: Workbench, instance: Instance, name: str) -> Session | Job:
+    """The session of that name, else the run, which may have none.
+
+    Raises:
+        NotFound: neither.
+    """
+    try:
+        return await bench.sessions.find(instance, name)
+    except NotFound as error:
+        if not name:
+            raise
+        try:
+            return await bench.jobs.find(instance, name)
+        except NotFound:
+            raise error from None
 
 
 async def _named(bench: Workbench, text: str) -> tuple[Instance, str]:
@@ -315,6 +337,9 @@ ELSEWHERE = {
     "jupyter": ("jupyter", "perform"),
     "kernels": ("kernels", "perform"),
     "tunnel": ("tunnel", "perform"),
+    "run": ("run", "perform"),
+    "jobs": ("jobs", "perform"),
+    "logs": ("logs", "perform"),
     "cp": ("cp", "perform"),
 }
 """Verbs with a module of their own, which only they import."""

@@ -31,9 +31,10 @@ async def follow(
     lines: int | None,
     on_bytes: Callable[[bytes], None],
     on_trouble: Trouble,
+    once: bool = False,
 ) -> None:
-    """Tell the log, of which `lines` lines first, to the end of the run; each byte once and in
-    order, over as many connections as it takes.
+    """Tell the log, of which `lines` lines first, to the end of the run, or with `once` what is
+    there now; each byte once and in order, over as many connections as it takes.
 
     Raises:
         NotFound: the run was removed.
@@ -50,7 +51,7 @@ async def follow(
             if lost:
                 lost = False
                 on_trouble(None)
-            if await jobs.follow(connection, id, cursor, on_bytes):
+            if await jobs.follow(connection, id, cursor, on_bytes, once=once):
                 return
         except HostKeyChanged:
             raise

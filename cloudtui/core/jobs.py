@@ -215,11 +215,7 @@ class Jobs:
             NotFound: it was removed.
             CloudtuiError: no connection, for a reason that trying again does not mend.
         """
-        if job.by_hand:
-            raise Refused(
-                f"{job.id} on {instance.spoken} was begun by hand and has no log.",
-                hint=f"Look at it: cloudtui attach {instance.spoken}:{job.id}",
-            )
+        _has_log(instance, job)
         from cloudtui.core import job_view
 
         await job_view.follow(
@@ -234,6 +230,34 @@ class Jobs:
         if state.error:
             raise state.error
         return find_job(job.id, state.jobs, instance.spoken)
+
+    async def read(
+        self,
+        instance: Instance,
+        job: Job,
+        *,
+        lines: int | None = None,
+        on_bytes: Callable[[bytes], None],
+    ) -> None:
+        """Tell what is in the log now, the last `lines` lines of it or all.
+
+        Raises:
+            Refused: it was begun by hand, and has no log.
+            NotFound: it was removed.
+            CloudtuiError: no connection.
+        """
+        _has_log(instance, job)
+        from cloudtui.core import job_view
+
+        await job_view.follow(
+            self._connections,
+            instance,
+            job.id,
+            lines=lines,
+            on_bytes=on_bytes,
+            on_trouble=lambda _: None,
+            once=True,
+        )
 
     async def session(self, instance: Instance, job: Job) -> Session | None:
         """The tmux or screen session that shows it, begun anew when it was ended; None for a run
@@ -299,3 +323,11 @@ class Jobs:
     def _set(self, state: JobsState) -> None:
         self._states[state.instance_id] = state
         self._events.emit(JobsChanged(state))
+
+
+def _has_log(instance: Instance, job: Job) -> None:
+    if job.by_hand:
+        raise Refused(
+            f"{job.id} on {instance.spoken} was begun by hand and has no log.",
+            hint=f"Look at it: cloudtui attach {instance.spoken}:{job.id}",
+        )

@@ -373,10 +373,10 @@ size() { size=$(stat -c %s "$d/log" 2>/dev/null) || size=$(wc -c <"$d/log"); }
 # follow ID FROM: a line with the offset that it begins at, then the log from there as it grows,
 # to its end. FROM is that offset, or -N for the last N lines. The end of its standard input ends
 # it. A run that ends meanwhile may have printed more by then: who follows asks once more.
+# follow ID FROM 1: only what is there now.
 follow() {
-  d=$runs/$1 from=$2
+  d=$runs/$1 from=$2 whole=$3
   [ -d "$d" ] || exit $GONE
-  whole=
   over && whole=1
   size
   case $from in
@@ -393,7 +393,7 @@ follow() {
   if [ -n "$whole" ]; then
     exec 4<"$d/log"
     dd bs=1 skip="$from" count=0 <&4 2>/dev/null
-    cat <&4
+    head -c $((size - from)) <&4
     exit
   fi
   exec 3<&0

@@ -171,10 +171,16 @@ class Cursor:
 
 
 async def follow(
-    conn: Connection, id: str, cursor: Cursor, on_bytes: Callable[[bytes], None]
+    conn: Connection,
+    id: str,
+    cursor: Cursor,
+    on_bytes: Callable[[bytes], None],
+    *,
+    once: bool = False,
 ) -> bool:
-    """Tell the log from the cursor on; True when that was all of a run that is over. Otherwise
-    the run may be over now, and the rest is told by asking once more.
+    """Tell the log from the cursor on; True when that was all of a run that is over, or with
+    `once` all that is there now. Otherwise the run may be over now, and the rest is told by
+    asking once more.
 
     Raises:
         ConnectionCut: lost; the cursor is where to go on.
@@ -199,7 +205,9 @@ async def follow(
             cursor.offset += len(data)
             on_bytes(data)
 
-    remote = await conn.command(_line(("follow", id, str(at))), take, said.extend)
+    remote = await conn.command(
+        _line(("follow", id, str(at), "1" if once else "")), take, said.extend
+    )
     try:
         status = await remote.wait()
     finally:

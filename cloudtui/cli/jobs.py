@@ -1,0 +1,244 @@
+"""jobs: the runs of instances, listed, stopped, started again and removed."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from cloudtui.cli import output
+from cloudtui.cli.jobs_arguments import ACTS
+from cloudtui.cli.prompts import agree
+from cloudtui.core.workbench import Workbench
+from cloudtui.model.errors import READ_ONLY, CloudtuiError, Refused, UsageError
+from cloudtui.model.instance import Instance
+from cloudtui.model.job import Job
+from cloudtui.model.training import parts
+from cloudtui.model.words import duration, stamp
+
+if TYPE_CHECKING:
+    from cloudtui.core.jobs import HostJobs
+
+Opened = Callable[..., AbstractAsyncContextManager[Workbench]]
+
+COLUMNS = ("RUN", "STATE", "STARTED", "ELAPSED", "DOING")
+DOING = 70
+"""Letters of the last column."""
+
+
+async def perform(opened: Opened, words: argparse.Namespace) -> int:
+    """The exit code of `cloudtui jobs`.
+
+    Raises:
+        CloudtuiError: nothing could be listed or done.
+    """
+    if words.names and words.names[0] in ACTS:
+        act, *names = words.names
+        return await _act(opened, words, act, _split(act, names))
+    if len(words.names) > 1:
+        raise UsageError(
+            f"jobs takes one NAME, not {len(words.names)}.",
+            hint=f"What can be done to a run: {', '.join(ACTS)}. See: cloudtui jobs --help",
+        )
+    async with opened(words) as bench:
+        if words.names:
+            return await _one(bench, words)
+        return await _all(bench, words)
+
+
+async def _one(bench: Workbench, words: argparse.Namespace) -> int:
+    instance = await bench.inventory.find(words.names[0])
+    state = await bench.jobs.list(instance)
+    if state.error:
+        raise state.error
+    if words.json:
+        output.document(
+            {
+                "instance": instance.id,
+                "name": instance.name,
+                "runs": [record(job, instance) for job in state.jobs],
+            }
+        )
+    elif state.jobs:
+        now = datetime.now(UTC)
+        output.table(COLUMNS, [columns(job, now) for job in state.jobs])
+    else:
+        output.narrate(
+            f"{instance.label} has no run. "
+            f"Start one: cloudtui run {shlex.quote(instance.spoken)} -- COMMAND"
+        )
+    return 0
+
+
+async def _all(bench: Workbench, words: argparse.Namespace) -> int:
+    """Ask every running instance; one that fails is told after the others' runs."""
+    listed = await bench.inventory.load()
+    await bench.jobs.refresh(ask=True)
+    hosts = bench.jobs.hosts
+    failures = [error for _, error in listed.errors]
+    failures += [host.state.error for host in hosts if host.state.error]
+    if words.json:
+        output.document(
+            {
+                "hosts": [_host(host) for host in hosts],
+                "errors": output.problems(error for _, error in listed.errors),
+            }
+        )
+    else:
+        _tell(hosts, failures)
+    for error in failures:
+        output.failure(error)
+    return failures[0].exit_code if failures else 0
+
+
+def _tell(hosts: Iterable[HostJobs], failures: list[CloudtuiError]) -> None:
+    now = datetime.now(UTC)
+    hosts = tuple(hosts)
+    rows = [(h.instance.spoken, *columns(job, now)) for h in hosts for job in h.jobs]
+    if rows:
+        output.table(("HOST", *COLUMNS), rows)
+    elif hosts and not failures:
+        output.narrate("No run is known. Start one: cloudtui run NAME -- COMMAND")
+    elif not hosts and not failures:
+        output.narrate("No instance runs. List all of them: cloudtui ls")
+
+
+def columns(job: Job, now: datetime) -> tuple[str, ...]:
+    """A row of the table."""
+    elapsed = job.elapsed(now)
+    doing = "   ".join(parts(job.training)[:3]) or job.last_line
+    return (
+        job.id,
+        f"{job.words}, quiet for {duration((now - job.stalled_since).total_seconds())}"
+        if job.stalled_since
+        else f"{job.words} ({job.holder}, by hand)"
+        if job.by_hand
+        else job.words,
+        stamp(job.started),
+        "-" if elapsed is None else duration(elapsed.total_seconds()),
+        _printable(doing),
+    )
+
+
+def _printable(text: str) -> str:
+    shown = "".join(c for c in text if c.isprintable())
+    return f"{shown[: DOING - 1]}…" if len(shown) > DOING else shown or "-"
+
+
+def _host(host: HostJobs) -> dict[str, object]:
+    error = host.state.error
+    return {
+        "instance": host.instance.id,
+        "name": host.instance.name,
+        "region": host.instance.region,
+        "runs": [record(job, host.instance) for job in host.jobs],
+        "error": output.problem(error) if error else None,
+    }
+
+
+def record(job: Job, instance: Instance) -> dict[str, object]:
+    """A run as documents tell it."""
+    elapsed = job.elapsed(datetime.now(UTC))
+    seen = job.training
+    return {
+        "run": job.id,
+        "instance": instance.id,
+        "name": instance.name,
+        "state": job.state.value,
+        "why": job.why,
+        "command": list(job.command),
+        "cwd": job.cwd,
+        "in": job.holder.value,
+        "session": job.session,
+        "by_hand": job.by_hand,
+        "exit_status": job.exit_status,
+        "signal": job.signal,
+        "queued": _iso(job.queued),
+        "started": _iso(job.started),
+        "ended": _iso(job.ended),
+        "elapsed_seconds": None if elapsed is None else elapsed.total_seconds(),
+        "stalled_since": _iso(job.stalled_since),
+        "last_output": _iso(job.last_output),
+        "last_line": job.last_line,
+        "log_bytes": job.log_bytes,
+        "gpus": list(job.gpus),
+        "after": list(job.after),
+        "then": [
+            {"step": step.text, "state": step.state.value, "result": step.result}
+            for step in job.then
+        ],
+        "training": {
+            "step": seen.step,
+            "steps": seen.steps,
+            "epoch": seen.epoch,
+            "epochs": seen.epochs,
+            "loss": seen.loss if not seen.broken else None,
+            "learning_rate": seen.learning_rate,
+            "steps_per_second": seen.rate,
+            "eta_seconds": seen.eta,
+        },
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def _split(act: str, names: list[str]) -> tuple[str, list[str]]:
+    """The machine and the runs of NAME RUN... or NAME:RUN."""
+    host, *runs = names or [""]
+    if not runs and ":" in host:
+        host, _, run = host.rpartition(":")
+        runs = [run]
+    if not host or not runs:
+        raise UsageError(
+            f"jobs {act} needs a NAME and a RUN.", hint=f"Type: cloudtui jobs {act} NAME RUN"
+        )
+    if act != "rm" and len(runs) > 1:
+        raise UsageError(f"jobs {act} takes one RUN, not {len(runs)}.")
+    return host, runs
+
+
+async def _act(
+    opened: Opened, words: argparse.Namespace, act: str, target: tuple[str, list[str]]
+) -> int:
+    name, runs = target
+    async with opened(words) as bench:
+        if bench.read_only:
+            raise Refused(READ_ONLY, hint="Leave out --read-only to change runs.")
+        instance = await bench.inventory.find(name)
+        jobs = [await bench.jobs.find(instance, run) for run in runs]
+        if act == "rerun":
+            await _rerun(bench, instance, jobs[0], words)
+            return 0
+        again = shlex.join(["cloudtui", "jobs", act, instance.spoken, *(job.id for job in jobs)])
+        where = f"on {instance.label}"
+        yes = getattr(words, "yes", False)
+        done: list[Job] = []
+        if act == "stop":
+            (job,) = jobs
+            await agree(f"Stop {job.id} {where}?", "Nothing was stopped", again, yes=yes)
+            job = await bench.jobs.stop(instance, job, words.grace)
+            output.narrate(f"Stopped {job.id} {where}: {job.words}.")
+            done.append(job)
+        else:
+            many = ", ".join(job.id for job in jobs)
+            ask = f"Remove {many} {where}, logs included?"
+            await agree(ask, "Nothing was removed", again, yes=yes)
+            for job in jobs:
+                await bench.jobs.remove(instance, job)
+                output.narrate(f"Removed {job.id} {where}.")
+                done.append(job)
+        if words.json:
+            output.document([record(job, instance) for job in done])
+    return 0
+
+
+async def _rerun(bench: Workbench, instance: Instance, job: Job, words: argparse.Namespace) -> None:
+    new = await bench.jobs.rerun(instance, job)
+    output.narrate(f"Started {job.id} again on {instance.label}, as {new.id}: {new.words}.")
+    if words.json:
+        output.document(record(new, instance))

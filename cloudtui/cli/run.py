@@ -1,0 +1,96 @@
+"""run: starts a command on an instance that goes on whatever happens here."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+from cloudtui.cli import output
+from cloudtui.cli.jobs import record
+from cloudtui.cli.logs import told
+from cloudtui.core.workbench import Workbench
+from cloudtui.model.errors import UsageError
+from cloudtui.model.instance import Instance
+from cloudtui.model.job import Holder, Job, JobSpec, JobState
+
+Opened = Callable[..., AbstractAsyncContextManager[Workbench]]
+
+
+async def perform(opened: Opened, words: argparse.Namespace) -> int:
+    """The exit code of `cloudtui run`; with --follow that of the run.
+
+    Raises:
+        CloudtuiError: it was not started.
+    """
+    spec = asked(words)
+    async with opened(words) as bench:
+        instance = await bench.inventory.find(words.name)
+        job = await bench.jobs.run(instance, spec)
+        if words.json:
+            output.document(record(job, instance))
+            output.flush()
+        _tell(job, instance)
+        if words.follow:
+            job = await told(bench, instance, job, None, quiet=words.json)
+    return _exit_code(job)
+
+
+def asked(words: argparse.Namespace) -> JobSpec:
+    """What the words ask for.
+
+    Raises:
+        UsageError: they make no sense.
+    """
+    if not words.command:
+        raise UsageError(
+            "There is no command to run.",
+            hint=f"Type it after --: cloudtui run {words.name} -- ...",
+        )
+    return JobSpec(
+        command=tuple(words.command),
+        name=words.job_name,
+        cwd=words.cwd,
+        env=tuple(map(_variable, words.env)),
+        holder=Holder(words.holder) if words.holder else None,
+    )
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        here = os.environ.get(name)
+        if here is None:
+            raise UsageError(f"{name} has no value here.", hint=f"Give one: --env {name}=VALUE")
+        value = here
+    return name, value
+
+
+def _tell(job: Job, instance: Instance) -> None:
+    where = f"{job.id} on {instance.label}"
+    again = f"{shlex.quote(instance.spoken)} {shlex.quote(job.id)}"
+    match job.state:
+        case JobState.QUEUED:
+            output.narrate(f"Queued {where}{': ' + job.why if job.why else ''}.")
+        case JobState.RUNNING | JobState.STALLED:
+            output.narrate(f"Started {where}. It goes on without this computer.")
+            output.narrate(f"  Its log: cloudtui logs {again} -f")
+        case _:
+            output.narrate(f"Started {where}; it is over already: {job.words}.")
+            if job.last_line:
+                output.narrate(f"  {job.last_line}")
+            if job.exit_status == 127 and len(job.command) == 1 and _needs_shell(job.command[0]):
+                output.narrate(f"  For a shell's syntax: -- sh -c {shlex.quote(job.command[0])}")
+
+
+def _needs_shell(word: str) -> bool:
+    return any(c in word for c in " &|;<>*$`(")
+
+
+def _exit_code(job: Job) -> int:
+    """That of a run that is over; 0 for one that goes on."""
+    if not job.state.over:
+        return 0
+    return 1 if job.exit_status is None else job.exit_status
