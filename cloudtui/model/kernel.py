@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -153,3 +154,33 @@ def _entries(value: Any) -> list[dict[str, Any]]:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
+
+
+def notebooks_match(
+    host: str, server: NotebookServer, item: Kernel | str | None, query: str
+) -> bool:
+    """Whether a kernel, a terminal (its name) or the server itself passes the filter: every word
+    must hold; case never matters.
+
+    `host:`, `port:`, `state:`, `notebook:`, `folder:`, `kernel:` and `id:` look at one field; any
+    other word is looked for in all of them, and in what it is: server, kernel, terminal.
+    """
+    kernel = item if isinstance(item, Kernel) else None
+    fields = {
+        "host": host,
+        "port": str(server.server.port),
+        "folder": server.server.root_dir,
+        "what": "kernel" if kernel else "server" if item is None else "terminal",
+        "state": kernel.state if kernel else "",
+        "notebook": kernel.path if kernel else "",
+        "kernel": kernel.name if kernel else "",
+        "id": kernel.id if kernel else item if isinstance(item, str) else "",
+    }
+    for word in query.casefold().split():
+        key, colon, value = word.partition(":")
+        if colon and key in fields:
+            if not fnmatch.fnmatchcase(fields[key].casefold(), f"{value}*"):
+                return False
+        elif not any(word in text.casefold() for text in fields.values()):
+            return False
+    return True

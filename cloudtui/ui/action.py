@@ -24,6 +24,7 @@ class Where(StrEnum):
     RUN_LOG = "run log"
     DIGEST = "digest"
     JUPYTER = "jupyter"
+    NOTEBOOKS = "notebooks"
     MONITOR = "monitor"
     LOG = "log"
     HELP = "help"

@@ -15,6 +15,7 @@ from cloudtui.ui.actions_machines import MACHINE_ACTIONS
 from cloudtui.ui.actions_monitor import MONITOR_ACTIONS
 from cloudtui.ui.actions_moves import moves
 from cloudtui.ui.actions_network import NETWORK_ACTIONS
+from cloudtui.ui.actions_notebooks import NOTEBOOK_ACTIONS
 from cloudtui.ui.actions_places import PLACE_ACTIONS
 from cloudtui.ui.actions_runs import RUN_ACTIONS, TO_RUNS
 from cloudtui.ui.actions_sessions import SESSION_ACTIONS
@@ -38,7 +39,7 @@ _ALL = (Where.EVERYWHERE,)
 _LISTS = (_M, _A, _S)
 _D, _V = Where.DETAILS, Where.VIEWER
 _H = Where.HOSTS
-_N = (_H, Where.GROUPS, Where.ADDRESSES, Where.TUNNELS, Where.KEYS, Where.RUNS)
+_N = (_H, Where.GROUPS, Where.ADDRESSES, Where.TUNNELS, Where.KEYS, Where.RUNS, Where.NOTEBOOKS)
 _R, _L = Where.RUNS, Where.RUN_LOG
 _SCROLLING = (_M, _A, _S, *_N, _D, _V, _L, Where.LOG, Where.HELP)
 
@@ -62,7 +63,7 @@ ACTIONS: tuple[Action, ...] = (
         "shell",
         "Open a plain shell on the machine in a pane. It ends when its connection does.",
         "open_shell",
-        (*_LISTS, _H, _R),
+        (*_LISTS, Where.NOTEBOOKS, _H, _R),
         Group.MACHINE,
         rule="shell",
         footer=True,
@@ -92,7 +93,7 @@ ACTIONS: tuple[Action, ...] = (
         "jupyter",
         "Open JupyterLab: find or start the server, open a tunnel, open the browser.",
         "open_jupyter",
-        _LISTS,
+        (*_LISTS, Where.NOTEBOOKS),
         Group.MACHINE,
         rule="jupyter",
         footer=True,
@@ -178,6 +179,7 @@ ACTIONS: tuple[Action, ...] = (
         palette=False,
     ),
     *JUPYTER_ACTIONS,
+    *NOTEBOOK_ACTIONS,
     *moves((*_SCROLLING, Where.MONITOR)),
     Action(
         "go.machines",

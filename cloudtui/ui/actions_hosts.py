@@ -6,7 +6,15 @@ from cloudtui.ui.action import Action, Group, Where
 
 _M, _D, _H = Where.MACHINES, Where.DETAILS, Where.HOSTS
 
-_OTHERS = (Where.MONITOR, Where.TUNNELS, Where.GROUPS, Where.ADDRESSES, Where.KEYS, Where.RUNS)
+_OTHERS = (
+    Where.MONITOR,
+    Where.TUNNELS,
+    Where.GROUPS,
+    Where.ADDRESSES,
+    Where.KEYS,
+    Where.RUNS,
+    Where.NOTEBOOKS,
+)
 
 HOST_ACTIONS: tuple[Action, ...] = (
     Action(

@@ -34,6 +34,7 @@ TO_RUNS: tuple[Action, ...] = (
             _A,
             _S,
             Where.JUPYTER,
+            Where.NOTEBOOKS,
             Where.MONITOR,
             _D,
             *_BOTH,

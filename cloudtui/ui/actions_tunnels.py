@@ -30,6 +30,7 @@ TUNNEL_ACTIONS: tuple[Action, ...] = (
             _A,
             _S,
             Where.JUPYTER,
+            Where.NOTEBOOKS,
             Where.MONITOR,
             _D,
             Where.TUNNELS,

@@ -41,6 +41,7 @@ from cloudtui.ui.key_views import KeyViews
 from cloudtui.ui.machine_views import MachineViews
 from cloudtui.ui.monitor_views import MonitorViews
 from cloudtui.ui.network_views import NetworkViews
+from cloudtui.ui.notebook_views import NotebookViews
 from cloudtui.ui.pane_views import PaneViews
 from cloudtui.ui.place_views import PlaceViews
 from cloudtui.ui.prompts import DialogPrompts
@@ -86,6 +87,7 @@ class CloudtuiApp(
     MachineViews,
     MonitorViews,
     NetworkViews,
+    NotebookViews,
     PaneViews,
     PlaceViews,
     RunViews,
@@ -262,11 +264,6 @@ class CloudtuiApp(
             self.pop_screen()
         if not isinstance(self.screen, AllSessionsScreen):
             self.push_screen(AllSessionsScreen())
-
-    def open_jupyter(self, instance: Instance) -> None:
-        from cloudtui.ui.screens.jupyter import JupyterScreen
-
-        self.push_screen(JupyterScreen(instance))
 
     def open_log(self) -> None:
         from cloudtui.ui.screens.messages import MessagesScreen

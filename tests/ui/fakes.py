@@ -29,6 +29,7 @@ from cloudtui.core.jupyter import ANY, Wish
 from cloudtui.core.links import Reached
 from cloudtui.core.workbench import CHANGES, LIFECYCLE, NEEDS_HOST
 from cloudtui.files.settings import Settings
+from cloudtui.model.environment import Environment
 from cloudtui.model.errors import READ_ONLY, CloudtuiError, NotFound
 from cloudtui.model.finding import Identity
 from cloudtui.model.instance import Instance, State, why_not_connect
@@ -48,6 +49,7 @@ from tests.ui.fake_hosts import Ways, hosts_over
 from tests.ui.fake_jobs import FakeAlerts, FakeJobs
 from tests.ui.fake_keys import FakeConnections, FakeKeys
 from tests.ui.fake_network import FakeAddresses, FakeSecurityGroups
+from tests.ui.fake_notebooks import FakeNotebooks
 from tests.ui.fake_vitals import FakeVitals
 
 if TYPE_CHECKING:
@@ -406,8 +408,32 @@ class FakeJupyter:
         self.hold.set()
         self.cancelled = False
         self.port = 8888
-
         self.wishes: list[Wish] = []
+        self.found: tuple[Environment, ...] = ()
+
+    async def environments(self, instance: Instance) -> tuple[Environment, ...]:
+        if self.refusal:
+            raise self.refusal
+        return self.found
+
+    async def forward(
+        self,
+        instance: Instance,
+        server: JupyterServer,
+        *,
+        on_step: Callable[[str], None],
+        local_port: int | None = None,
+        started: bool = False,
+    ) -> OpenJupyter:
+        if self.refusal:
+            raise self.refusal
+        on_step("Checking that it answers through the tunnel")
+        tunnel = TunnelState(
+            instance.id, "Jupyter", self.port, server.port, TunnelPhase.UP, datetime.now(UTC)
+        )
+        self._tunnels.show(tunnel)
+        return OpenJupyter(server, self.port, started, 8888, tunnel.key)
+
     async def open(
         self,
         instance: Instance,
@@ -417,8 +443,8 @@ class FakeJupyter:
         local_port: int | None = None,
         wish: Wish = ANY,
     ) -> OpenJupyter:
-        on_step(f"Connecting to {instance.label}")
         self.wishes.append(wish)
+        on_step(f"Connecting to {instance.label}")
         on_step("Looking for a running Jupyter server")
         try:
             await self.hold.wait()
@@ -431,12 +457,8 @@ class FakeJupyter:
                 raise CloudtuiError("Jupyter is not installed there.")
         if self.refusal:
             raise self.refusal
-        on_step("Checking that it answers through the tunnel")
-        tunnel = TunnelState(
-            instance.id, "Jupyter", self.port, 8888, TunnelPhase.UP, datetime.now(UTC)
-        )
-        self._tunnels.show(tunnel)
-        return OpenJupyter(JupyterServer(8888, "s3cret-token"), self.port, True, 8888)
+        server = JupyterServer(8888, "s3cret-token")
+        return await self.forward(instance, server, on_step=on_step, started=True)
 
 
 class FakeLifecycle:
@@ -507,6 +529,7 @@ class FakeWorkbench:
         self.ways = Ways()
         self.hosts = hosts_over(settings, self.inventory, self.ways, self._events)
         self.jupyter = FakeJupyter(self.tunnels)
+        self.notebooks = FakeNotebooks(self._events, lambda: self.inventory.state)
         self.lifecycle = FakeLifecycle(self.inventory)
         self.prices = FakePrices(self._events)
         self.details = FakeDetails(self._events)

@@ -27,6 +27,7 @@ from cloudtui.ui.screens.machine import MachineScreen
 from cloudtui.ui.screens.machines import MachinesScreen
 from cloudtui.ui.screens.messages import MessagesScreen
 from cloudtui.ui.screens.monitor import MonitorScreen
+from cloudtui.ui.screens.notebooks import NotebooksScreen
 from cloudtui.ui.screens.run_log import RunLogScreen
 from cloudtui.ui.screens.runs import RunsScreen
 from cloudtui.ui.screens.security_groups import SecurityGroupsScreen
@@ -43,6 +44,7 @@ SCREENS: dict[Where, type[Area]] = {
     Where.ALL_SESSIONS: AllSessionsScreen,
     Where.PANE: WorkspaceScreen,
     Where.JUPYTER: JupyterScreen,
+    Where.NOTEBOOKS: NotebooksScreen,
     Where.DETAILS: MachineScreen,
     Where.VIEWER: ViewerScreen,
     Where.GROUPS: SecurityGroupsScreen,

@@ -9,10 +9,10 @@ from textual.content import Content
 from textual.widgets import Static
 
 from cloudtui.core.events import Event, Severity, TunnelsChanged
-from cloudtui.core.jupyter import INSTALLING
+from cloudtui.core.jupyter import ANY, INSTALLING, Wish
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance
-from cloudtui.model.notebook import OpenJupyter
+from cloudtui.model.notebook import JupyterServer, OpenJupyter
 from cloudtui.model.tunnel import TunnelPhase, TunnelState
 from cloudtui.ui.actions import Action, Where
 from cloudtui.ui.screens.area import Area, bindings
@@ -39,9 +39,21 @@ class JupyterScreen(Area):
     JupyterScreen #text { height: auto; }
     """
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(
+        self,
+        instance: Instance,
+        wish: Wish = ANY,
+        *,
+        server: JupyterServer | None = None,
+        notebook: str = "",
+    ) -> None:
+        """A `server` that is known is opened as it is, else the one that is meant; `notebook` is
+        the path of the notebook to show."""
         super().__init__()
         self._instance = instance
+        self._wish = wish
+        self._server = server
+        self._notebook = notebook
         self._steps: list[str] = []
         self._turn = 0
         self._opened: OpenJupyter | None = None
@@ -100,19 +112,25 @@ class JupyterScreen(Area):
         self._steps, self._error, self._opened = [], None, None
         self._paint()
         try:
-            self._opened = await self.workbench.jupyter.open(
-                self._instance, ask_install=self._ask_install, on_step=self._step
-            )
+            self._opened = await self._forwarded()
         except CloudtuiError as error:
             self._error = error
             self.cloudtui.fail(error, toast=False)
         else:
-            page = self._opened.server.url(self._opened.local_port, token=False)
+            page = self._url(token=False)
             self.cloudtui.say(f"Jupyter on {self._instance.spoken} is open at {page}", toast=False)
         self._paint()
         self.refresh_footer()
         if self._opened and self.workbench.settings.open_browser:
             await self._browse()
+
+    async def _forwarded(self) -> OpenJupyter:
+        jupyter = self.workbench.jupyter
+        if self._server:
+            return await jupyter.forward(self._instance, self._server, on_step=self._step)
+        return await jupyter.open(
+            self._instance, ask_install=self._ask_install, on_step=self._step, wish=self._wish
+        )
 
     def _step(self, sentence: str) -> None:
         if self._steps and self._steps[-1].startswith(INSTALLING) and INSTALLING in sentence:
@@ -130,7 +148,7 @@ class JupyterScreen(Area):
     async def _browse(self) -> None:
         if self._opened is None:
             return
-        opened = await self.workbench.browse(self._opened.url)
+        opened = await self.workbench.browse(self._url())
         self._browser = (
             "The browser was asked to open it."
             if opened
@@ -144,7 +162,8 @@ class JupyterScreen(Area):
             self._paint()
 
     def _paint(self) -> None:
-        parts = [Content.styled(f"Jupyter on {self._instance.label}", "bold"), Content("")]
+        what = self._notebook or "Jupyter"
+        parts = [Content.styled(f"{what} on {self._instance.label}", "bold"), Content("")]
         if self._opened is None or self._error:
             parts += self._step_lines()
         if self._error:
@@ -167,6 +186,8 @@ class JupyterScreen(Area):
 
     def _result(self, opened: OpenJupyter) -> list[Content]:
         how = "was started there" if opened.started else "was already running there"
+        if opened.server.protected:
+            how += " and asks for its password in the browser"
         tunnel = self.tunnel
         lines = [
             Content.styled(self.address, "bold $footer-key-foreground"),
@@ -198,13 +219,19 @@ class JupyterScreen(Area):
         if self._opened is None:
             return ""
         if self._token_shown or not self._opened.server.token:
-            return self._opened.url
-        return f"{self._opened.server.url(self._opened.local_port, token=False)}?token=…"
+            return self._url()
+        return f"{self._url(token=False)}?token=…"
+
+    def _url(self, *, token: bool = True) -> str:
+        assert self._opened
+        server, port = self._opened.server, self._opened.local_port
+        return server.url(port, token=token, notebook=self._notebook)
 
     def copy(self) -> None:
         if self._opened:
-            self.app.copy_to_clipboard(self._opened.url)
-            self.cloudtui.say("Copied the address with its token.")
+            self.app.copy_to_clipboard(self._url())
+            its = " with its token" if self._opened.server.token else ""
+            self.cloudtui.say(f"Copied the address{its}.")
 
     @work(exclusive=True, group="browse")
     async def browse(self) -> None:

@@ -132,6 +132,7 @@ class Header(Widget):
             ("go.tunnels", "3 Tunnels", Where.TUNNELS),
             ("go.runs", "4 Runs", Where.RUNS),
             ("go.hosts", "5 Hosts", Where.HOSTS),
+            ("go.notebooks", "7 Notebooks", Where.NOTEBOOKS),
         ]
         parts = [
             _click(action, self._named(words, where), self._lit(where))
