@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from cloudtui.core.sessions import Sessions
     from cloudtui.core.tags import Tags
     from cloudtui.core.tunnels import AnyTunnels
+    from cloudtui.core.upload import Uploads
     from cloudtui.core.vitals import Vitals
     from cloudtui.model.listening import ListeningPort
     from cloudtui.model.remote import Prompts
@@ -172,6 +173,12 @@ class Workbench:
         from cloudtui.core.sessions import Sessions
 
         return Sessions(self.connections, self._events, read_only=self.read_only)
+
+    @cached_property
+    def uploads(self) -> Uploads:
+        from cloudtui.core.upload import Uploads
+
+        return Uploads(self.connections, read_only=self.read_only)
 
     @cached_property
     def all_sessions(self) -> AllSessions:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from cloudtui.model.errors import NotFound, Refused
 from cloudtui.model.ignore import Rules, ignored, parse
+from cloudtui.model.upload import LocalFile
 
 GIT = b".gitignore"
 OURS = b".cloudtuiignore"
@@ -20,29 +20,6 @@ _LARGEST = 1 << 20
 """Bytes of an ignore file that is read at all."""
 
 _Layers = tuple[tuple[bytes, Rules], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class LocalFile:
-    """A file, folder or symbolic link; others (sockets, devices) are never sent."""
-
-    path: bytes
-    """Relative to the folder, with slashes."""
-    mode: int
-    """As `st_mode`."""
-    size: int
-    """Bytes of a file; 0 for others."""
-    mtime_ns: int
-    link: bytes = b""
-    """Where a symbolic link leads, as it says itself."""
-
-    @property
-    def is_folder(self) -> bool:
-        return stat.S_ISDIR(self.mode)
-
-    @property
-    def is_link(self) -> bool:
-        return stat.S_ISLNK(self.mode)
 
 
 def walk(folder: Path) -> Iterator[LocalFile]:

@@ -47,7 +47,7 @@ async def placed(conn: Connection, name: str) -> str:
     done = await conn.run(f'[ -s "{path(name)}" ] && printf %s "{path(name)}"')
     if done.stdout:
         return done.stdout
-    done = await conn.run(f'{placing(name)} && printf %s "{path(name)}"')
+    done = await conn.run(f'{placing(name).rstrip()} && printf %s "{path(name)}"')
     if done.exit_status or not done.stdout:
         raise CloudtuiError(
             f"{conn.route.host} does not take {shlex.quote(name)}, which cloudtui runs there.",
