@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import struct
 import time
 from typing import Any
 
@@ -32,7 +33,11 @@ BUFFER = 256 << 10
 """Bytes taken from the network at once."""
 GRANT = 512 << 10
 """Bytes taken after which the host may send as many more."""
-_DATA = MSG_CHANNEL_DATA.to_bytes(1, "big")
+SENDING = ("open", "eof_pending", "eof")
+"""States of a channel's other direction in which what comes in is still wanted."""
+LENGTH = struct.Struct(">I")
+DATA_HEAD = struct.Struct(">BBII")
+"""Of an opened packet: bytes of padding, kind, channel, bytes of data."""
 
 
 class Bulk(asyncssh.SSHTCPSession[bytes]):
@@ -169,23 +174,30 @@ class Quick(asyncssh.SSHClientConnection, asyncio.BufferedProtocol):
                     self._from = self._until = 0
                     break
                 self._recv_encryption = cipher = _Gcm(cipher)
-            size = int.from_bytes(view[start : start + 4], "big") + 4 + TAG
-            if size - 4 - TAG > self._max_recv_pktlen:
+            length = LENGTH.unpack_from(view, start)[0]
+            if length > self._max_recv_pktlen:
                 self._slowly(bytes(view[start : self._until]))  # refuses it
                 break
+            size = 4 + length + TAG
             if left < size:
                 break
             packet = cipher.open(view[start : start + 4], view[start + 4 : start + size])
             self._from += size
-            if packet and packet[1:2] == _DATA and self._decompressor is None:
-                number = int.from_bytes(packet[2:6], "big")
-                found = self._channels.get(number)
-                if found is not channel:
-                    self._deliver(channel, pieces)
-                    channel, pieces = found, []
-                if channel and self._taken(channel, packet, pieces):
-                    self._recv_seq = (self._recv_seq + 1) & 0xFFFF_FFFF
-                    continue
+            if packet and len(packet) > DATA_HEAD.size and self._decompressor is None:
+                padding, kind, number, size_of_data = DATA_HEAD.unpack_from(packet)
+                if kind == MSG_CHANNEL_DATA:
+                    found = self._channels.get(number)
+                    if found is not channel:
+                        self._deliver(channel, pieces)
+                        channel, pieces = found, []
+                    rest = len(packet) - padding - DATA_HEAD.size
+                    if (
+                        channel
+                        and rest == size_of_data
+                        and self._taken(channel, packet, rest, pieces)
+                    ):
+                        self._recv_seq = (self._recv_seq + 1) & 0xFFFF_FFFF
+                        continue
             self._deliver(channel, pieces)
             channel, pieces = None, []
             cipher.opened = packet
@@ -194,25 +206,25 @@ class Quick(asyncssh.SSHClientConnection, asyncio.BufferedProtocol):
         if self._from == self._until:
             self._from = self._until = 0
 
-    def _taken(self, channel: Any, packet: bytes, pieces: list[memoryview]) -> bool:
+    def _taken(self, channel: Any, packet: bytes, size: int, pieces: list[memoryview]) -> bool:
         """Count the packet's data as the channel's; False when that needs a closer look."""
-        size = int.from_bytes(packet[6:10], "big")
+        left = channel._recv_window - size
         if (
             not isinstance(channel._session, Bulk)
             or channel._recv_state != "open"
-            or channel._send_state != "open"
-            or not 0 < size <= channel._recv_window
-            or 10 + size + packet[0] != len(packet)
+            or channel._send_state not in SENDING
+            or size <= 0
+            or left < 0
         ):
             return False
-        channel._recv_window -= size
+        channel._recv_window = left
         if channel._recv_paused:
-            channel._recv_buf.append((packet[10 : 10 + size], None))
+            channel._recv_buf.append((packet[DATA_HEAD.size : DATA_HEAD.size + size], None))
             return True
-        used = channel._init_recv_window - channel._recv_window
+        used = channel._init_recv_window - left
         if used > GRANT or 2 * used > channel._init_recv_window:
             self._grant(channel, used)
-        pieces.append(memoryview(packet)[10 : 10 + size])
+        pieces.append(memoryview(packet)[DATA_HEAD.size : DATA_HEAD.size + size])
         return True
 
     def _grant(self, channel: Any, more: int) -> None:
@@ -222,7 +234,7 @@ class Quick(asyncssh.SSHClientConnection, asyncio.BufferedProtocol):
     def widen(self, channel: asyncssh.SSHTCPChannel[bytes], window: int) -> None:
         """Let the host send `window` bytes ahead on an open channel, if those are more."""
         more = window - channel._init_recv_window
-        if more > 0 and channel._send_state == "open":
+        if more > 0 and channel._send_state in SENDING:
             channel._init_recv_window = window
             self._grant(channel, more)
 
