@@ -117,12 +117,11 @@ class RunLogScreen(Area):
     # What is shown above
 
     def _title(self) -> None:
-        if not self.is_mounted:
+        if not self.is_attached:
             return
         job, view = self.job, self.view
         elapsed = job.elapsed(datetime.now(UTC))
-        told = [duration(elapsed.total_seconds())] if elapsed is not None else []
-        told.append(data_size(job.log_bytes) if job.log_bytes else "")
+        told = []
         if view.hits:
             told.append(f"{view.hit + 1} of {len(view.hits)} found")
         if self._trouble:
@@ -131,6 +130,8 @@ class RunLogScreen(Area):
             told.append("following" if view.following else "G follows")
         if self._left_out:
             told.append(f"{data_size(self._left_out)} left out")
+        told.append(duration(elapsed.total_seconds()) if elapsed is not None else "")
+        told.append(data_size(job.log_bytes) if job.log_bytes else "")
         state = Content.styled(f"{GLYPHS[job.state]} {job.words}", f"${COLOURS[job.state]}")
         self.query_one("#title", Static).update(
             Content.assemble(

@@ -21,8 +21,6 @@ from cloudtui.ui.widgets.preview import themed
 
 STRIPS_KEPT = 400
 """Lines whose drawing is remembered."""
-SIDEWAYS = 16
-"""Cells that one step to the side is long."""
 
 
 class LogView(ScrollView, can_focus=True, inherit_bindings=False):
@@ -33,6 +31,7 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         height: 1fr;
         background: $background;
         overflow-x: hidden;
+        overflow-y: scroll;
         scrollbar-size-vertical: 1;
         scrollbar-size-horizontal: 0;
         & > .log--hit { background: $warning 40%; }
@@ -134,6 +133,11 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         return index, row - self._starts[index]
 
     @property
+    def _room(self) -> int:
+        """Cells of a row, the scrollbar left out."""
+        return max(1, self.scrollable_content_region.width)
+
+    @property
     def rows(self) -> int:
         count = len(self.log_lines)
         return self._starts[min(count, len(self._starts) - 1)] if self.wrap else count
@@ -153,8 +157,8 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         self.refresh()
 
     def on_resize(self) -> None:
-        if self.size.width != self._width:
-            self._width = self.size.width
+        if self._room != self._width:
+            self._width = self._room
             if self.wrap:
                 self._starts = [0]
                 self._refit(0, 0)
@@ -185,9 +189,10 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         self.post_message(self.Scrolled())
 
     def sideways(self, steps: int) -> None:
+        """Half a screen to the right, or with a negative number to the left."""
         if not self.wrap:
-            most = max(0, self._widest - self.size.width)
-            self._left = max(0, min(most, self._left + steps * SIDEWAYS))
+            most = max(0, self._widest - self._room)
+            self._left = max(0, min(most, self._left + steps * self._room // 2))
             self.refresh()
 
     def on_mouse_scroll_up(self) -> None:
@@ -260,7 +265,7 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         return known
 
     def render_line(self, y: int) -> Strip:
-        width, row = self.size.width, self.scroll_offset.y + y
+        width, row = self._room, self.scroll_offset.y + y
         base = self.rich_style
         if row >= self.rows:
             return Strip.blank(width, base)
