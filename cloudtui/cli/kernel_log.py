@@ -110,7 +110,7 @@ async def follow(
             _print(when, text, times=times)
         if last := transcript.log.lines[-1]:
             output.passing(plain(last))
-        if transcript.ended or until(record):
+        if transcript.words.ended or until(record):
             ended.set()
 
     def cut(error: CloudtuiError | None) -> None:

@@ -16,52 +16,28 @@ _CODE = 120
 """Characters of a cell's first line that are shown."""
 
 
-class Transcript:
-    """Lines from records that are fed in order; carriage returns are done as a terminal would."""
+class Words:
+    """Records, fed in order, as the text of a terminal."""
 
     def __init__(self) -> None:
-        self.log = LogLines()
         self.busy = False
         """Whether a cell runs."""
         self.failed = False
         """Whether the last cell ended with an error."""
         self.ended = False
         """Whether the kernel has ended."""
-        self._times: list[tuple[int, float]] = []
         self._cell = ""
         self._titles: dict[str, str] = {}
         self._begun: dict[str, float] = {}
+        self._any = False
         self._fresh = True
-        self._last = 0.0
 
-    def feed(self, record: Mapping[str, Any]) -> int:
-        """Take in one record; the number of the first line that is another one now."""
+    def say(self, record: Mapping[str, Any]) -> str:
+        """What one record adds; often nothing."""
         text = self._text(record)
-        when = record.get("t")
-        self._last = float(when) if isinstance(when, int | float) else self._last
-        if not text:
-            return self.log.first + len(self.log.lines)
-        changed = self.log.feed(text.encode("utf-8", "replace"))
-        self._fresh = text.endswith("\n")
-        while self._times and self._times[-1][0] >= changed:
-            self._times.pop()
-        self._times.append((changed, self._last))
-        return changed
-
-    def time(self, number: int) -> datetime | None:
-        """When the line of that number was printed."""
-        place = bisect_right(self._times, (number, float("inf")))
-        return moment(self._times[place - 1][1]) if place else None
-
-    @property
-    def complete(self) -> int:
-        """The number of the first line that may still change."""
-        return self.log.first + len(self.log.lines) - 1
-
-    def lines(self, start: int = 0) -> Iterator[tuple[datetime | None, str]]:
-        """Each line from that number on, with its time; SGR colours are in the text."""
-        for number in range(max(start, self.log.first), self.log.first + len(self.log)):
-            yield self.time(number), self.log.lines[number - self.log.first]
+        if text:
+            self._any, self._fresh = True, text.endswith("\n")
+        return text
 
     # What each kind of record says
 
@@ -107,7 +83,7 @@ class Transcript:
             title += f" {_DIM}… {plural(more.count(chr(10)) + 1, 'more line')}{_PLAIN}"
         self._cell, self.failed = cell, False
         self._titles = {cell: title}
-        gap = "" if self.log.lines == [""] else "\n"
+        gap = "\n" if self._any else ""
         return ("" if self._fresh else "\n") + gap + title + "\n"
 
     def _turned(self, cell: str) -> str:
@@ -159,6 +135,43 @@ class Transcript:
         if not lines:
             lines = [f"{_text_of(record.get('name'))}: {_text_of(record.get('value'))}"]
         return self._line("\n".join(lines) + _PLAIN)
+
+
+class Transcript:
+    """The same as lines, each with its time; carriage returns are done as a terminal would."""
+
+    def __init__(self) -> None:
+        self.words = Words()
+        self.log = LogLines()
+        self._times: list[tuple[int, float]] = []
+        self._last = 0.0
+
+    def feed(self, record: Mapping[str, Any]) -> None:
+        """Take in one record."""
+        text = self.words.say(record)
+        when = record.get("t")
+        self._last = float(when) if isinstance(when, int | float) else self._last
+        if not text:
+            return
+        changed = self.log.feed(text.encode("utf-8", "replace"))
+        while self._times and self._times[-1][0] >= changed:
+            self._times.pop()
+        self._times.append((changed, self._last))
+
+    def time(self, number: int) -> datetime | None:
+        """When the line of that number was printed."""
+        place = bisect_right(self._times, (number, float("inf")))
+        return moment(self._times[place - 1][1]) if place else None
+
+    @property
+    def complete(self) -> int:
+        """The number of the first line that may still change."""
+        return self.log.first + len(self.log.lines) - 1
+
+    def lines(self, start: int = 0) -> Iterator[tuple[datetime | None, str]]:
+        """Each line from that number on, with its time; SGR colours are in the text."""
+        for number in range(max(start, self.log.first), self.log.first + len(self.log)):
+            yield self.time(number), self.log.lines[number - self.log.first]
 
 
 def _text_of(value: Any) -> str:

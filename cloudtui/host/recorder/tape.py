@@ -134,6 +134,7 @@ class Tape(threading.Thread):
                     break
                 time.sleep(0.1 if time.time() - since < 10 else 1.0)
                 continue
+            met = self._heard(wire, info)
             self._be("recorded")
             if first:
                 self._note("listening", after=self._after)
@@ -142,6 +143,7 @@ class Tape(threading.Thread):
                 self._note("restarted")
             first = False
             try:
+                self._take(met)
                 self._listen(wire)
             except (OSError, EOFError, Broken, ValueError):
                 pass
@@ -164,6 +166,22 @@ class Tape(threading.Thread):
             self.state = state
             self._changed()
 
+    def _heard(self, wire: Wire, info: Dict[str, Any]) -> Optional[Message]:
+        """Wait until the kernel sends to this subscriber, which it does not tell: it is asked what
+        it is, as every browser asks, and publishes that it answers. Without an answer (a kernel
+        that only answers between cells) it does by now all the same."""
+        try:
+            control = Wire(info, "control")
+        except (OSError, EOFError, Broken, Locked, KeyError, ValueError):
+            return None
+        try:
+            control.send("kernel_info_request", {})
+            return wire.receive(1.0)
+        except (OSError, EOFError, Broken):
+            return None
+        finally:
+            control.close()
+
     def _listen(self, wire: Wire) -> None:
         while True:
             try:
@@ -171,14 +189,17 @@ class Tape(threading.Thread):
             except socket.timeout:
                 self.flush()
                 continue
-            if message is None or message.id in self.log.recent:
-                continue
-            record = record_of(message)
-            if record:
-                self._remember(message.id)
-                record["t"] = round(time.time(), 3)
-                with self._lock:
-                    self._keep(record)
+            self._take(message)
+
+    def _take(self, message: Optional[Message]) -> None:
+        if message is None or message.id in self.log.recent:
+            return
+        record = record_of(message)
+        if record:
+            self._remember(message.id)
+            record["t"] = round(time.time(), 3)
+            with self._lock:
+                self._keep(record)
 
     def _remember(self, message_id: str) -> None:
         self.log.recent.add(message_id)
