@@ -25,7 +25,7 @@ LONG_WINDOW = 8 << 20
 """The same on a long path, so that it stays full."""
 PATH_RATE = 100 << 20
 """Bytes a second that one connection is to reach."""
-ALL_WINDOWS = 32 << 20
+ALL_WINDOWS = 12 << 20
 """Many connections share these."""
 LEAST_WINDOW = 256 << 10
 HOLD_SECONDS = 15.0
