@@ -90,7 +90,7 @@ class RunViews:
             return
         started = await app.push_screen_wait(RunForm(instance))
         if started is not None:
-            app.say(f"{started.id} {started.state} on {instance.spoken}.")
+            app.say(f"{started.id} on {instance.spoken} is {started.state}.")
             self.open_runs(instance, started)
 
     # Attention
