@@ -114,7 +114,7 @@ class Copies:
             from cloudtui.files import here
 
             files = FileSystem(HERE)
-            files.pipe = await here.start(files)
+            files.pipe = here.start(files)
             return files
         from cloudtui.ssh import copy
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ AHEAD = 4
 COALESCED = 512 << 10
 """Bytes that are gathered before they are written."""
 ALIVE_SECONDS = 5.0
+TOLD_SECONDS = 0.05
 
 
 class Transfer:
@@ -53,6 +55,7 @@ class Transfer:
         self._out: list[bytes | memoryview] = []
         self._out_size = 0
         self._flushing = False
+        self._told_at = 0.0
         self._stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:
@@ -139,6 +142,13 @@ class Transfer:
         finally:
             await settled(batches)
 
+    def _tell(self) -> None:
+        """That it came further: not for each of thousands."""
+        now = time.monotonic()
+        if now - self._told_at > TOLD_SECONDS:
+            self._told_at = now
+            self._on_change()
+
     # What the source says
 
     def _told(self, kind: bytes, index: int, value: Any) -> None:
@@ -191,7 +201,7 @@ class Transfer:
             self._target.pipe.write(b"".join(held))
             if self._target.pipe.full:
                 self._source.pipe.pause()
-            self._on_change()
+            self._tell()
 
     # What the target says
 
@@ -206,7 +216,7 @@ class Transfer:
             self.finished.add(step.target)
             self._counted.pop(index, None)
             self.files_done += 1
-            self._on_change()
+            self._tell()
 
     def _fail(self, index: int, where: FileSystem, value: Any) -> None:
         if index in self._failed:

@@ -1,116 +1,137 @@
-"""The files of this computer, through the same program that shows those of a host: it is a process
-of its own, so that a slow disk holds nothing up."""
+"""The files of this computer, through the program that shows those of a host: in a thread of its
+own, so that a slow disk holds nothing up."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import subprocess
-import sys
-from typing import cast
+import queue
+import threading
 
-from cloudtui.host import files
-from cloudtui.model.errors import CloudtuiError
+from cloudtui.host.files.frames import Input, Output
+from cloudtui.host.files.serve import serve
 from cloudtui.model.frames import PipeEnds
 
-HIGH_WATER = 1 << 20
-"""Bytes that wait for the program before it counts as full."""
+HIGH_WATER = 8 << 20
+"""Bytes that wait for the disk before the pipe counts as full."""
+LOW_WATER = 2 << 20
+AHEAD = 4 << 20
+"""Bytes that were read and wait to be taken."""
 
 
-class LocalPipe(asyncio.SubprocessProtocol):
-    """A `model.frames.Pipe` to a child process."""
+class _Keys(Input):
+    """What was written to the pipe."""
+
+    def __init__(self, pipe: ThreadPipe) -> None:
+        super().__init__()
+        self._pipe = pipe
+        self._next: bytes | None = None
+        self.waiting: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+
+    def ready(self, seconds: float) -> bool:
+        if self._next is None:
+            with contextlib.suppress(queue.Empty):
+                self._next = self.waiting.get(seconds > 0, seconds or None)
+        return self._next is not None
+
+    def read(self) -> bytes:
+        found, self._next = self._next, None
+        if found is None:
+            found = self.waiting.get()
+        self._pipe.taken(len(found))
+        return found
+
+
+class _Words(Output):
+    """What the program says."""
+
+    def __init__(self, pipe: ThreadPipe) -> None:
+        super().__init__()
+        self._pipe = pipe
+
+    def write(self, data: bytearray) -> None:
+        self._pipe.say(bytes(data))
+
+
+class ThreadPipe:
+    """A `model.frames.Pipe` to a thread."""
 
     def __init__(self, ends: PipeEnds) -> None:
         self._ends = ends
-        self._full = self._closing = self._gone = False
-        self._words = b""
-        self._left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._process: asyncio.SubprocessTransport | None = None
-        self._stdin: asyncio.WriteTransport | None = None
-        self._stdout: asyncio.ReadTransport | None = None
+        self._loop = asyncio.get_running_loop()
+        self._keys = _Keys(self)
+        self._go = threading.Condition()
+        self._unwritten = self._unheard = 0
+        self._full = self._paused = self._closed = False
+        threading.Thread(target=self._run, name="files", daemon=True).start()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._process = cast("asyncio.SubprocessTransport", transport)
-        self._stdin = cast("asyncio.WriteTransport", self._process.get_pipe_transport(0))
-        self._stdin.set_write_buffer_limits(HIGH_WATER)
-        self._stdout = cast("asyncio.ReadTransport", self._process.get_pipe_transport(1))
+    def _run(self) -> None:
+        with contextlib.suppress(SystemExit):
+            serve(self._keys, _Words(self))
 
-    def pipe_data_received(self, fd: int, data: bytes) -> None:
-        if fd == 1:
+    # In the thread
+
+    def taken(self, size: int) -> None:
+        with self._go:
+            self._unwritten -= size
+            eased = self._full and self._unwritten < LOW_WATER
+        if eased:
+            self._call(self._eased)
+
+    def say(self, data: bytes) -> None:
+        with self._go:
+            while (self._paused or self._unheard > AHEAD) and not self._closed:
+                self._go.wait()
+            if self._closed:
+                raise SystemExit
+            self._unheard += len(data)
+        self._call(self._heard, data)
+
+    def _call(self, *what: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens
+            self._loop.call_soon_threadsafe(*what)  # type: ignore[arg-type]
+
+    # On the loop
+
+    def _heard(self, data: bytes) -> None:
+        with self._go:
+            self._unheard -= len(data)
+            self._go.notify()
+        if not self._closed:
             self._ends.came(data)
-        else:
-            self._words = (self._words + data)[-2000:]
 
-    def process_exited(self) -> None:
-        self._gone = True
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._gone = True
-        if not self._left.done():
-            self._left.set_result(None)
-        if not self._closing:
-            told = self._words.decode(errors="replace").strip().splitlines()
-            self._ends.ended(
-                CloudtuiError(
-                    "The program that reads and writes files here has ended.",
-                    told[-1] if told else "",
-                )
-            )
-
-    def pause_writing(self) -> None:
-        self._full = True
-
-    def resume_writing(self) -> None:
-        self._full = False
-        self._ends.room()
+    def _eased(self) -> None:
+        if self._full and not self._closed:
+            self._full = False
+            self._ends.room()
 
     @property
     def full(self) -> bool:
         return self._full
 
     def write(self, data: bytes) -> None:
-        if self._stdin and not self._gone:
-            self._stdin.write(data)
+        if data and not self._closed:
+            with self._go:
+                self._unwritten += len(data)
+                self._full = self._full or self._unwritten > HIGH_WATER
+            self._keys.waiting.put(data)
 
     def pause(self) -> None:
-        if self._stdout and not self._gone and not self._stdout.is_closing():
-            self._stdout.pause_reading()
+        with self._go:
+            self._paused = True
 
     def resume(self) -> None:
-        if self._stdout and not self._gone and not self._stdout.is_closing():
-            self._stdout.resume_reading()
+        with self._go:
+            self._paused = False
+            self._go.notify()
 
     async def close(self) -> None:
-        self._closing = True
-        if self._process and not self._left.done():
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(2):
-                    await asyncio.shield(self._left)
-            self._process.close()
+        with self._go:
+            self._closed = True
+            self._go.notify()
+        self._keys.waiting.put(b"")
 
 
-async def start(ends: PipeEnds) -> LocalPipe:
-    """Start the program here.
-
-    Raises:
-        CloudtuiError: no process can be started.
-    """
-    loop = asyncio.get_running_loop()
-    try:
-        _, pipe = await loop.subprocess_exec(
-            lambda: LocalPipe(ends),
-            sys.executable,
-            "-I",
-            "-S",
-            "-c",
-            files.start(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-    except OSError as error:
-        raise CloudtuiError("No process can be started here.", str(error)) from error
-    pipe.write(files.program())
-    return pipe
+def start(ends: PipeEnds) -> ThreadPipe:
+    """Start the program here."""
+    return ThreadPipe(ends)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from weakref import WeakKeyDictionary
 
 import asyncssh
 
@@ -12,12 +13,18 @@ from cloudtui.model.errors import CloudtuiError, NotFound, Refused, Timeout
 from cloudtui.model.frames import PipeEnds
 from cloudtui.ssh.connection import OPEN_SECONDS, Connection
 
-WINDOW = 16 << 20
-"""Bytes the host may send ahead: a long path stays full."""
+WINDOWS = (2 << 20, 16 << 20)
+"""Bytes the host may send ahead, at least and at most: a long path stays full, and on a short one
+no more than needed is on the way, which would slow it down."""
+BYTES_PER_SECOND = 200 << 20
+"""What a path can carry, for its window."""
 HIGH_WATER = 2 << 20
 """Bytes that wait to be sent before the pipe counts as full; the server's own window is 2 MiB."""
 PYTHONS = "python3 /usr/bin/python3 /usr/local/bin/python3 /opt/conda/bin/python3 python"
 TAIL = 2000
+
+
+_windows: WeakKeyDictionary[Connection, int] = WeakKeyDictionary()
 
 
 class NoPython(NotFound):
@@ -128,10 +135,17 @@ async def start(connection: Connection, ends: PipeEnds) -> HostPipe:
     """
     pipe = HostPipe(connection, ends)
     host = connection.route.host
+    if connection not in _windows:
+        carried = int(await connection.latency() * BYTES_PER_SECOND)
+        _windows[connection] = max(WINDOWS[0], min(carried, WINDOWS[1]))
     try:
         async with asyncio.timeout(OPEN_SECONDS):
             await connection.ssh.create_session(
-                lambda: pipe, command(), encoding=None, request_pty=False, window=WINDOW
+                lambda: pipe,
+                command(),
+                encoding=None,
+                request_pty=False,
+                window=_windows[connection],
             )
     except TimeoutError:
         raise Timeout(

@@ -46,13 +46,20 @@ class Input:
         self.patience = 0.0
         """Seconds to wait, 0 for ever."""
 
+    def ready(self, seconds: float) -> bool:
+        """Whether there is something to read, after so long at the latest."""
+        return bool(select.select([0], [], [], seconds)[0])
+
+    def read(self) -> bytes:
+        return os.read(0, 1 << 20)
+
     def some(self, most: int) -> bytes:
         if self.at >= len(self.held):
-            if not select.select([0], [], [], 0)[0]:
+            if not self.ready(0):
                 self.before()
-                if self.patience and not select.select([0], [], [], self.patience)[0]:
+                if self.patience and not self.ready(self.patience):
                     sys.exit(4)
-            self.held, self.at = os.read(0, 1 << 20), 0
+            self.held, self.at = self.read(), 0
             if not self.held:
                 sys.exit(0)
         found = self.held[self.at : self.at + most]
@@ -87,9 +94,13 @@ class Output:
 
     def flush(self) -> None:
         if self.held:
-            view, self.held = memoryview(self.held), bytearray()
-            while view:
-                view = view[os.write(1, view) :]
+            held, self.held = self.held, bytearray()
+            self.write(held)
+
+    def write(self, data: bytearray) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(1, view) :]
 
 
 def failure(error: OSError) -> List[Any]:

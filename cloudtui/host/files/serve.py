@@ -43,9 +43,8 @@ QUESTIONS = {
 }
 
 
-def serve() -> None:
-    """Answer until standard input ends."""
-    source, out = Input(), Output()
+def serve(source: Input, out: Output) -> None:
+    """Answer until the input ends."""
     source.before = out.flush
     while True:
         kind, number, size = source.head()
@@ -71,7 +70,7 @@ def main() -> None:
         with contextlib.suppress(OSError):
             fcntl.fcntl(fd, 1031, PIPE_BYTES)  # F_SETPIPE_SZ of Linux
     try:
-        serve()
+        serve(Input(), Output())
     except (BrokenPipeError, ConnectionResetError):
         os._exit(0)
 
