@@ -7,14 +7,19 @@ import os
 import shlex
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 
 from cloudtui.cli import output
 from cloudtui.cli.jobs import record
 from cloudtui.cli.logs import told
+from cloudtui.cli.prompts import TerminalPrompts
+from cloudtui.cli.syncing import sync
 from cloudtui.core.workbench import Workbench
 from cloudtui.model.errors import UsageError
 from cloudtui.model.instance import Instance
 from cloudtui.model.job import Holder, Job, JobSpec, JobState
+from cloudtui.model.then import parse_all
+from cloudtui.model.upload import sync_places
 
 Opened = Callable[..., AbstractAsyncContextManager[Workbench]]
 
@@ -28,7 +33,9 @@ async def perform(opened: Opened, words: argparse.Namespace) -> int:
     spec = asked(words)
     async with opened(words) as bench:
         instance = await bench.inventory.find(words.name)
-        job = await bench.jobs.run(instance, spec)
+        prompts = TerminalPrompts(yes=getattr(words, "yes", False))
+        sends = partial(sync, bench, instance, words) if words.sync else None
+        job = await bench.jobs.run(instance, spec, prompts.confirm, sends)
         if words.json:
             output.document(record(job, instance))
             output.flush()
@@ -49,12 +56,19 @@ def asked(words: argparse.Namespace) -> JobSpec:
             "There is no command to run.",
             hint=f"Type it after --: cloudtui run {words.name} -- ...",
         )
+    parse_all(words.then)
+    folders = [sync_places(text)[1] for text in words.sync]
     return JobSpec(
         command=tuple(words.command),
         name=words.job_name,
-        cwd=words.cwd,
+        cwd=words.cwd or next(iter(folders), ""),
         env=tuple(map(_variable, words.env)),
         holder=Holder(words.holder) if words.holder else None,
+        gpus=words.gpu,
+        after=tuple(words.after),
+        after_any=words.after_any,
+        queue=words.queue,
+        then=tuple(words.then),
     )
 
 

@@ -4,7 +4,7 @@ go on."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -134,9 +134,16 @@ class Jobs:
             raise state.error
         return find_job(text, state.jobs, instance.spoken)
 
-    async def run(self, instance: Instance, spec: JobSpec, confirm: Confirm | None = None) -> Job:
+    async def run(
+        self,
+        instance: Instance,
+        spec: JobSpec,
+        confirm: Confirm | None = None,
+        sends: Callable[[], Awaitable[None]] | None = None,
+    ) -> Job:
         """Start a run; it goes on whatever happens to this computer. `confirm` is asked where the
-        machine's shutdown after it would terminate the machine.
+        machine's shutdown after it would terminate the machine; `sends` is done when all is
+        checked, and the run is not started when it fails.
 
         Raises:
             Refused: read-only mode.
@@ -144,11 +151,15 @@ class Jobs:
         """
         self._may_change()
         from cloudtui.core.then import record
-        from cloudtui.ssh import jobs
+        from cloudtui.ssh import jobs, notebook_run
 
         connection = await self._connections.get(instance)
         find = partial(self.find, instance)
         more = await record(self._inventory, connection, instance, spec, find, confirm)
+        if notebook_run.is_notebook(spec.command):
+            more = [*notebook_run.lines(spec.command), *more]
+        if sends:
+            await sends()
         id = await jobs.start(connection, spec, more)
         return await self.find(instance, id)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -209,3 +210,33 @@ async def test_what_cannot_be_is_refused_before_the_start(
     assert jobs["a"].then[1].state is StepState.SKIPPED
     assert not (lab.sshd.folder / "down").exists()
     assert list(jobs) == ["a"]
+
+
+async def test_a_notebook_is_a_run_whose_outputs_are_saved(
+    bench: Workbench, lab: Lab, host: Path
+) -> None:
+    lab.sshd.with_jupyter()
+    instance = await machine(bench)
+    cells = ["print('loss 0.5')\n1 + 1", "import time\nopen('go')"]
+    notebook = {
+        "cells": [
+            {"cell_type": "code", "id": f"c{n}", "source": text, "metadata": {}, "outputs": [],
+             "execution_count": None}
+            for n, text in enumerate(cells)
+        ],
+        "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }  # fmt: skip
+    (host / "my work.ipynb").write_text(json.dumps(notebook))
+    await bench.jobs.run(instance, JobSpec(("my work.ipynb",), holder=Holder.NONE))
+    jobs = await until(bench, instance, finished("my-work"))
+    job = jobs["my-work"]
+    log = (host / ".local/share/cloudtui/runs/my-work/log").read_text()
+    assert job.command == ("my work.ipynb",)
+    assert job.words == "failed (1)", log
+    assert "[cell 1 of 2] print('loss 0.5')\nloss 0.5\n2\n[cell 2 of 2] import time\n" in log
+    assert "FileNotFoundError" in log
+    saved = json.loads((host / "my work.ipynb").read_text())["cells"]
+    assert saved[0]["outputs"][0]["text"] in ("loss 0.5\n", ["loss 0.5\n"])
+    assert saved[1]["outputs"][0]["output_type"] == "error"
