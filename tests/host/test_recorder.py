@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import io
 import json
 import os
@@ -191,18 +192,13 @@ def box(cut_off: Path) -> Iterator[Box]:
     made = Box(cut_off, env)
     made.runtime.mkdir(parents=True)
     yield made
-    for pid in {made.state().get("pid")} - {None}:
-        with_kill(pid)
-
-
-def with_kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+    if pid := made.state().get("pid"):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def until(true: Callable[[], Any], seconds: float = 20) -> Any:
+    """What `true` returns once it is something."""
     end = time.monotonic() + seconds
     while not (found := true()):
         assert time.monotonic() < end, "it did not come to be"
@@ -232,9 +228,10 @@ class Kernel:
 
     def run(self, code: str) -> Message:
         request = self.wire.send("execute_request", {"code": code, "store_history": True})
-        while (reply := self.wire.receive(30)) is None or reply.parent != request:
-            continue
-        return reply
+        while True:
+            reply: Message | None = self.wire.receive(30)
+            if reply and reply.parent == request:
+                return reply
 
     def end(self) -> None:
         self.wire.close()
