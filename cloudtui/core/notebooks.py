@@ -204,7 +204,7 @@ class Notebooks:
         path: str,
         body: Any = None,
         *,
-        timeout: float = 10.0,
+        timeout: float | None = None,
     ) -> Answer:
         """One request to the server's REST interface; see `ssh.jupyter_rest.ask`."""
         from cloudtui.ssh import jupyter_rest
@@ -261,7 +261,7 @@ class Notebooks:
         method: str,
         path: str,
         *,
-        timeout: float = 10.0,
+        timeout: float | None = None,
     ) -> None:
         self.may_change()
         try:

@@ -63,7 +63,7 @@ async def ask(
     body: Any = None,
     *,
     login: Login | None = None,
-    timeout: float = ANSWER_SECONDS,
+    timeout: float | None = None,
 ) -> Answer:
     """One request to a server of the host; `path` is below its base_url, such as `api/kernels`.
 
@@ -73,7 +73,7 @@ async def ask(
     Raises:
         CredentialsProblem: it wants a password or another token.
         NotFound: it has no such thing.
-        Timeout: no whole answer within `timeout` seconds.
+        Timeout: no whole answer within `timeout` seconds, or else `ANSWER_SECONDS`.
         Unreachable: nothing listens there any more, or no HTTP came back.
         Refused, ConnectionCut: as the connection.
         CloudtuiError: it refused for another reason; the detail is its own message.
@@ -96,7 +96,7 @@ async def ask(
 
 
 async def log_in(
-    conn: Connection, server: JupyterServer, password: str, *, timeout: float = ANSWER_SECONDS
+    conn: Connection, server: JupyterServer, password: str, *, timeout: float | None = None
 ) -> Login:
     """Exchange the server's password for its cookies.
 
@@ -167,7 +167,9 @@ def _cookies(answer: Answer) -> dict[str, str]:
 # HTTP/1.1
 
 
-class _Bytes(Protocol):
+class Bytes(Protocol):
+    """What carries the answer."""
+
     async def read(self) -> bytes:
         """Some bytes; empty at the end."""
         ...
@@ -231,7 +233,7 @@ class _Tls:
 class _Reader:
     """Lines and counted bytes of one answer."""
 
-    def __init__(self, source: _Bytes) -> None:
+    def __init__(self, source: Bytes) -> None:
         self._source = source
         self._kept = b""
 
@@ -277,8 +279,9 @@ async def _request(
     path: str,
     headers: Mapping[str, str],
     body: bytes,
-    timeout: float,
+    timeout: float | None,
 ) -> Answer:
+    timeout = ANSWER_SECONDS if timeout is None else timeout
     where = f"Jupyter on {conn.route.host} port {server.port}"
     lines = [
         f"{method} {server.base_url}{path.lstrip('/')} HTTP/1.1",
@@ -293,24 +296,38 @@ async def _request(
         async with asyncio.timeout(timeout), conn.stream(server.host, server.port) as stream:
             if stream is None:
                 raise Unreachable(f"{where} is gone: nothing listens there.")
-            talk: _Bytes = _Tls(stream) if server.secure else _Plain(stream)
+            talk: Bytes = _Tls(stream) if server.secure else _Plain(stream)
             await talk.write(head + body)
-            return await _answer(_Reader(talk), method)
+            answer = await read_answer(talk, method)
     except TimeoutError:
         raise Timeout(
             f"{where} gave no answer within {timeout:g} s.",
             "It listens, but hangs: its machine may be out of memory.",
         ) from None
-    except (_Broken, ssl.SSLError) as error:
-        raise Unreachable(
-            f"What listens on port {server.port} of {conn.route.host} does not speak "
-            f"{'HTTPS' if server.secure else 'HTTP'}.",
-            str(error),
-        ) from None
+    except ssl.SSLError as error:
+        raise _foreign(conn, server, str(error)) from error
     except (asyncssh.Error, OSError) as error:
         if conn.closed:
             raise conn.cut() from error
         raise Unreachable(f"{where} broke off its answer.", str(error)) from error
+    if answer is None:
+        raise _foreign(conn, server, "Its answer was cut short, or is none.")
+    return answer
+
+
+def _foreign(conn: Connection, server: JupyterServer, why: str) -> Unreachable:
+    scheme = "HTTPS" if server.secure else "HTTP"
+    return Unreachable(
+        f"What listens on port {server.port} of {conn.route.host} does not speak {scheme}.", why
+    )
+
+
+async def read_answer(source: Bytes, method: str) -> Answer | None:
+    """The answer to a request of that method; None for one that is not HTTP, cut or too long."""
+    try:
+        return await _answer(_Reader(source), method)
+    except _Broken:
+        return None
 
 
 async def _answer(reader: _Reader, method: str) -> Answer:

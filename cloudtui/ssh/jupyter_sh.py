@@ -18,10 +18,15 @@ processes() {{
   ps -ww -U "$(id -u)" -o pid= -o rss= -o args= 2>/dev/null || ps -o pid,rss,args
 }}
 runtime_of() {{
-  # Where a process with this environment keeps its runtime files.
-  tr '\\0' '\\n' <"/proc/$1/environ" 2>/dev/null | sed -n 's|^JUPYTER_RUNTIME_DIR=||p
-    s|^JUPYTER_DATA_DIR=\\(.*\\)|\\1/runtime|p; s|^XDG_DATA_HOME=\\(.*\\)|\\1/jupyter/runtime|p
-    s|^HOME=\\(.*\\)|\\1/.local/share/jupyter/runtime|p'
+  # Where a process with this environment, of the same home folder, keeps its runtime files.
+  tr '\\0' '\\n' 2>/dev/null <"/proc/$1/environ" | awk -v home="$HOME" '
+    {{ at = index($0, "="); value[substr($0, 1, at - 1)] = substr($0, at + 1) }}
+    END {{
+      if (value["HOME"] != home) exit
+      if (value["JUPYTER_RUNTIME_DIR"]) print value["JUPYTER_RUNTIME_DIR"]
+      else if (value["JUPYTER_DATA_DIR"]) print value["JUPYTER_DATA_DIR"] "/runtime"
+      else if (value["XDG_DATA_HOME"]) print value["XDG_DATA_HOME"] "/jupyter/runtime"
+    }}'
 }}
 runtime_folders() {{
   printf '%s\\n' "$@" "$JUPYTER_RUNTIME_DIR" "${{JUPYTER_DATA_DIR:+$JUPYTER_DATA_DIR/runtime}}" \\
@@ -39,7 +44,8 @@ seen=$(processes | awk '
     print "KERNEL", substr($0, RSTART + 7, RLENGTH - 12), $2
     next
   }
-  /[j]upyter|[n]otebook/ {
+  /jupyter[- ](lab|notebook|server|nbclassic)|jupyterhub-[s]ingleuser/ ||
+  / -m (jupyterlab|notebook|jupyter_server|jupyter)( |$)/ {
     prefix = ""
     for (i = 3; i <= NF; i++) if ($i ~ /[/]bin[/](jupyter[-a-z]*|python[0-9.]*)$/) prefix = $i
     sub(/[/]bin[/][^/]*$/, "", prefix)
@@ -47,7 +53,7 @@ seen=$(processes | awk '
   }')
 printf '%s\\n' "$seen"
 elsewhere=$(printf '%s\\n' "$seen" | sed -n 's/^PROCESS \\([0-9]*\\) .*/\\1/p' | head -n 40 |
-  while read -r p; do runtime_of "$p"; done)
+  while read -r p; do runtime_of "$p" 2>/dev/null; done)
 live=
 IFS='
 '
@@ -168,7 +174,7 @@ IFS='
 '
 while [ $i -lt {seconds * 20} ]; do
   if [ -z "$p" ] && read -r p 2>/dev/null <"$run/pid"; then
-    folders=$(runtime_folders $(runtime_of "$p"))
+    folders=$(runtime_folders $(runtime_of "$p" 2>/dev/null))
   fi
   for d in $folders; do
     for f in "$d/jpserver-$p.json" "$d/nbserver-$p.json"; do

@@ -152,7 +152,7 @@ class TestFinding:
             f"echo 'Currently running servers:' >&2\necho '{line}'\n",
         )
         sshd.script("jupyter-notebook", "#!/bin/sh\nexec sleep 60\n")
-        runs = subprocess.Popen(["bash", "-c", "exec -a jupyter-notebook sleep 60"])
+        runs = subprocess.Popen(["bash", "-c", "exec -a 'python jupyter-notebook' sleep 60"])
         try:
             found = await find(conn)
         finally:
