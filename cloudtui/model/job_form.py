@@ -6,17 +6,19 @@ import re
 import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from cloudtui.model import then
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.job import JobSpec, check_job_name, name_of
+from cloudtui.model.upload import sync_places
 from cloudtui.model.words import listed, plural
 
 FIELDS: Mapping[str, tuple[str, str]] = {
     "command": ("command", "python train.py --epochs 3"),
     "name": ("name", ""),
-    "cwd": ("folder", "where it runs; the home folder when empty"),
-    "sync": ("upload", "what changed in a folder here goes there first: .:~/bert"),
+    "cwd": ("folder", "where it runs: the one uploaded to, or the home folder"),
+    "sync": ("upload", "what changed in this folder here goes there first: .:~/bert"),
     "env": ("env", "SEED=1 WANDB_MODE=offline"),
     "gpus": ("GPUs", "how many it needs for itself; waits until they are free"),
     "after": ("after", "runs that it waits for"),
@@ -38,8 +40,8 @@ class Form:
     """What was typed, understood."""
 
     spec: JobSpec
-    sync: tuple[str, str] | None = None
-    """A folder of this computer, and where it goes on the host (empty: to the run's folder)."""
+    sync: tuple[Path, str] | None = None
+    """A folder of this computer, and the one that it goes to."""
 
     def words(self, host: str) -> str:
         """What starting does, in sentences."""
@@ -47,7 +49,7 @@ class Form:
         told = []
         if self.sync:
             here, there = self.sync
-            told.append(f"Uploads what changed in {here} to {there or 'the same folder there'}.")
+            told.append(f"Sends what changed in {here} to {there}.")
         where = f" in {spec.cwd}" if spec.cwd else " in the home folder"
         gpus = f" on {plural(spec.gpus, 'GPU')} of its own" if spec.gpus else ""
         told.append(f"Starts {spec.name} on {host}{where}{gpus}; it goes on without this computer.")
@@ -130,17 +132,22 @@ def read_form(
             then.parse(step)
         except CloudtuiError as error:
             wrong["then"] = error.title
+    sync = None
+    if typed["sync"]:
+        try:
+            sync = sync_places(typed["sync"])
+        except CloudtuiError as error:
+            wrong["sync"] = error.title
     if wrong:
         return None, wrong
-    here, _, there = typed["sync"].partition(":")
     spec = JobSpec(
         command,
         typed["name"] or name_of(words_of(command)),
-        typed["cwd"],
+        typed["cwd"] or (sync[1] if sync else ""),
         tuple(env),
         gpus=gpus,
         after=after,
         queue=queue,
         then=steps,
     )
-    return Form(spec, (here, there) if here else None), {}
+    return Form(spec, sync), {}

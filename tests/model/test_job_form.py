@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -43,10 +44,10 @@ def test_every_field_goes_where_it_belongs_and_what_happens_is_told() -> None:
     assert form is not None
     spec = form.spec
     assert (spec.env, spec.gpus, spec.queue) == ((("SEED", "1"), ("NOTE", "a b")), 2, True)
-    assert (spec.after, form.sync) == (("prep", "clean"), (".", "~/bert"))
+    assert (spec.after, form.sync) == (("prep", "clean"), (Path(), "~/bert"))
     assert spec.then == ("copy:out:results", "run:python eval.py", "stop")
     told = form.words("bert-gpu")
-    for words in ("Uploads what changed in . to ~/bert.", "Starts bert on bert-gpu in ~/bert",
+    for words in ("Sends what changed in . to ~/bert.", "Starts bert on bert-gpu in ~/bert",
                   "2 GPUs", "waits for prep and clean",
                   "Then: copy:out:results, run:python"):  # fmt: skip
         assert words in told
@@ -66,6 +67,7 @@ def test_every_field_goes_where_it_belongs_and_what_happens_is_told() -> None:
         ("after", "none", "No run none there."),
         ("then", "stopp", "stopp"),
         ("then", "'", "A quote is not closed."),
+        ("sync", ":~/x", "is no LOCAL[:REMOTE]"),
     ],
 )
 def test_what_is_wrong_is_said_beside_its_field(field: str, typed: str, words: str) -> None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cloudtui.core.events import Events, JobsChanged, JobsState
 from cloudtui.core.jobs import HostJobs
+from cloudtui.core.upload import Sent, Upload
 from cloudtui.model.errors import CloudtuiError, Refused
 from cloudtui.model.instance import Instance, State
 from cloudtui.model.job import Holder, Job, JobSpec, JobState, name_of
 from cloudtui.model.session import Session
 from cloudtui.model.training import Training
+from cloudtui.model.upload import LocalFile
 
 if TYPE_CHECKING:
     from cloudtui.core.then import Confirm
@@ -105,11 +108,19 @@ class FakeJobs:
             return self._set(replace(old, loading=False, error=answer))
         return self._set(JobsState(instance.id, answer, updated=datetime.now(UTC)))
 
-    async def run(self, instance: Instance, spec: JobSpec, confirm: Confirm | None = None) -> Job:
+    async def run(
+        self,
+        instance: Instance,
+        spec: JobSpec,
+        confirm: Confirm | None = None,
+        sends: Callable[[], Awaitable[None]] | None = None,
+    ) -> Job:
         if self.refusal:
             raise self.refusal
         if self.question and not (confirm and await confirm(self.question)):
             raise Refused("Its shutdown would terminate it.")
+        if sends:
+            await sends()
         await self.hold.wait()
         self.specs.append(spec)
         made = run(
@@ -162,6 +173,25 @@ class FakeJobs:
 
     async def session(self, instance: Instance, job: Job) -> Session | None:
         return self.sessions.get(job.id)
+
+
+class FakeUploads:
+    """Every folder is two files of `size` bytes together."""
+
+    def __init__(self) -> None:
+        self.size = 2_000
+        self.sent: list[tuple[str, str]] = []
+
+    async def plan(self, instance: Instance, local: Path, remote: str) -> Upload:
+        files = (
+            LocalFile(b"data.bin", 0o100644, self.size, 0),
+            LocalFile(b"t.py", 0o100644, 10, 0),
+        )
+        return Upload(instance, local, remote, files, 5, size=self.size)
+
+    async def send(self, plan: Upload, on_progress: Callable[[Sent], None]) -> None:
+        on_progress(Sent(1000, plan.size, 500.0))
+        self.sent.append((str(plan.local), plan.remote))
 
 
 class FakeAlerts:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
+
+from textual.widgets import Input
 
 from cloudtui.model.errors import Refused
 from cloudtui.ui.screens.dialogs import Choose
@@ -88,3 +91,28 @@ async def test_what_was_typed_is_there_after_esc_and_the_machine_is_asked_for() 
         await done(made)
         await made.press("n")
         assert "read-only" in made.said[-1]
+
+
+async def test_a_folder_is_sent_first_and_a_large_one_asked_about(tmp_path: Path) -> None:
+    async with console(listed()) as made:
+        made.bench.jobs.show(BERT)
+        await made.press("r")
+        await in_front(made, RunForm)
+        await made.press(*"python t.py", "tab", "tab", "tab", *"nowhere:~/x")
+        assert "No such folder here." in made.text
+        made.app.screen.query_one("#sync", Input).value = f"{tmp_path}:~/x"
+        await made.settle()
+        assert "Sends what changed" in made.text
+        made.bench.uploads.size = 2 << 30
+        await made.press("ctrl+s")
+        await in_front(made, Destroy)
+        assert "2 GiB  data.bin" in made.text
+        await made.press("escape")
+        await shows(made, "the run was not started.")
+        assert made.bench.uploads.sent == []
+        await made.press("ctrl+s")
+        await in_front(made, Destroy)
+        await made.press("s")
+        await in_front(made, RunsScreen)
+        assert made.bench.uploads.sent == [(str(tmp_path), "~/x")]
+        assert made.bench.jobs.specs[-1].cwd == "~/x"

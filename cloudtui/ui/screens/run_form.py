@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from textual import on, work
@@ -11,11 +13,13 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Checkbox, Input, Label, Static
 
-from cloudtui.files import paths, run_forms
-from cloudtui.model.errors import CloudtuiError
+from cloudtui.files import run_forms
+from cloudtui.model.errors import CloudtuiError, Refused
 from cloudtui.model.instance import Instance
 from cloudtui.model.job import Job, name_of
 from cloudtui.model.job_form import FIELDS, QUEUE, Form, command_of, read_form, words_of
+from cloudtui.model.upload import LARGE, largest
+from cloudtui.model.words import data_size
 from cloudtui.ui.screens.dialogs import Body, Dialog
 
 if TYPE_CHECKING:
@@ -115,7 +119,7 @@ class RunForm(Dialog[Job | None]):
         known = self._app.workbench.jobs.state(self._instance.id).jobs
         queue = self.query_one(Checkbox).value
         form, wrong = read_form(values, queue=queue, runs=[job.id for job in known])
-        if form is not None and form.sync and not paths.expanded(form.sync[0]).is_dir():
+        if form is not None and form.sync and not form.sync[0].is_dir():
             wrong["sync"] = "No such folder here."
             form = None
         for name in FIELDS:
@@ -156,7 +160,12 @@ class RunForm(Dialog[Job | None]):
         self._starting, spoken = True, self._instance.spoken
         self._tell(f"Starting it on {spoken} …", "$accent")
         try:
-            job = await self._app.workbench.jobs.run(self._instance, form.spec, self._confirm)
+            job = await self._app.workbench.jobs.run(
+                self._instance,
+                form.spec,
+                self._confirm,
+                partial(self._send, *form.sync) if form.sync else None,
+            )
         except CloudtuiError as error:
             parts = (error.title, error.detail, error.hint)
             self._tell("\n".join(part for part in parts if part), "$error")
@@ -171,6 +180,28 @@ class RunForm(Dialog[Job | None]):
 
         title = f"Terminate {self._instance.label} after the run?"
         return await self.app.push_screen_wait(Destroy(title, question, "Yes, terminate it", "t"))
+
+    async def _send(self, local: Path, remote: str) -> None:
+        """Send the folder; a large one is asked about."""
+        from cloudtui.core.upload import Sent
+        from cloudtui.ui.screens.session_dialogs import Destroy
+
+        uploads = self._app.workbench.uploads
+        self._tell(f"Looking what is to be sent to {remote} …", "$accent")
+        plan = await uploads.plan(self._instance, local, remote)
+        if plan.size > LARGE:
+            files = [f"{data_size(size):>9}  {name}" for name, size in largest(plan.files)]
+            hint = "A .cloudtuiignore, written like a .gitignore, leaves things out."
+            body = "\n".join([f"{plan.words}. The largest:", *files, "", hint])
+            title = f"Send {data_size(plan.size)} to {self._instance.label}?"
+            if not await self.app.push_screen_wait(Destroy(title, body, "Send it", "s")):
+                raise Refused("Nothing was sent, and the run was not started.")
+
+        def tell(sent: Sent) -> None:
+            self._tell(f"Sending {sent.words}", "$accent")
+
+        self._tell(f"{plan.words}.", "$accent")
+        await uploads.send(plan, tell)
 
     def _remember(self) -> None:
         queue = {QUEUE: "yes"} if self.query_one(Checkbox).value else {}
