@@ -9,7 +9,8 @@ from cloudtui.model.errors import Refused, Unreachable
 from cloudtui.model.job import JobState
 from cloudtui.model.training import Training
 from cloudtui.ui.screens.dialogs import Ask
-from cloudtui.ui.screens.run_log import TURN_BYTES, WAITING_MOST, RunLogScreen
+from cloudtui.ui.screens.log_area import TURN_BYTES, WAITING_MOST
+from cloudtui.ui.screens.run_log import RunLogScreen
 from cloudtui.ui.widgets.log_view import LogView
 from tests.ui.fake_jobs import NOW, run
 from tests.ui.fakes import FLEET, Console, console, listed

@@ -2,92 +2,46 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 
-from textual import on, work
-from textual.app import ComposeResult
+from textual import work
 from textual.content import Content
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
-from cloudtui.core.events import Event, JobsChanged, Severity
+from cloudtui.core.events import Event, JobsChanged
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance
 from cloudtui.model.job import Job
-from cloudtui.model.log_lines import plain
 from cloudtui.model.training import parts, sparkline
 from cloudtui.model.words import data_size, duration, plural
 from cloudtui.ui.actions import Action, Where
 from cloudtui.ui.run_views import stop_question, why_not_run
-from cloudtui.ui.screens.area import Area, bindings
+from cloudtui.ui.screens.area import bindings
+from cloudtui.ui.screens.log_area import LogArea
 from cloudtui.ui.widgets.face import Face
-from cloudtui.ui.widgets.frame import Footer
-from cloudtui.ui.widgets.log_view import LogView
-from cloudtui.ui.widgets.pane_colors import PaneColors
 from cloudtui.ui.widgets.run_details import log_path
 from cloudtui.ui.widgets.runs_table import COLOURS, GLYPHS
 
 LINES_FIRST = 2000
 """Lines from the end of the log that are shown at first."""
-TURN_BYTES = 64 * 1024
-"""Taken in before the next key and paint: about 2 ms, at most 15."""
-WAITING_MOST = 4 * 1024 * 1024
-"""Bytes that came and are not shown yet, beyond which the oldest of them are left out."""
 SPARKS_SHOWN = 16
 REFRESH_SECONDS = 3.0
 
 
-class RunLogScreen(Area):
+class RunLogScreen(LogArea):
     """The state above, the lines below; at the end it follows."""
 
     WHERE = Where.RUN_LOG
     BINDINGS = bindings(Where.RUN_LOG)
-    AUTO_FOCUS = "LogView"
-    CSS = """
-    RunLogScreen #title { padding: 0 1; height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
-    RunLogScreen #doing {
-        padding: 0 1; height: 1; color: $accent; text-wrap: nowrap; text-overflow: ellipsis;
-    }
-    RunLogScreen LogView { padding: 0; }
-    RunLogScreen Input { height: 1; border: none; padding: 0 1; background: $panel; dock: bottom; }
-    RunLogScreen Input:focus { border: none; background-tint: transparent; }
-    """
 
     def __init__(self, instance: Instance, job: Job) -> None:
         super().__init__()
         self._instance, self._job = instance, job
-        self._waiting: list[bytes] = []
-        self._waits = 0
-        """Bytes in `_waiting`."""
-        self._left_out = 0
-        self._came = asyncio.Event()
-        self._got_any = False
-        self._trouble = ""
-        """Why nothing comes now."""
-
-    def compose(self) -> ComposeResult:
-        yield Static(id="title", markup=False)
-        yield Static(id="doing", markup=False)
-        yield Face(id="face")
-        yield LogView()
-        yield Input(placeholder="find", id="find")
-        yield Footer(self.footer_keys)
 
     def on_mount(self) -> None:
-        self.query_one(Input).display = False
-        self.view.display = False
         self.query_one(Face).work(f"Reading the log of {self._job.id} …   Esc goes back")
-        self.app.theme_changed_signal.subscribe(self, lambda _: self._recolour())
-        self._recolour()
-        self._title()
-        self.set_interval(1.0, self._title)
         self.set_interval(REFRESH_SECONDS, self._refresh)
         self._follow()
-        self._take_in()
-
-    @property
-    def view(self) -> LogView:
-        return self.query_one(LogView)
 
     @property
     def instance(self) -> Instance:
@@ -97,7 +51,9 @@ class RunLogScreen(Area):
     def job(self) -> Job:
         """The run as it was last listed."""
         jobs = self.workbench.jobs.state(self._instance.id).jobs
-        self._job = next((job for job in jobs if job.id == self._job.id), self._job)
+        self._job = next(
+            (job for job in jobs if job.id == self._job.id and not job.by_hand), self._job
+        )
         return self._job
 
     def why_not(self, action: Action) -> str:
@@ -106,17 +62,12 @@ class RunLogScreen(Area):
     def show(self, event: Event) -> None:
         super().show(event)
         if isinstance(event, JobsChanged) and event.state.instance_id == self._instance.id:
-            self._title()
+            self.title_now()
             self.refresh_footer()
-
-    def _recolour(self) -> None:
-        _, _, base, ink = self.view.colors
-        dark = self.app.current_theme.dark
-        self.view.repaint(PaneColors(self.app.theme_variables, ink.rgb, base.rgb, dark))
 
     # What is shown above
 
-    def _title(self) -> None:
+    def title_now(self) -> None:
         if not self.is_attached:
             return
         job, view = self.job, self.view
@@ -162,7 +113,7 @@ class RunLogScreen(Area):
                 self._instance,
                 self._job,
                 lines=LINES_FIRST,
-                on_bytes=self._take,
+                on_bytes=self.take,
                 on_trouble=self._in_trouble,
             )
         except CloudtuiError as error:
@@ -173,141 +124,32 @@ class RunLogScreen(Area):
         else:
             self._trouble = ""
         self._came.set()
-        self._title()
+        self.title_now()
 
     def _in_trouble(self, error: CloudtuiError | None) -> None:
         """The connection is lost, and is made again; or, with None, it is back."""
         self._trouble = f"{error.title} It goes on by itself." if error else ""
-        self._title()
+        self.title_now()
 
-    def _take(self, data: bytes) -> None:
-        self._waiting.append(data)
-        self._waits += len(data)
-        while self._waits > WAITING_MOST and len(self._waiting) > 1:
-            gone = len(self._waiting.pop(0))
-            self._waits -= gone
-            self._left_out += gone
-        self._came.set()
-
-    @work(group="take in", exclusive=True)
-    async def _take_in(self) -> None:
-        while True:
-            await self._came.wait()
-            self._came.clear()
-            while self._waiting:
-                data = b"".join(self._waiting)
-                self._waiting, self._waits = [], 0
-                for at in range(0, len(data), TURN_BYTES):
-                    self._got_any = True
-                    self.view.feed(data[at : at + TURN_BYTES])
-                    await asyncio.sleep(0)
-            self._show_face()
-
-    def _show_face(self) -> None:
-        face, view = self.query_one(Face), self.view
-        there = len(view.log_lines) > 0
-        if there and not view.display:
-            face.display, view.display = False, True
-            if self.focused is None:
-                view.focus()
-        elif not there and not self._trouble:
-            ended = self.job.state.over
-            face.say(
-                f"{self._job.id} has printed nothing{'' if ended else ' yet'}.",
-                "" if ended else "What it prints is shown here as it comes.",
-                [("Esc", "go back")],
-            )
+    def empty(self) -> None:
+        ended = self.job.state.over
+        self.query_one(Face).say(
+            f"{self._job.id} has printed nothing{'' if ended else ' yet'}.",
+            "" if ended else "What it prints is shown here as it comes.",
+            [("Esc", "go back")],
+        )
 
     def refresh_now(self) -> None:
         """Read the log anew."""
-        self.view.clear()
-        self._got_any, self._trouble, self._left_out = False, "", 0
+        self.start_anew()
         self._follow()
-
-    # Moving
-
-    def row_down(self) -> None:
-        self.view.move(1)
-
-    def row_up(self) -> None:
-        self.view.move(-1)
-
-    def page_down(self) -> None:
-        self.view.move(max(1, self.view.size.height - 1))
-
-    def page_up(self) -> None:
-        self.view.move(-max(1, self.view.size.height - 1))
-
-    def first_row(self) -> None:
-        self.view.to_start()
-
-    def last_row(self) -> None:
-        self.view.to_end()
-
-    def log_left(self) -> None:
-        self.view.sideways(-1)
-
-    def log_right(self) -> None:
-        self.view.sideways(1)
-
-    def toggle_wrap(self) -> None:
-        self.view.toggle_wrap()
-
-    @on(LogView.Scrolled)
-    def _scrolled(self) -> None:
-        self._title()
-
-    # Finding
-
-    def start_filter(self) -> None:
-        field = self.query_one(Input)
-        field.display = True
-        self.set_focus(field)
-
-    @on(Input.Changed)
-    def _typed(self, event: Input.Changed) -> None:
-        self.view.find(event.value)
-        self._title()
-
-    @on(Input.Submitted)
-    def _sought(self, event: Input.Submitted) -> None:
-        if event.value and not self.view.hits:
-            self.cloudtui.say(f"{event.value!r} is not in it.", Severity.WARNING)
-        self._leave_field()
-
-    def _leave_field(self) -> None:
-        field = self.query_one(Input)
-        field.display = bool(field.value)
-        self.view.focus()
-
-    def next_hit(self) -> None:
-        self._step(1)
-
-    def previous_hit(self) -> None:
-        self._step(-1)
-
-    def _step(self, by: int) -> None:
-        if not self.view.step(by):
-            self.cloudtui.say("Nothing is looked for. Press / to find a word.", Severity.WARNING)
-        self._title()
-
-    def back(self) -> None:
-        """Esc: end the search, then go back."""
-        field = self.query_one(Input)
-        if field.display:
-            field.value = ""
-            self._leave_field()
-        else:
-            super().back()
 
     # Doing
 
     def copy(self) -> None:
         """Put the lines that are here on the clipboard."""
-        log = self.view.log_lines
-        lines = [plain(line) for line in log.lines[: len(log)]]
-        self.app.copy_to_clipboard("\n".join(lines))
-        self.cloudtui.say(f"Copied {plural(len(lines), 'line')}. All of it is {log_path(self.job)}")
+        count = self.copy_lines()
+        self.cloudtui.say(f"Copied {plural(count, 'line')}. All of it is {log_path(self.job)}")
 
     def attach_run(self) -> None:
         self.cloudtui.attach_run(self._instance, self.job)
@@ -322,4 +164,4 @@ class RunLogScreen(Area):
             await self.workbench.jobs.stop(self._instance, job)
         except CloudtuiError as error:
             self.cloudtui.fail(error)
-        self._title()
+        self.title_now()
