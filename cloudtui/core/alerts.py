@@ -25,6 +25,7 @@ from cloudtui.model.alerts import Alert, alerts, with_machine
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import State
 from cloudtui.model.job import Job
+from cloudtui.model.job_filter import name_in_list
 
 if TYPE_CHECKING:
     from cloudtui.core.jobs import Jobs
@@ -99,7 +100,7 @@ class Alerts:
             instance = self._inventory.by_id(state.instance_id)
             host = instance.spoken if instance else state.instance_id
             found = alerts(self._before.get(state.instance_id), state.jobs, host, self._since)
-            self._before[state.instance_id] = {job.id: job for job in state.jobs}
+            self._before[state.instance_id] = {name_in_list(job): job for job in state.jobs}
             self._soon(found)
         elif isinstance(event, InventoryChanged) and self._before:
             for instance in event.state.instances:

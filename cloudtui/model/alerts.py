@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from cloudtui.model.instance import Instance, State
 from cloudtui.model.job import Job, JobState
+from cloudtui.model.job_filter import name_in_list
 from cloudtui.model.training import parts
 from cloudtui.model.words import duration
 
@@ -91,7 +92,7 @@ class Alert:
 def alerts(
     before: Mapping[str, Job] | None, now: Iterable[Job], host: str, since: datetime
 ) -> list[Alert]:
-    """What happened between two listings of a host's runs, the older one by id.
+    """What happened between two listings of a host's runs, the older one by `name_in_list`.
 
     `before` is None at the first look: of runs that ended then, only those are told that ended
     after `since`. What a later look tells again, such as a loss that stays broken, is the caller's
@@ -100,8 +101,9 @@ def alerts(
     found: list[Alert] = []
     there = set[str]()
     for job in now:
-        there.add(job.id)
-        known = before.get(job.id) if before is not None else None
+        name = name_in_list(job)
+        there.add(name)
+        known = before.get(name) if before is not None else None
         if job.state in _ENDS:
             was_active = known is not None and not known.state.over
             if was_active or (known is None and job.ended is not None and job.ended >= since):
@@ -113,7 +115,7 @@ def alerts(
             found.append(_made(AlertKind.STALL, job, host, job.last_output or job.started))
     for job in (before or {}).values():
         trained = job.by_hand and job.training.loss is not None
-        if trained and job.id not in there and not job.state.over:
+        if trained and name_in_list(job) not in there and not job.state.over:
             found.append(_made(AlertKind.ENDED, job, host, job.started))
     return found
 

@@ -1,10 +1,15 @@
-"""The words that a list of runs is filtered with."""
+"""How runs are told apart in a list, and the words that it is filtered with."""
 
 from __future__ import annotations
 
 import fnmatch
 
 from cloudtui.model.job import Job
+
+
+def name_in_list(job: Job) -> str:
+    """Unique on its host: sessions begun by hand may be called as runs and each other are."""
+    return f"{job.holder}:{job.session}" if job.by_hand else job.id
 
 
 def job_matches(job: Job, host: str, query: str) -> bool:

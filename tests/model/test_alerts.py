@@ -14,6 +14,7 @@ from cloudtui.files import alerts_told
 from cloudtui.model.alerts import Alert, AlertKind, alerts, with_machine
 from cloudtui.model.instance import Instance, State
 from cloudtui.model.job import Holder, Job, JobState, ThenStep
+from cloudtui.model.job_filter import name_in_list
 from cloudtui.model.training import Training
 
 NOW = datetime.now(UTC)
@@ -26,7 +27,7 @@ RUN = Job(
 
 
 def kinds(before: list[Job] | None, *now: Job) -> list[str]:
-    known = None if before is None else {job.id: job for job in before}
+    known = None if before is None else {name_in_list(job): job for job in before}
     return [a.kind.value for a in alerts(known, now, "bert-gpu", NOW - timedelta(minutes=1))]
 
 

@@ -45,7 +45,7 @@ async def test_runs_of_all_hosts_the_running_first_with_what_they_do() -> None:
         await made.press("4")
         await in_front(made, RunsScreen)
         rows = made.app.screen.query_one("RunsTable")
-        assert [key.rpartition("/")[2] for key in rows.keys_shown][:4] == [  # type: ignore[attr-defined]
+        assert [key.rpartition("/")[2].replace("tmux:", "") for key in rows.keys_shown][:4] == [  # type: ignore[attr-defined]
             "bert", "notes", "prep", "old",
         ]  # fmt: skip
         text = made.text
@@ -134,7 +134,9 @@ async def test_stop_rerun_and_remove_name_the_run_and_ask() -> None:
 
 async def test_attach_copy_and_sessions_begun_by_hand() -> None:
     async with console(listed(), size=(120, 34)) as made:
-        made.bench.jobs.show(LAB, HAND, run(LAB, "bare", holder=Holder.NONE, session=""))
+        twin = replace(HAND, holder=Holder.SCREEN, session="9.notes")
+        bare = run(LAB, "bare", holder=Holder.NONE, session="")
+        made.bench.jobs.show(LAB, HAND, twin, bare)
         await made.press("4")
         await made.press("a")
         await done(made)

@@ -13,7 +13,7 @@ from cloudtui.core.jobs import HostJobs
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance
 from cloudtui.model.job import Job
-from cloudtui.model.job_filter import job_matches
+from cloudtui.model.job_filter import job_matches, name_in_list
 from cloudtui.model.words import plural
 from cloudtui.ui.actions import Action, Where
 from cloudtui.ui.run_views import copy_of, remove_question, stop_question, why_not_run
@@ -79,7 +79,8 @@ class RunsScreen(ListArea):
         machine, _, run = (self.table.key or "").partition("/")
         for host in self._hosts:
             if host.instance.id == machine:
-                return host, next((job for job in host.state.jobs if job.id == run), None)
+                named = (job for job in host.state.jobs if name_in_list(job) == run)
+                return host, next(named, None)
         return None
 
     @property

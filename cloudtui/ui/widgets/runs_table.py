@@ -11,6 +11,7 @@ from rich.text import Text
 
 from cloudtui.model.instance import Instance
 from cloudtui.model.job import Job, JobState
+from cloudtui.model.job_filter import name_in_list
 from cloudtui.model.training import Training, sparkline
 from cloudtui.model.words import duration
 from cloudtui.ui.themes import cell_style
@@ -53,7 +54,7 @@ LEAST_LAST = 14
 
 def row_key(instance: Instance, job: Job | None) -> str:
     """Without a run the key of the host's own row."""
-    return f"{instance.id}/{job.id if job else ''}"
+    return f"{instance.id}/{name_in_list(job) if job else ''}"
 
 
 def state_words(job: Job) -> str:
