@@ -66,6 +66,7 @@ async def told(
     """Print the log until the run is over, and tell how it ended; how it did."""
 
     def trouble(error: CloudtuiError | None) -> None:
+        bench.inventory.start()  # it may be stopping, or have another address by now
         output.narrate(f"{error.title} Connecting again …" if error else "Connected again.")
 
     gone: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()

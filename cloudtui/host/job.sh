@@ -183,7 +183,7 @@ hold() {
     tmux)
       n=1 as=$plain
       until shown=$(LC_ALL=C.UTF-8 tmux -u new-session -d -P -F '#{session_id} #{session_created} #{session_name}' \
-        -s "$as" -x 160 -y 48 /bin/sh "$me" view "$id" 2>/dev/null </dev/null); do
+        -s "$as" -n "$plain" -x 160 -y 48 /bin/sh "$me" view "$id" 2>/dev/null </dev/null); do
         [ $n -lt 9 ] || return 0
         n=$((n + 1)) as=$plain-$n
       done
@@ -357,6 +357,11 @@ view() {
   get exit
   set -- $got
   printf '\n[%s ended: %s]\n' "${d##*/}" "${3:-exit status ${1:-unknown}}"
+  [ -n "$TMUX" ] && [ "$(tmux display-message -p '#{session_attached}')" -gt 0 ] || return 0
+  kill $types
+  stty "$before"
+  printf 'Enter closes this. '
+  read -r closed
 }
 
 # fit: the run's terminal gets the size of this one.

@@ -275,7 +275,7 @@ def _no_nul(what: str, word: str) -> None:
 def _not_started(conn: Connection, spec: JobSpec | None, done: Completed) -> CloudtuiError:
     host, said = conn.route.host, done.stderr.strip()[-400:]
     holder = spec.holder if spec else None
-    folder = (spec.cwd if spec else "") or "its folder"
+    folder = f"folder {spec.cwd}" if spec and spec.cwd else "home folder"
     match done.exit_status:
         case 91:
             return NotFound(
@@ -292,9 +292,8 @@ def _not_started(conn: Connection, spec: JobSpec | None, done: Completed) -> Clo
             )
         case 93:
             return NotFound(
-                f"{host} does not let you enter {folder}.",
-                said,
-                "Make it first, or leave out --cwd for the home folder.",
+                f"{host} has no {folder} that can be entered.",
+                hint="Make it first, or leave out --cwd for the home folder.",
             )
         case _:
             return CloudtuiError(f"{host} did not start the run.", said or done.stdout[-400:])
