@@ -20,10 +20,14 @@ from cloudtui.files.settings import Settings
 from cloudtui.model.errors import Unreachable
 from cloudtui.model.finding import Identity
 from cloudtui.model.instance import Instance, State
+from cloudtui.model.job import Job, JobState
 from cloudtui.model.preview import Preview
 from cloudtui.model.session import Program, Session, SessionList
+from cloudtui.model.then import StepState, ThenStep
+from cloudtui.model.training import Training
 from cloudtui.model.tunnel import Direction, TunnelPhase, TunnelState
 from cloudtui.ui.widgets.pane import Pane
+from tests.ui.fake_jobs import run
 from tests.ui.fake_network import NLP, OPEN
 from tests.ui.fakes import Console, console, machine
 
@@ -243,6 +247,54 @@ async def tunnels(made: Console) -> None:
     await made.settle()
 
 
+def _losses(last: float, count: int = 40) -> tuple[float, ...]:
+    return tuple(last * (1 + 0.9 * 0.87**n + (n * 5 % 3 - 1) / 60) for n in range(count))[-24:]
+
+
+async def runs(made: Console) -> None:
+    """One of each state that matters, the running ones with what they do."""
+    gpu, lab, spot = FLEET[0], FLEET[3], FLEET[5]
+
+    def job(machine: Instance, id: str, command: str, began: timedelta, **more: object) -> Job:
+        made = run(machine, id, command=tuple(command.split()), cwd="~/bert", training=Training(),
+                   started=NOW - began, last_output=NOW - timedelta(seconds=2))  # fmt: skip
+        return replace(made, **more)  # type: ignore[arg-type]
+
+    fine = Training(step=4018, steps=18_750, epoch=0.64, epochs=3, loss=0.3248, eta=6916,
+                    rate=2.13, learning_rate=1.57e-05, losses=_losses(0.3248, 24))  # fmt: skip
+    nan = Training(step=310, steps=2000, loss=float("nan"), broken=True, losses=_losses(2.1, 12))
+    hour = timedelta(hours=1)
+    copied = ThenStep("copy:out:results", StepState.WAITING)
+    made.bench.jobs.show(
+        gpu,
+        job(gpu, "bert", "python train.py --epochs 3", 9.05 * hour, training=fine,
+            gpus=(0,), then=(copied, ThenStep("stop", StepState.WAITING)),
+            last_line="{'loss': 0.3248, 'learning_rate': 1.57e-05, 'epoch': 0.64}"),
+        job(gpu, "eval", "python eval.py --split dev", hour, state=JobState.QUEUED, started=None,
+            queued=NOW - hour, session="", last_line="", log_bytes=0, why="waits for bert"),
+        job(gpu, "tokenize", "python tokenize.py", 11 * hour, state=JobState.DONE, exit_status=0,
+            ended=NOW - 10.2 * hour, last_line="200,000 lines in 48 shards"),
+    )  # fmt: skip
+    made.bench.jobs.show(
+        spot,
+        job(spot, "sweep-7", "python sweep.py --lr 3e-4", 0.7 * hour, training=nan,
+            last_line="step 310/2000 loss=nan"),
+        job(spot, "sweep-6", "python sweep.py --lr 1e-3", 1.5 * hour, state=JobState.KILLED,
+            exit_status=137, signal="KILL", ended=NOW - 0.7 * hour, last_line="out of memory"),
+    )  # fmt: skip
+    made.bench.jobs.show(
+        lab,
+        job(lab, "notes", "vim", 6 * hour, by_hand=True, session="notes", last_line="~"),
+        job(lab, "scrape", "python scrape.py", 5 * hour, state=JobState.FAILED, exit_status=1,
+            ended=NOW - 4.8 * hour, last_line="HTTP Error 429: Too Many Requests"),
+    )  # fmt: skip
+    await made.do("go.runs")
+    await made.app.workers.wait_for_complete()
+    await made.settle()
+    made.app.screen.query_one("RunsTable").select(f"{gpu.id}/bert")  # type: ignore[attr-defined]
+    await made.settle()
+
+
 async def hosts(made: Console) -> None:
     """Entries of cloudtui's own and of the user, in step and not."""
     await made.bench.hosts.healing.close()
@@ -308,6 +360,7 @@ SCENES: dict[str, Callable[[Console], Awaitable[None]]] = {
     "pane": pane,
     "splits": splits,
     "tunnels": tunnels,
+    "runs": runs,
     "hosts": hosts,
     "security-groups": security_groups,
     "help": help,

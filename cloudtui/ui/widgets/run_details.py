@@ -17,7 +17,7 @@ from cloudtui.model.training import parts, sparkline
 from cloudtui.model.words import data_size, since, stamp
 from cloudtui.ui.widgets.runs_table import GLYPHS
 
-SPARKS_SHOWN = 24
+SPARKS_SHOWN = 16
 RUNS_FOLDER = "~/.local/share/cloudtui/runs"
 
 
