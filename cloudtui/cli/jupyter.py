@@ -48,8 +48,11 @@ async def perform(opened: Opened, words: argparse.Namespace) -> int:
             output.narrate(
                 f"Port {opening.wanted_port} is taken here, so it is {opening.local_port}."
             )
+        if opening.others and not opening.started and words.port is None:
+            others = " or ".join(f"--port {port}" for port in opening.others)
+            output.narrate(f"Others run there too: {others} opens it.")
         _print(opening, words)
-        if opening.server.protected:
+        if opening.password:
             output.narrate("The browser will ask for the password of this server.")
         wait = BROWSER_SECONDS if words.background else 0.0
         if (
@@ -85,7 +88,7 @@ def _print(opening: OpenJupyter, words: argparse.Namespace) -> None:
             "started": opening.started,
             "folder": server.root_dir,
             "environment": server.environment or None,
-            "password": server.protected,
+            "password": opening.password,
             "tunnel": opening.tunnel,
         }
     )

@@ -13,7 +13,7 @@ from typing import Any
 from cloudtui.cli import output
 from cloudtui.cli.prompts import agree
 from cloudtui.core.events import NotebooksState
-from cloudtui.core.notebooks import HostNotebooks
+from cloudtui.core.notebooks import HostNotebooks, wants_password
 from cloudtui.core.workbench import Workbench
 from cloudtui.model.errors import CloudtuiError, CredentialsProblem, NotFound, UsageError
 from cloudtui.model.instance import Instance
@@ -86,7 +86,7 @@ async def asked(bench: Workbench, instance: Instance) -> NotebooksState:
     if state.error:
         raise state.error
     for server in state.servers or ():
-        if isinstance(server.error, CredentialsProblem) and server.server.protected:
+        if wants_password(server):
             try:
                 await bench.notebooks.log_in(instance, server.server)
             except CredentialsProblem as error:

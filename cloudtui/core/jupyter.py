@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 from cloudtui.core.connections import Connections
 from cloudtui.core.tunnels import AnyTunnels
 from cloudtui.model.environment import Environment, Has, find_environment
-from cloudtui.model.errors import READ_ONLY, NotFound, Refused, Unreachable
+from cloudtui.model.errors import (
+    READ_ONLY,
+    CloudtuiError,
+    CredentialsProblem,
+    NotFound,
+    Refused,
+    Unreachable,
+)
 from cloudtui.model.instance import Instance
 from cloudtui.model.notebook import JupyterServer, OpenJupyter, best, in_folder
 from cloudtui.model.remote import Ask
@@ -82,12 +89,33 @@ class Jupyter:
             CloudtuiError: it does not start (its last lines are the detail) or does not answer.
             Refused, Unreachable, CredentialsProblem: no connection to the host.
         """
+        from cloudtui.ssh import jupyter
+
         on_step(f"Connecting to {instance.label}")
         connection = await self._connections.get(instance)
-        server, started = await self._server(connection, instance, ask_install, on_step, wish)
-        return await self.forward(
+        on_step("Looking for a running Jupyter server")
+        found = await jupyter.find(connection)
+        environment = None
+        if wish.environment:
+            on_step("Looking for its Python environment")
+            known = await self.environments(instance)
+            environment = find_environment(known, wish.environment)
+        server = None if wish.new else _chosen(found, wish, environment, instance)
+        started = server is None
+        if server is None:
+            if self._read_only:
+                raise _not_started(instance)
+            found, environment = await self._installed(
+                connection, found, environment, instance, ask_install, on_step
+            )
+            where = f" with {environment.name}" if environment else ""
+            on_step(f"Starting Jupyter{where}, in a session that outlives this connection")
+            server = await self._start(connection, found, environment, wish.folder)
+        opened = await self.forward(
             instance, server, on_step=on_step, local_port=local_port, started=started
         )
+        others = tuple(s.port for s in found.servers if s.port != server.port)
+        return replace(opened, others=others)
 
     async def forward(
         self,
@@ -122,43 +150,19 @@ class Jupyter:
                 "Its server is listed there, but nothing came back through the tunnel.",
                 f"See how it is doing: cloudtui sessions {instance.spoken}",
             )
-        return OpenJupyter(server, tunnel.local_port, started, wanted, tunnel.key)
+        asks = server.tokenless and await self._asks_password(instance, server)
+        return OpenJupyter(server, tunnel.local_port, started, wanted, tunnel.key, asks)
 
-    async def _server(
-        self,
-        connection: Connection,
-        instance: Instance,
-        ask_install: Ask,
-        on_step: OnStep,
-        wish: Wish,
-    ) -> tuple[JupyterServer, bool]:
-        """The server to open, and whether it was started for that."""
-        from cloudtui.ssh import jupyter
+    async def _asks_password(self, instance: Instance, server: JupyterServer) -> bool:
+        from cloudtui.ssh.jupyter_rest import ask
 
-        on_step("Looking for a running Jupyter server")
-        found = await jupyter.find(connection)
-        chosen = None
-        if wish.environment:
-            on_step("Looking for its Python environment")
-            chosen = find_environment(await self.environments(instance), wish.environment)
-        server = None if wish.new else _chosen(found, wish, chosen, instance)
-        if server:
-            others = " or ".join(f"--port {s.port}" for s in found.servers if s is not server)
-            if others and wish.port is None:
-                on_step(f"Of its servers this is the one on port {server.port}; others: {others}")
-            return server, False
-        if self._read_only:
-            none = "No Jupyter server runs" if not found.servers else "No new server is started"
-            raise Refused(
-                f"{none} on {instance.label}. {READ_ONLY}",
-                hint="Leave out --read-only to start one there.",
-            )
-        found, chosen = await self._installed(
-            connection, found, chosen, instance, ask_install, on_step
-        )
-        where = f" with {chosen.name}" if chosen else ""
-        on_step(f"Starting Jupyter{where}, in a session that outlives this connection")
-        return await self._start(connection, found, chosen, wish.folder), True
+        try:
+            await ask(await self._connections.get(instance), server, "GET", "api/status")
+        except CredentialsProblem:
+            return True
+        except CloudtuiError:
+            return False
+        return False
 
     async def _start(
         self,
@@ -213,6 +217,13 @@ class Jupyter:
         if environment:
             return found, replace(environment, has=Has.LAB)
         return await jupyter.find(connection), None
+
+
+def _not_started(instance: Instance) -> Refused:
+    return Refused(
+        f"No such Jupyter server runs on {instance.label}. {READ_ONLY}",
+        hint="Leave out --read-only to start one there.",
+    )
 
 
 def _chosen(

@@ -7,12 +7,20 @@ import importlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from cloudtui.core.connections import Connections
 from cloudtui.core.events import Events, NotebooksChanged, NotebooksState
 from cloudtui.core.inventory import Inventory
-from cloudtui.model.errors import READ_ONLY, CloudtuiError, CredentialsProblem, NotFound, Refused
+from cloudtui.model.errors import (
+    READ_ONLY,
+    Ambiguous,
+    CloudtuiError,
+    CredentialsProblem,
+    NotFound,
+    Refused,
+)
 from cloudtui.model.instance import Instance, State
 from cloudtui.model.kernel import Kernel, NotebookServer, find_kernel
 from cloudtui.model.notebook import JupyterServer
@@ -47,6 +55,11 @@ class HostNotebooks:
         if self.state.servers is None:
             return "asking …" if self.state.loading else "not asked yet"
         return "" if self.servers else "no Jupyter server runs"
+
+
+def wants_password(server: NotebookServer) -> bool:
+    """Whether it told nothing because its password was not given."""
+    return server.server.tokenless and isinstance(server.error, CredentialsProblem)
 
 
 class Notebooks:
@@ -157,16 +170,18 @@ class Notebooks:
         state = await self.list(instance)
         if state.error:
             raise state.error
-        servers = state.servers or ()
-        for server in servers:
-            if isinstance(server.error, CredentialsProblem) and server.server.protected:
-                await self.log_in(instance, server.server)
-                servers = self.state(instance.id).servers or ()
+        meant = [s for s in state.servers or () if port in (None, s.server.port)]
         try:
-            return find_kernel([s for s in servers if port in (None, s.server.port)], text)
+            return find_kernel(meant, text)
         except NotFound as error:
-            error.hint = error.hint or f"See: cloudtui kernels {instance.spoken}"
-            raise
+            error.hint = error.hint or f"See: cloudtui kernels {quote(instance.spoken)}"
+            locked = [s.server for s in meant if wants_password(s)]
+            if isinstance(error, Ambiguous) or not locked:
+                raise
+        for server in locked:
+            await self.log_in(instance, server)
+        state = self.state(instance.id)
+        return find_kernel([s for s in state.servers or () if port in (None, s.server.port)], text)
 
     # Passwords
 

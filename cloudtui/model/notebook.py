@@ -36,9 +36,10 @@ class JupyterServer:
         return f"{self.port}" if self.host == "localhost" else f"{self.host}:{self.port}"
 
     @property
-    def protected(self) -> bool:
-        """Whether it wants a password: it has one, and no token to be used in its place."""
-        return self.password and not self.token
+    def tokenless(self) -> bool:
+        """Whether it lets in by its password alone, or everybody; its `password` does not tell:
+        since Jupyter Server 2 that is False for one set with `jupyter server password`."""
+        return not self.token
 
     def url(self, local_port: int, *, token: bool = True, notebook: str = "") -> str:
         """The address to open through a tunnel on `local_port`; that of a notebook by its path."""
@@ -62,6 +63,10 @@ class OpenJupyter:
     """The local port that was asked for; differs from `local_port` when that was taken."""
     tunnel: str = ""
     """The key of its tunnel."""
+    password: bool = False
+    """The browser will be asked for the server's password."""
+    others: tuple[int, ...] = ()
+    """The ports there of the other servers that run."""
 
     @property
     def url(self) -> str:

@@ -127,7 +127,7 @@ def _refusal(conn: Connection, server: JupyterServer, path: str, answer: Answer)
     where = f"Jupyter on {conn.route.host} port {server.port}"
     message = _message(answer)
     if answer.status in (401, 403) or (answer.status == 302 and "login" in _location(answer)):
-        if server.password and not server.token:
+        if server.tokenless:
             return CredentialsProblem(f"{where} wants its password.", message)
         return CredentialsProblem(
             f"{where} does not take its token.",

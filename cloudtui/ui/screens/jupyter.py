@@ -14,6 +14,7 @@ from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance
 from cloudtui.model.notebook import JupyterServer, OpenJupyter
 from cloudtui.model.tunnel import TunnelPhase, TunnelState
+from cloudtui.model.words import plural
 from cloudtui.ui.actions import Action, Where
 from cloudtui.ui.screens.area import Area, bindings
 from cloudtui.ui.widgets.face import TURN_SECONDS, TURNS
@@ -186,7 +187,7 @@ class JupyterScreen(Area):
 
     def _result(self, opened: OpenJupyter) -> list[Content]:
         how = "was started there" if opened.started else "was already running there"
-        if opened.server.protected:
+        if opened.password:
             how += " and asks for its password in the browser"
         tunnel = self.tunnel
         lines = [
@@ -196,6 +197,9 @@ class JupyterScreen(Area):
                 f"The server {how}, on port {opened.server.port}; it goes on without cloudtui."
             ),
         ]
+        if opened.others and not opened.started:
+            more = plural(len(opened.others), "other server")
+            lines.append(Content(f"{more} of the machine: press 7."))
         if opened.local_port != opened.wanted_port:
             lines.append(
                 Content(f"Local port {opened.wanted_port} was taken, so it is {opened.local_port}.")

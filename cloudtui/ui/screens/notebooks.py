@@ -9,8 +9,8 @@ from textual.app import ComposeResult
 from textual.widgets import Static
 
 from cloudtui.core.events import Event, InventoryChanged, NotebooksChanged
-from cloudtui.core.notebooks import HostNotebooks
-from cloudtui.model.errors import CloudtuiError, CredentialsProblem
+from cloudtui.core.notebooks import HostNotebooks, wants_password
+from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance
 from cloudtui.model.words import plural
 from cloudtui.ui.actions import Action, Where
@@ -84,7 +84,7 @@ class NotebooksScreen(ListArea):
         if action.id == "notebooks.shutdown" and place.server is None:
             return f"No Jupyter server of {place.instance.spoken} is known."
         if action.id == "notebooks.password":
-            wanted = place.server and isinstance(place.server.error, CredentialsProblem)
+            wanted = place.server and wants_password(place.server)
             return "" if wanted else "No server that wants its password is selected."
         return ""
 
@@ -169,7 +169,7 @@ class NotebooksScreen(ListArea):
                 return "A connects to every host and asks it; J opens Jupyter on this one."
             return "n starts a Jupyter server there."
         error = place.server.error
-        if isinstance(error, CredentialsProblem) and place.server.server.protected:
+        if error and wants_password(place.server):
             return (
                 f"{error.title} p gives it; Enter opens the server in the browser, which asks too."
             )
