@@ -8,6 +8,7 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
@@ -29,23 +30,23 @@ print(server.port, flush=True)
 server.serve_forever()
 """
 
-_KEYS = {
+KEYS = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
     "AWS_REGION": "us-east-1",
 }
 
 
-@pytest.fixture(scope="session")
-def moto() -> Iterator[str]:
-    """The URL of a moto server that lives as long as the test run.
+@contextmanager
+def moto_server() -> Iterator[str]:
+    """The URL of a moto server in a process of its own.
 
     Its port is chosen by the kernel and printed when it listens.
     """
     env = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "MOTO_"))}
     child = subprocess.Popen(
         [sys.executable, "-c", _LAUNCHER],
-        env=env | _KEYS,
+        env=env | KEYS,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -64,6 +65,13 @@ def moto() -> Iterator[str]:
         child.stdout.close()
 
 
+@pytest.fixture(scope="session")
+def moto() -> Iterator[str]:
+    """One that lives as long as the test run."""
+    with moto_server() as url:
+        yield url
+
+
 @pytest.fixture
 def aws_env(moto: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """An empty account: moto reset, and AWS_* pointing to it. Returns the URL."""
@@ -76,7 +84,7 @@ def aws_env(moto: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def _point_to(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", url)
-    for name, value in _KEYS.items():
+    for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
 
 

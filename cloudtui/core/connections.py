@@ -39,9 +39,12 @@ class Connections:
         self._instance_connect: set[str] = set()
         self._openings: list[Callable[[Instance, Connection], None]] = []
 
-    async def get(self, instance: Instance, *, ask: bool = True) -> Connection:
+    async def get(
+        self, instance: Instance, *, ask: bool = True, patience: float | None = None
+    ) -> Connection:
         """The shared connection to the instance, opened now if there is none; without `ask` only
-        if nothing has to be asked for that.
+        if nothing has to be asked for that, with `patience` only if the host answers within so
+        many seconds.
 
         Raises:
             Refused: the instance is not running, a key file is readable by others, ...
@@ -59,7 +62,8 @@ class Connections:
                 return held
             if held:
                 await held.close()
-            connection = await self._connect(instance, self._prompts if ask else NoPrompts())
+            prompts = self._prompts if ask else NoPrompts()
+            connection = await self._connect(instance, prompts, patience)
             self._open[instance.id] = connection
             self._addresses[instance.id] = addresses_of(instance)
             for listener in self._openings:
@@ -120,7 +124,9 @@ class Connections:
         held, self._open = list(self._open.values()), {}
         await asyncio.gather(*(connection.close() for connection in held))
 
-    async def _connect(self, instance: Instance, prompts: Prompts) -> Connection:
+    async def _connect(
+        self, instance: Instance, prompts: Prompts, patience: float | None
+    ) -> Connection:
         await asyncio.to_thread(importlib.import_module, "cloudtui.ssh.connect")
         from cloudtui.ssh.connect import connect
 
@@ -128,6 +134,8 @@ class Connections:
         route = await self._route(instance, key)
         if key is None and not route.config_line and (key := await self._matching(instance)):
             route = replace(route, identity_files=(key, *route.identity_files))
+        if patience is not None:
+            route = replace(route, connect_timeout=min(patience, route.connect_timeout))
         try:
             if instance.id in self._instance_connect:
                 return await connect(route, prompts, partial(self._send_key, instance))

@@ -86,6 +86,9 @@ class Inventory:
         self._asked = True
         self._wake.set()
 
+    def wanted(self) -> None:
+        """Somebody waits for a machine that does not run: the next listing is soon enough."""
+
     def follow(self, ids: Iterable[str]) -> None:
         """List these again soon, and then often, until they stop changing (needs `start`)."""
         now = asyncio.get_running_loop().time()

@@ -18,10 +18,12 @@ from cloudtui.model.instance import Instance, State
 if TYPE_CHECKING:
     from cloudtui.aws.clients import Amazon
 
-LOOK_SECONDS = 5.0
-"""AWS is asked about a machine at most so often."""
+LOOK_SECONDS = 2.0
+"""AWS is asked about a machine at most so often: while one does not run that did or will."""
 WAIT_SECONDS = 15.0
-"""A machine that does not run is looked up so often while somebody waits for it."""
+"""A machine that has not run for a while is looked up so often while somebody waits for it."""
+RECENT_SECONDS = 300.0
+"""For so long after a change machines are looked up as often as may be."""
 
 
 class Machines(Protocol):
@@ -30,6 +32,8 @@ class Machines(Protocol):
     def by_id(self, instance_id: str) -> Instance | None: ...
 
     def refresh(self) -> None: ...
+
+    def wanted(self) -> None: ...
 
     async def image(self, instance: Instance) -> tuple[str, str]: ...
 
@@ -46,6 +50,7 @@ class KnownMachines:
         self._images = Images(self.amazon_for)
         self._wanted: Callable[[], Iterable[str]] = tuple
         self._looked = -LOOK_SECONDS
+        self._changed = -RECENT_SECONDS
         self._asked = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
         self.problem: CloudtuiError | None = None
@@ -69,6 +74,10 @@ class KnownMachines:
         """Look again soon."""
         self._asked.set()
 
+    def wanted(self) -> None:
+        """Somebody waits for a machine that does not run."""
+        self._asked.set()
+
     async def amazon_for(self, instance: Instance) -> Amazon:
         return await self._amazons.get(instance.profile)
 
@@ -85,8 +94,10 @@ class KnownMachines:
         while True:
             wanted = [self._known[i] for i in self._wanted() if i in self._known]
             waiting = any(i.state is not State.RUNNING for i in wanted)
+            recent = loop.time() - self._changed < RECENT_SECONDS
+            pause = LOOK_SECONDS if recent else WAIT_SECONDS
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(WAIT_SECONDS if waiting else None):
+                async with asyncio.timeout(pause if waiting else None):
                     await self._asked.wait()
             self._asked.clear()
             await asyncio.sleep(max(0.0, self._looked + LOOK_SECONDS - loop.time()))
@@ -116,5 +127,6 @@ class KnownMachines:
 
     def _take(self, found: dict[str, Instance]) -> None:
         if any(self._known.get(key) != new for key, new in found.items()):
+            self._changed = asyncio.get_running_loop().time()
             self._known |= found
             self._events.emit(InventoryChanged(InventoryState(tuple(self._known.values()))))

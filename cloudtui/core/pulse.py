@@ -12,7 +12,7 @@ from cloudtui.model.errors import CloudtuiError
 if TYPE_CHECKING:
     from cloudtui.ssh.connection import Connection
 
-EVERY = 2.0
+EVERY = 1.0
 """Seconds between two questions."""
 STALLED_AFTER = 2.0
 """Seconds without an answer after which a connection counts as stalled."""

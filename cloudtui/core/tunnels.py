@@ -41,6 +41,10 @@ STEADY_SECONDS = 30.0
 FRESH_SECONDS = 120.0
 """For so long after the machine's state or address changed, attempts come every second."""
 FRESH_RETRY = 1.0
+FRESH_PATIENCE = 3.0
+"""Seconds such an attempt waits for an answer: a machine that boots loses the first packets."""
+WANTED_RETRY = 2.0
+"""Seconds after an attempt that a local connection which waits brings the next one about."""
 GONE = (State.TERMINATED, State.SHUTTING_DOWN)
 
 
@@ -53,6 +57,7 @@ class Way(Protocol):
     waits_for: CloudtuiError | None
     hold: float
     on_problem: Callable[[], None]
+    on_wanted: Callable[[], None]
 
     @property
     def open_connections(self) -> int: ...
@@ -77,6 +82,12 @@ class _Kept:
     """State and address of the machine at the last attempt."""
     changed: float = 0.0
     """When these changed last, by time.monotonic."""
+    tried: float = 0.0
+    """When the last attempt ended, by time.monotonic."""
+
+    @property
+    def fresh(self) -> bool:
+        return self.changed > 0 and time.monotonic() - self.changed < FRESH_SECONDS
 
 
 class AnyTunnels(Protocol):
@@ -296,6 +307,7 @@ class Tunnels:
         )
         kept = self._kept[state.key] = _Kept(state, instance, way)
         way.on_problem = self._changed
+        way.on_wanted = lambda: self._hurry(kept)
         self._wakeups.start()
         return kept
 
@@ -358,24 +370,33 @@ class Tunnels:
                 await kept.woken.wait()
                 continue
             try:
-                connection = await self._connections.get(instance)
+                patience = FRESH_PATIENCE if kept.fresh else None
+                connection = await self._connections.get(instance, patience=patience)
                 await kept.way.attach(connection)
             except Unreachable as unreachable:
                 kept.way.waits_for = unreachable
+                kept.tried = time.monotonic()
                 await self._pause(kept, unreachable)
             else:
                 return connection
 
     async def _pause(self, kept: _Kept, error: CloudtuiError) -> None:
-        fresh = time.monotonic() - kept.changed < FRESH_SECONDS if kept.changed else False
         pause = kept.delay or self._first
         kept.delay = min(pause * 2, self._most)
-        delay = (min(pause, FRESH_RETRY) if fresh else pause) * random.uniform(0.8, 1.2)
+        delay = (min(pause, FRESH_RETRY) if kept.fresh else pause) * random.uniform(0.8, 1.2)
         at = datetime.now(UTC) + timedelta(seconds=delay)
         self._move(kept, TunnelPhase.RECONNECTING, error, retry_at=at)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay):
                 await kept.woken.wait()
+
+    def _hurry(self, kept: _Kept) -> None:
+        """A local connection waits: the next attempt is not put off for long."""
+        if kept.state.phase is TunnelPhase.WAITING:
+            self._machines.wanted()
+        elif kept.connection is None:
+            soon = max(0.0, kept.tried + WANTED_RETRY - time.monotonic())
+            asyncio.get_running_loop().call_later(soon, kept.woken.set)
 
     # What is noticed
 

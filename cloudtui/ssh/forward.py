@@ -129,6 +129,7 @@ class Forward(Way):
     async def path(self) -> Connection:
         """The SSH connection, waited for while there is none."""
         while self.connection is None or self.connection.closed:
+            self.on_wanted()
             await self._moved.wait()
         return self.connection
 

@@ -135,15 +135,16 @@ class Pipe(asyncio.Protocol):
             for data in self._answered:
                 self._transport.write(data)
             if self._host_ended:
-                self._transport.write_eof()
+                self._end_local()
         if self.channel:
             early, self._early = self._early, []
             if early or self._greeting:
                 self._transport.resume_reading()  # first: a write may pause it again
-            for data in early:
-                self.channel.write(data)
-            if self._ended:
-                self.channel.write_eof()
+            with contextlib.suppress(OSError):  # the host has closed it meanwhile
+                for data in early:
+                    self.channel.write(data)
+                if self._ended:
+                    self.channel.write_eof()
         else:
             self.host_gone(None)
 
@@ -261,8 +262,12 @@ class Pipe(asyncio.Protocol):
         self._host_ended = True
         if self._greeting and not self._opened:
             return
+        self._end_local()
+
+    def _end_local(self) -> None:
         if self._transport and not self._transport.is_closing():
-            self._transport.write_eof()
+            with contextlib.suppress(OSError):  # the client is gone, and is told of as lost next
+                self._transport.write_eof()
 
     def host_gone(self, exc: Exception | None) -> None:
         self.channel = None

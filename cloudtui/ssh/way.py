@@ -22,6 +22,8 @@ class Way:
         """Why there is no SSH connection now, to be told to those that waited in vain."""
         self.on_problem: Callable[[], None] = lambda: None
         """Called when `problem` has changed."""
+        self.on_wanted: Callable[[], None] = lambda: None
+        """Called when somebody waits for an SSH connection."""
 
     def tell(self, problem: CloudtuiError | None) -> None:
         """Why the last connection could not be passed on, or that one could."""

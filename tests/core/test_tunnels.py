@@ -62,9 +62,11 @@ class FakeConnections:
     def __init__(self) -> None:
         self.script: list[FakeConnection | CloudtuiError] = []
         self.asked: list[Instance] = []
+        self.patience: list[float | None] = []
 
-    async def get(self, instance: Instance) -> FakeConnection:
+    async def get(self, instance: Instance, *, patience: float | None = None) -> FakeConnection:
         self.asked.append(instance)
+        self.patience.append(patience)
         if not self.script:
             await asyncio.Event().wait()
         answer = self.script.pop(0)

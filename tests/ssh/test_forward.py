@@ -8,6 +8,7 @@ import hashlib
 import os
 import signal
 import socket
+import struct
 from collections.abc import AsyncIterator
 
 import pytest
@@ -228,6 +229,44 @@ async def test_a_host_that_speaks_and_leaves_at_once(conn: Connection) -> None:
             assert await asyncio.wait_for(reader.read(), 5) == b"220 go away\r\n"
             await closed(writer)
         await forward.close()
+
+
+async def test_a_client_that_died_unseen_harms_no_other(conn: Connection, echo: int) -> None:
+    """Its reset is not read while the host takes nothing, and the host ends then."""
+    end, done, gone = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await end.wait()
+        writer.write_eof()
+        await done.wait()
+        await closed(writer)
+        gone.set()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0, limit=1024) as server:
+        stuck = await conn.forward("127.0.0.1", server.sockets[0].getsockname()[1])
+        forward = await conn.forward("127.0.0.1", echo)
+        _, writer = await asyncio.open_connection("127.0.0.1", stuck.local_port)
+        before = -1
+        while before != stuck.bytes_out or not before:  # until nothing is taken any more
+            before = stuck.bytes_out
+            writer.write(bytes(4 << 20))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(writer.drain(), 0.2)
+        linger = struct.pack("ii", 1, 0)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        writer.transport.abort()
+        await asyncio.sleep(0)
+        end.set()
+        for _ in range(3):
+            reader, other = await asyncio.open_connection("127.0.0.1", forward.local_port)
+            other.write(b"well")
+            assert await asyncio.wait_for(reader.readexactly(4), 5) == b"well"
+            await closed(other)
+        assert conn.lost is None
+        await stuck.close()
+        await forward.close()
+        done.set()
+        await gone.wait()
 
 
 async def asked(port: int, target: int, *, extra: bytes = b"") -> tuple[bytes, bytes]:
