@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cloudtui.core.connections import Connections
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 PAUSE, LONGEST = 0.3, 15.0
 """Seconds before the first and the later attempts to go on with a log after a cut."""
+LOOK = 10.0
+"""Seconds between two looks at a host that somebody watches."""
 OnRecord = Callable[[dict[str, Any]], None]
 
 
@@ -62,6 +64,19 @@ class Recordings:
         else:
             self._told(instance, found)
         return self.state(instance.id)
+
+    async def refresh(self, instances: Iterable[Instance]) -> None:
+        """Look again at hosts where something is or should be recorded, and once at the others;
+        each at most every `LOOK` seconds. Nothing is asked of the user."""
+        now = datetime.now(UTC)
+        due = []
+        for instance in instances:
+            state = self.state(instance.id)
+            old = state.updated is None or now - state.updated > timedelta(seconds=LOOK)
+            there = state.recorder is None or state.recorder.running
+            if not state.loading and old and (there or self.wanted(instance.id)):
+                due.append(instance)
+        await asyncio.gather(*(self.list(instance, ask=False) for instance in due))
 
     async def start(self, instance: Instance) -> HostRecorder:
         """Switch it on: begin to record now, and again after every reboot that is met.

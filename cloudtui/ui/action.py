@@ -25,6 +25,7 @@ class Where(StrEnum):
     DIGEST = "digest"
     JUPYTER = "jupyter"
     NOTEBOOKS = "notebooks"
+    KERNEL_LOG = "kernel log"
     MONITOR = "monitor"
     LOG = "log"
     HELP = "help"

@@ -17,6 +17,7 @@ from cloudtui.ui.actions_moves import moves
 from cloudtui.ui.actions_network import NETWORK_ACTIONS
 from cloudtui.ui.actions_notebooks import NOTEBOOK_ACTIONS
 from cloudtui.ui.actions_places import PLACE_ACTIONS
+from cloudtui.ui.actions_recordings import RECORDING_ACTIONS
 from cloudtui.ui.actions_runs import RUN_ACTIONS, TO_RUNS
 from cloudtui.ui.actions_sessions import SESSION_ACTIONS
 from cloudtui.ui.actions_tunnels import TUNNEL_ACTIONS
@@ -41,7 +42,8 @@ _D, _V = Where.DETAILS, Where.VIEWER
 _H = Where.HOSTS
 _N = (_H, Where.GROUPS, Where.ADDRESSES, Where.TUNNELS, Where.KEYS, Where.RUNS, Where.NOTEBOOKS)
 _R, _L = Where.RUNS, Where.RUN_LOG
-_SCROLLING = (_M, _A, _S, *_N, _D, _V, _L, Where.LOG, Where.HELP)
+_K = Where.KERNEL_LOG
+_SCROLLING = (_M, _A, _S, *_N, _D, _V, _L, _K, Where.LOG, Where.HELP)
 
 ACTIONS: tuple[Action, ...] = (
     Action(
@@ -180,6 +182,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     *JUPYTER_ACTIONS,
     *NOTEBOOK_ACTIONS,
+    *RECORDING_ACTIONS,
     *moves((*_SCROLLING, Where.MONITOR)),
     Action(
         "go.machines",
@@ -187,7 +190,7 @@ ACTIONS: tuple[Action, ...] = (
         "machines",
         "Go to the machines.",
         "go_machines",
-        (_M, _A, _S, _J, _D, _L, *_N, Where.MONITOR),
+        (_M, _A, _S, _J, _D, _L, _K, *_N, Where.MONITOR),
         Group.EVERYWHERE,
     ),
     Action(
@@ -196,7 +199,7 @@ ACTIONS: tuple[Action, ...] = (
         "sessions",
         "Go to the sessions of every running machine.",
         "open_all_sessions",
-        (_M, _A, _S, _J, _D, _L, _H, Where.KEYS, *_N, Where.MONITOR),
+        (_M, _A, _S, _J, _D, _L, _K, _H, Where.KEYS, *_N, Where.MONITOR),
         Group.EVERYWHERE,
     ),
     *PLACE_ACTIONS,
@@ -206,7 +209,7 @@ ACTIONS: tuple[Action, ...] = (
         "refresh",
         "Ask again now.",
         "refresh_now",
-        (*_LISTS, *_N, _D, _V, _L, Where.MONITOR),
+        (*_LISTS, *_N, _D, _V, _L, _K, Where.MONITOR),
         Group.EVERYWHERE,
     ),
     Action(

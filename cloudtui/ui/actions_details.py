@@ -5,7 +5,7 @@ from __future__ import annotations
 from cloudtui.ui.action import Action, Group, Where
 
 _M, _D, _V = Where.MACHINES, Where.DETAILS, Where.VIEWER
-_TEXT = (_V, Where.RUN_LOG)
+_TEXT = (_V, Where.RUN_LOG, Where.KERNEL_LOG)
 
 DETAIL_ACTIONS: tuple[Action, ...] = (
     Action(

@@ -24,6 +24,7 @@ NOTEBOOK_ACTIONS: tuple[Action, ...] = (
             Where.TUNNELS,
             Where.RUNS,
             Where.RUN_LOG,
+            Where.KERNEL_LOG,
             Where.HOSTS,
             Where.KEYS,
             Where.ADDRESSES,

@@ -7,6 +7,7 @@ from cloudtui.ui.action import Action, Group, Where
 _M, _A, _S, _D = Where.MACHINES, Where.ALL_SESSIONS, Where.SESSIONS, Where.DETAILS
 _R = (Where.RUNS,)
 _L = (Where.RUN_LOG,)
+_LOGS = (*_L, Where.KERNEL_LOG)
 _BOTH = (*_R, *_L)
 _G = (Where.DIGEST,)
 
@@ -130,7 +131,7 @@ RUN_ACTIONS: tuple[Action, ...] = (
         "wrap",
         "Let long lines go on in the next row, or beyond the right side.",
         "toggle_wrap",
-        _L,
+        _LOGS,
         Group.RUN,
         footer=True,
     ),
@@ -140,7 +141,7 @@ RUN_ACTIONS: tuple[Action, ...] = (
         "left",
         "See what is further left.",
         "log_left",
-        _L,
+        _LOGS,
         Group.MOVE,
         palette=False,
     ),
@@ -150,7 +151,7 @@ RUN_ACTIONS: tuple[Action, ...] = (
         "right",
         "See what is further right.",
         "log_right",
-        _L,
+        _LOGS,
         Group.MOVE,
         palette=False,
     ),

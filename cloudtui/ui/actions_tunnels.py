@@ -40,6 +40,7 @@ TUNNEL_ACTIONS: tuple[Action, ...] = (
             Where.GROUPS,
             Where.RUNS,
             Where.RUN_LOG,
+            Where.KERNEL_LOG,
         ),
         Group.EVERYWHERE,
     ),

@@ -50,6 +50,7 @@ from tests.ui.fake_jobs import FakeAlerts, FakeJobs, FakeUploads
 from tests.ui.fake_keys import FakeConnections, FakeKeys
 from tests.ui.fake_network import FakeAddresses, FakeSecurityGroups
 from tests.ui.fake_notebooks import FakeNotebooks
+from tests.ui.fake_recordings import FakeRecordings
 from tests.ui.fake_vitals import FakeVitals
 
 if TYPE_CHECKING:
@@ -531,6 +532,7 @@ class FakeWorkbench:
         self.hosts = hosts_over(settings, self.inventory, self.ways, self._events)
         self.jupyter = FakeJupyter(self.tunnels)
         self.notebooks = FakeNotebooks(self._events, lambda: self.inventory.state)
+        self.recordings = FakeRecordings(self._events)
         self.lifecycle = FakeLifecycle(self.inventory)
         self.prices = FakePrices(self._events)
         self.details = FakeDetails(self._events)

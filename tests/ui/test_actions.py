@@ -22,6 +22,7 @@ from cloudtui.ui.screens.area import Area
 from cloudtui.ui.screens.help import HelpScreen
 from cloudtui.ui.screens.hosts import HostsScreen
 from cloudtui.ui.screens.jupyter import JupyterScreen
+from cloudtui.ui.screens.kernel_log import KernelLogScreen
 from cloudtui.ui.screens.keys import KeysScreen
 from cloudtui.ui.screens.machine import MachineScreen
 from cloudtui.ui.screens.machines import MachinesScreen
@@ -45,6 +46,7 @@ SCREENS: dict[Where, type[Area]] = {
     Where.PANE: WorkspaceScreen,
     Where.JUPYTER: JupyterScreen,
     Where.NOTEBOOKS: NotebooksScreen,
+    Where.KERNEL_LOG: KernelLogScreen,
     Where.DETAILS: MachineScreen,
     Where.VIEWER: ViewerScreen,
     Where.GROUPS: SecurityGroupsScreen,

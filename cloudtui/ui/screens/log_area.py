@@ -112,6 +112,7 @@ class LogArea(Area):
             face.display, view.display = False, True
             if self.focused is None:
                 view.focus()
+            self.title_now()
         elif not there and not self._trouble:
             self.empty()
 

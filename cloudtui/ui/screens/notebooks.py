@@ -8,7 +8,7 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.widgets import Static
 
-from cloudtui.core.events import Event, InventoryChanged, NotebooksChanged
+from cloudtui.core.events import Event, InventoryChanged, NotebooksChanged, RecordingsChanged
 from cloudtui.core.notebooks import HostNotebooks, wants_password
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance
@@ -16,6 +16,7 @@ from cloudtui.model.words import plural
 from cloudtui.ui.actions import Action, Where
 from cloudtui.ui.screens.area import bindings
 from cloudtui.ui.screens.list_area import FilterField, ListArea
+from cloudtui.ui.screens.notebook_recordings import NotebookRecordings
 from cloudtui.ui.widgets.face import Face
 from cloudtui.ui.widgets.frame import Footer, Header
 from cloudtui.ui.widgets.keyed_table import KeyedTable
@@ -24,10 +25,10 @@ from cloudtui.ui.widgets.notebooks_table import NotebooksTable, Place, places
 REFRESH_SECONDS = 5.0
 """How often the hosts with an open connection are asked while the panel is in front."""
 
-KERNEL_ONLY = ("notebooks.interrupt", "notebooks.restart")
+KERNEL_ONLY = ("notebooks.interrupt", "notebooks.restart", "notebooks.log", "notebooks.run_all")
 
 
-class NotebooksScreen(ListArea):
+class NotebooksScreen(NotebookRecordings, ListArea):
     """Only hosts with an open connection are asked by themselves; `A` asks the others too."""
 
     WHERE = Where.NOTEBOOKS
@@ -71,6 +72,11 @@ class NotebooksScreen(ListArea):
     def instance(self) -> Instance | None:
         return self.place.instance if self.place else None
 
+    @property
+    def notebook(self) -> tuple[str, str] | None:
+        kernel = self.place.kernel if self.place else None
+        return (kernel.id, kernel.path) if kernel else None
+
     def why_not(self, action: Action) -> str:
         place = self.place
         if action.id == "notebooks.ask_all":
@@ -92,7 +98,7 @@ class NotebooksScreen(ListArea):
 
     def show(self, event: Event) -> None:
         super().show(event)
-        if isinstance(event, NotebooksChanged | InventoryChanged):
+        if isinstance(event, NotebooksChanged | RecordingsChanged | InventoryChanged):
             self.paint()
 
     @on(KeyedTable.Moved)
@@ -102,7 +108,10 @@ class NotebooksScreen(ListArea):
 
     def paint(self) -> None:
         self._hosts = self.workbench.notebooks.hosts
-        self.table.show_hosts(self._hosts, self.query_text)
+        recorded = {
+            h.instance.id: self.workbench.recordings.state(h.instance.id) for h in self._hosts
+        }
+        self.table.show_hosts(self._hosts, self.query_text, recorded)
         face, rows = self.query_one(Face), bool(self.table.row_count)
         face.display, self.table.display = not rows, rows
         if rows and self.focused is None:
@@ -190,6 +199,8 @@ class NotebooksScreen(ListArea):
     @work(exclusive=True, group="list")
     async def _refresh(self) -> None:
         await self.workbench.notebooks.refresh()
+        with_servers = [host.instance for host in self._hosts if host.connected and host.servers]
+        await self.workbench.recordings.refresh(with_servers)
 
     def ask_all(self) -> None:
         self._asking = True

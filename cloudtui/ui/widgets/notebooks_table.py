@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from rich.style import Style
 from rich.text import Text
 
+from cloudtui.core.events import RecordingsState
 from cloudtui.core.notebooks import HostNotebooks
 from cloudtui.model.errors import CredentialsProblem
 from cloudtui.model.instance import Instance
@@ -25,6 +26,7 @@ HEADINGS = (
     Heading("state", "State"),
     Heading("active", "Active", right=True),
     Heading("memory", "Memory", right=True),
+    Heading("recorded", "Recorded", spare=1),
     Heading("clients", "Clients", spare=1, right=True),
     Heading("kernel", "Kernel", spare=3),
     Heading("id", "Id", spare=4),
@@ -72,9 +74,15 @@ class NotebooksTable(KeyedTable):
     def __init__(self) -> None:
         super().__init__(HEADINGS, "host", id="notebooks")
 
-    def show_hosts(self, hosts: Iterable[HostNotebooks], query: str) -> None:
-        """Show what passes the filter; of a host that failed the old rows, dimmed."""
-        paint, rows = _Paint(self.app.theme_variables), list[Row]()
+    def show_hosts(
+        self,
+        hosts: Iterable[HostNotebooks],
+        query: str,
+        recorded: Mapping[str, RecordingsState] | None = None,
+    ) -> None:
+        """Show what passes the filter; of a host that failed the old rows, dimmed. `recorded` is
+        by instance id."""
+        paint, rows = _Paint(self.app.theme_variables, recorded or {}), list[Row]()
         for host in hosts:
             for place in places(host):
                 if _shown(host, place, query):
@@ -100,7 +108,10 @@ def server_state(server: NotebookServer) -> str:
 class _Paint:
     """Rows in the colours of one theme, at one moment."""
 
-    def __init__(self, colours: Mapping[str, str]) -> None:
+    def __init__(
+        self, colours: Mapping[str, str], recorded: Mapping[str, RecordingsState]
+    ) -> None:
+        self._recorded = recorded
         self._now = datetime.now(UTC)
         self._plain = Style.null()
         self._quiet = cell_style(colours, "foreground-muted")
@@ -153,6 +164,7 @@ class _Paint:
             "state": self._cell(f"{glyph} {state}".strip() or " ", colour),
             "active": self._cell(since(last, self._now) if last else " ", plain),
             "memory": self._cell(data_size(memory) if memory is not None else " ", plain),
+            "recorded": self._recorded_cell(place, plain),
             "clients": self._cell(str(kernel.connections) if kernel else " ", plain),
             "kernel": self._cell(spec or " ", self._quiet),
             "id": self._cell(short or " ", self._quiet),
@@ -165,11 +177,29 @@ class _Paint:
             "state": (state, number) if kernel else None,
             "active": (-last.timestamp(), number) if last else None,
             "memory": (-memory, number) if memory is not None else None,
+            "recorded": (self._recording(place), number) if kernel else None,
             "clients": (-kernel.connections, number) if kernel else None,
             "kernel": (spec, number) if kernel else None,
             "id": (short, number) if kernel else None,
         }
         return Row(place.key, cells, order)
+
+    def _recording(self, place: Place) -> str:
+        """Whether what the kernel prints is recorded, in a word; empty for other rows."""
+        state = self._recorded.get(place.instance.id)
+        if place.kernel is None or state is None or state.recorder is None:
+            return ""
+        found = state.recorder.of(place.kernel.id)
+        if not state.recorder.running or found is None:
+            return "no"
+        words = {"recorded": "yes", "full": "disk full", "locked": "encrypted"}
+        return words.get(found.state, "no")
+
+    def _recorded_cell(self, place: Place, plain: Style) -> Text:
+        said = self._recording(place)
+        glyph = {"": " ", "yes": "● yes", "no": "○ no"}.get(said, f"× {said}")
+        style = self._states["busy"] if said == "yes" else self._quiet if said == "no" else plain
+        return self._cell(glyph, style)
 
     def _cell(self, text: str, style: Style) -> Text:
         return Text(text, style, no_wrap=True, overflow="ellipsis")
