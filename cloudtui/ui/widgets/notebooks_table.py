@@ -108,9 +108,7 @@ def server_state(server: NotebookServer) -> str:
 class _Paint:
     """Rows in the colours of one theme, at one moment."""
 
-    def __init__(
-        self, colours: Mapping[str, str], recorded: Mapping[str, RecordingsState]
-    ) -> None:
+    def __init__(self, colours: Mapping[str, str], recorded: Mapping[str, RecordingsState]) -> None:
         self._recorded = recorded
         self._now = datetime.now(UTC)
         self._plain = Style.null()
