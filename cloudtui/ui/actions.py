@@ -43,7 +43,8 @@ _H = Where.HOSTS
 _N = (_H, Where.GROUPS, Where.ADDRESSES, Where.TUNNELS, Where.KEYS, Where.RUNS, Where.NOTEBOOKS)
 _R, _L = Where.RUNS, Where.RUN_LOG
 _K = Where.KERNEL_LOG
-_SCROLLING = (_M, _A, _S, *_N, _D, _V, _L, _K, Where.LOG, Where.HELP)
+_G = Where.DIGEST
+_SCROLLING = (_M, _A, _S, *_N, _D, _V, _L, _K, _G, Where.LOG, Where.HELP)
 
 ACTIONS: tuple[Action, ...] = (
     Action(
@@ -190,7 +191,7 @@ ACTIONS: tuple[Action, ...] = (
         "machines",
         "Go to the machines.",
         "go_machines",
-        (_M, _A, _S, _J, _D, _L, _K, *_N, Where.MONITOR),
+        (_M, _A, _S, _J, _D, _L, _G, _K, *_N, Where.MONITOR),
         Group.EVERYWHERE,
     ),
     Action(
@@ -199,7 +200,7 @@ ACTIONS: tuple[Action, ...] = (
         "sessions",
         "Go to the sessions of every running machine.",
         "open_all_sessions",
-        (_M, _A, _S, _J, _D, _L, _K, _H, Where.KEYS, *_N, Where.MONITOR),
+        (_M, _A, _S, _J, _D, _L, _G, _K, _H, Where.KEYS, *_N, Where.MONITOR),
         Group.EVERYWHERE,
     ),
     *PLACE_ACTIONS,

@@ -130,6 +130,8 @@ class CloudtuiApp(
         self._silent: list[Note] = []
         self._toasts: dict[str, float] = {}
         """What is shown in toasts now, and until when."""
+        self.pressed = 0.0
+        """When a key of the table was pressed last, as `monotonic` tells."""
         self.last_words = ""
         """What is said on the terminal after a bug ended the app."""
         self._end_listening: Callable[[], None] | None = None
@@ -211,6 +213,8 @@ class CloudtuiApp(
             self._toast(event.note)
         elif isinstance(event, Alerted):
             self.alerted(event)
+        elif isinstance(event, InventoryChanged):
+            self.look_for_news(event.state)
         for screen in list(self.screen_stack):
             if isinstance(screen, Area) and screen.is_mounted:
                 screen.show(event)

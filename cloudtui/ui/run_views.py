@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING, cast
 
 from textual.content import Content
+from textual.widgets import Input
 
 from cloudtui.core.attachment import Attachment, OnData
-from cloudtui.core.events import Alerted, Severity
+from cloudtui.core.events import Alerted, InventoryState, Severity
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance, State
 from cloudtui.model.job import Job
 from cloudtui.ui.action import Action
+from cloudtui.ui.actions import key_words
 
 if TYPE_CHECKING:
+    from cloudtui.model.digest import Digest
     from cloudtui.ui.app import CloudtuiApp
     from cloudtui.ui.screens.session_dialogs import Destroy
+
+IDLE_SECONDS = 1.5
+"""Since the last key; who presses keys just now has something in mind."""
 
 
 class RunViews:
@@ -92,6 +99,68 @@ class RunViews:
         if started is not None:
             app.say(f"{started.id} on {instance.spoken} is {started.state}.")
             self.open_runs(instance, started)
+
+    # What ended while nobody looked
+
+    _news: Digest | None = None
+    _news_asked = False
+
+    def look_for_news(self, state: InventoryState) -> None:
+        """Once the machines are listed for the first time: what ended since the last visit?"""
+        if self._news_asked or state.updated is None or state.loading:
+            return
+        self._news_asked = True
+        self._run_app.run_worker(self._look_for_news(), group="news")
+
+    async def _look_for_news(self) -> None:
+        app = self._run_app
+        digests = app.workbench.digests
+        digests.watch()
+        found = await digests.look(everywhere=False, ask=False)
+        if found.empty:
+            return
+        self._news = found
+        if self._idle:
+            await self._show_news(found)
+        else:
+            key = key_words(app.keys["go.news"][0])
+            app.say(f"{found.words} Press {key} to see it.")
+
+    @property
+    def _idle(self) -> bool:
+        """Nothing is being typed, opened or chosen that a screen would come over."""
+        app = self._run_app
+        at_start = len(app.screen_stack) == 1 and not isinstance(app.focused, Input)
+        return at_start and monotonic() - app.pressed >= IDLE_SECONDS
+
+    def open_digest(self) -> None:
+        """Show again what was told, or look now."""
+        self._run_app.run_worker(self._open_digest(), group="news", exclusive=True)
+
+    async def _open_digest(self) -> None:
+        app = self._run_app
+        found = self._news
+        if found is None:
+            found = await app.workbench.digests.look(everywhere=False, ask=False)
+        if found.empty:
+            app.say("No run ended since the last visit.")
+            return
+        self._news = found
+        await self._show_news(found)
+
+    async def _show_news(self, found: Digest) -> None:
+        from cloudtui.ui.screens.digest import DigestScreen
+
+        app = self._run_app
+        app.push_screen(DigestScreen(found))
+        try:
+            await app.workbench.digests.told(found)
+        except OSError as error:
+            app.say(
+                f"What was told cannot be remembered: {error.strerror}.",
+                Severity.WARNING,
+                "Make ~/.local/state/cloudtui writable; until then it is told again.",
+            )
 
     # Attention
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cloudtui.core.events import Events, JobsChanged, JobsState
 from cloudtui.core.jobs import HostJobs
 from cloudtui.core.upload import Sent, Upload
+from cloudtui.model.digest import Digest
 from cloudtui.model.errors import CloudtuiError, Refused
 from cloudtui.model.instance import Instance, State
 from cloudtui.model.job import Holder, Job, JobSpec, JobState, name_of
@@ -206,3 +207,26 @@ class FakeAlerts:
 
     def expect(self, instance_id: str, run: str) -> None:
         self.expected.append((instance_id, run))
+
+
+class FakeDigests:
+    """Tells `answer`, once."""
+
+    def __init__(self) -> None:
+        self.answer = Digest()
+        self.hold = asyncio.Event()
+        self.hold.set()
+        self.looks = self.watched = 0
+        self.shown: list[Digest] = []
+
+    def watch(self) -> None:
+        self.watched += 1
+
+    async def look(self, *, everywhere: bool, ask: bool) -> Digest:
+        self.looks += 1
+        await self.hold.wait()
+        return self.answer
+
+    async def told(self, digest: Digest) -> None:
+        self.shown.append(digest)
+        self.answer = Digest()

@@ -46,7 +46,7 @@ from cloudtui.model.web_console import instance_page
 from cloudtui.ui.app import CloudtuiApp
 from tests.ui.fake_details import FakeDetails, FakePrices, FakeTags
 from tests.ui.fake_hosts import Ways, hosts_over
-from tests.ui.fake_jobs import FakeAlerts, FakeJobs, FakeUploads
+from tests.ui.fake_jobs import FakeAlerts, FakeDigests, FakeJobs, FakeUploads
 from tests.ui.fake_keys import FakeConnections, FakeKeys
 from tests.ui.fake_network import FakeAddresses, FakeSecurityGroups
 from tests.ui.fake_notebooks import FakeNotebooks
@@ -523,6 +523,7 @@ class FakeWorkbench:
         self.jobs = FakeJobs(self._events, self.inventory)
         self.alerts = FakeAlerts()
         self.uploads = FakeUploads()
+        self.digests = FakeDigests()
         self.read_only = False
         self.keeps_tunnels = False
         self.tunnels = FakeTunnels(self._events)

@@ -19,6 +19,7 @@ from cloudtui.ui.app import CloudtuiApp
 from cloudtui.ui.screens.addresses import AddressesScreen
 from cloudtui.ui.screens.all_sessions import AllSessionsScreen
 from cloudtui.ui.screens.area import Area
+from cloudtui.ui.screens.digest import DigestScreen
 from cloudtui.ui.screens.help import HelpScreen
 from cloudtui.ui.screens.hosts import HostsScreen
 from cloudtui.ui.screens.jupyter import JupyterScreen
@@ -57,6 +58,7 @@ SCREENS: dict[Where, type[Area]] = {
     Where.HOSTS: HostsScreen,
     Where.MONITOR: MonitorScreen,
     Where.HELP: HelpScreen,
+    Where.DIGEST: DigestScreen,
     Where.RUNS: RunsScreen,
     Where.RUN_LOG: RunLogScreen,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from time import monotonic
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.binding import Binding, BindingType
@@ -72,6 +73,7 @@ class Area(Screen[None]):
         it was meant for what was in front."""
         if self.app.screen is not self:
             return
+        self.cloudtui.pressed = monotonic()
         self.action_do(action_id)
         for _ in range(SETTLING):
             await asyncio.sleep(0)

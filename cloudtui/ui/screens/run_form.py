@@ -39,12 +39,15 @@ class _Tick(Checkbox):
 
 
 class RunForm(Dialog[Job | None]):
-    """The answer is the run that was started."""
+    """The answer is the run that was started.
+
+    Its keys act at once, so that what is typed after them goes into the field that they lead to.
+    """
 
     BINDINGS = [
         Binding("ctrl+s,ctrl+enter", "start", show=False, priority=True),
-        Binding("up", "app.focus_previous", show=False),
-        Binding("down", "app.focus_next", show=False),
+        Binding("enter,tab,down", "field(1)", show=False, priority=True),
+        Binding("shift+tab,up", "field(-1)", show=False, priority=True),
     ]
     KEYS = KEYS
     CSS = """
@@ -142,9 +145,9 @@ class RunForm(Dialog[Job | None]):
     def _tell(self, words: str, style: str = "$foreground-muted") -> None:
         self.query_one("#told", Static).update(Content.styled(words, style))
 
-    @on(Input.Submitted)
-    def _next_field(self) -> None:
-        self.app.action_focus_next()
+    def action_field(self, by: int) -> None:
+        """To the next field, or the one before."""
+        (self.focus_next if by > 0 else self.focus_previous)()
 
     def action_start(self) -> None:
         self._tried = True
