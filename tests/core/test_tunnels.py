@@ -13,7 +13,7 @@ import pytest
 from cloudtui.core.connections import Connections
 from cloudtui.core.events import Event, Events, InventoryChanged, InventoryState, Noted
 from cloudtui.core.known_machines import Machines
-from cloudtui.core.tunnels import PORTS_TRIED, Tunnels
+from cloudtui.core.tunnels import FRESH_PATIENCE, PORTS_TRIED, Tunnels
 from cloudtui.model.errors import CloudtuiError, PortTaken, Refused, Unreachable
 from cloudtui.model.instance import Instance, State
 from cloudtui.model.tunnel import Direction, TunnelPhase, TunnelSpec, TunnelState
@@ -34,6 +34,10 @@ class FakeConnection:
     @property
     def closed(self) -> bool:
         return self.lost is not None
+
+    @property
+    def ssh(self) -> object:
+        raise Unreachable("Nothing is behind it.")
 
     def on_lost(self, callback: Callable[[CloudtuiError], None]) -> Callable[[], None]:
         if self.lost:
@@ -195,6 +199,23 @@ async def test_a_stopped_machine_is_waited_for_and_met_at_its_new_address(room: 
     again = await room.until(TunnelPhase.UP)
     assert again.local_port == opened.local_port
     assert room.connections.asked[-1].public_ip == "192.0.2.9"
+    assert room.connections.patience == [None, FRESH_PATIENCE]
+
+
+async def test_a_waiting_client_brings_the_next_attempt_about(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloudtui.core.tunnels.WANTED_RETRY", 0.01)
+    room.tunnels._first = 60.0
+    first = FakeConnection()
+    room.answers(first, Unreachable("no"), FakeConnection())
+    state = await room.open()
+    first.cut()
+    async with asyncio.timeout(5):
+        while not room.tunnels.states[0].retry_at:
+            await asyncio.sleep(0)
+        with socket.create_connection(("127.0.0.1", state.local_port)):
+            await room.until(TunnelPhase.UP)
 
 
 async def test_a_terminated_machine_gives_the_port_back(room: Room) -> None:

@@ -22,6 +22,8 @@ from cloudtui.model.instance import State
 from cloudtui.model.tunnel import Direction, TunnelPhase, TunnelSpec
 from tests.keeper.conftest import Front, asked, machine
 from tests.lab import Lab, Person
+from tests.network import Net
+from tests.sshd import free_port
 
 
 async def greeting(path: Path, version: str = "0") -> dict[str, object]:
@@ -84,6 +86,21 @@ async def test_a_tunnel_goes_on_without_the_front_that_opened_it(
     assert await stop()
     await gone(pid)
     assert not await stop()
+
+
+async def test_with_no_front_open_it_asks_aws_for_the_new_address(
+    lab: Lab, net: Net, front: Front, upper: int
+) -> None:
+    login = f"  User {lab.sshd.user}\n  IdentityFile {lab.sshd.key}\n"
+    net.config.write_text(f"{net.config.read_text()}{login}  StrictHostKeyChecking no\n")
+    spec = TunnelSpec(Direction.LOCAL, free_port(), "127.0.0.1", upper)
+    before = net.address(lab.gpu)
+    state = await front.tunnels.open(replace(machine(lab), public_ip=before), spec)
+    await front.tunnels.close()
+    assert await asked(state.local_port, b"here") == b"HERE"
+    assert net.new_address(lab.gpu) != before
+    lab.sshd.cut()
+    assert await asked(state.local_port, b"and there") == b"AND THERE"
 
 
 async def test_two_fronts_see_the_same(lab: Lab, front: Front, upper: int) -> None:
