@@ -47,7 +47,7 @@ NO_HOLDER=91 NOT_WRITTEN=92 NO_FOLDER=93 GONE=94 RUNS=95 OVER=96 MORE=97
 now() { date +%s; }
 
 # put NAME TEXT: one line of the run's record.
-put() { printf '%s\n' "$2" >"$d/$1" || bad=1; }
+put() { printf '%s\n' "$2" >"$d/$1" || bad=1; } 2>/dev/null
 
 # get NAME: the first line of that file in $got, empty where there is none.
 get() {
@@ -62,6 +62,7 @@ birth() {
   set -f
   set -- ${stat##*) }
   set +f
+  [ "$1" != Z ] || return 1
   group=$3 session=$4 front=$6 born=${20}
 }
 
@@ -137,12 +138,18 @@ place() {
 begin() {
   boot_id
   put boot "$boot"
-  [ -s "$d/command" ] || (. "$d/words" && printf '%s\0' "$@") >"$d/command" || bad=1
-  printf '%62s\n' '' >"$d/.exit" || bad=1
-  printf '%62s\n' '' >"$d/.ended" || bad=1
-  : >"$d/log" && mkfifo "$d/keys" "$d/alive" || bad=1
+  {
+    [ -s "$d/command" ] || (. "$d/words" && printf '%s\0' "$@") >"$d/command" || bad=1
+    printf '%62s\n' '' >"$d/.exit" || bad=1
+    printf '%62s\n' '' >"$d/.ended" || bad=1
+    : >"$d/log" && mkfifo "$d/keys" "$d/alive" || bad=1
+  } 2>/dev/null
   put queued "$(now)"
-  [ -z "$bad" ] && [ -s "$d/queued" ] || { rm -rf "$d"; exit $NOT_WRITTEN; }
+  if [ -n "$bad" ] || [ ! -s "$d/queued" ]; then
+    echo | cat >"$d/.why" # says why
+    rm -rf "$d"
+    exit $NOT_WRITTEN
+  fi
   enter || { rm -rf "$d"; exit $NO_FOLDER; }
   cd "$HOME" || cd /
   aside /bin/sh "$me" supervise "$id"

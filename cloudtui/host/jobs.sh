@@ -16,7 +16,7 @@ alive() {
   set -f
   set -- ${stat##*) }
   set +f
-  [ "${20}" = "${who##* }" ]
+  [ "$1" != Z ] && [ "${20}" = "${who##* }" ]
 }
 
 printf '%s HOST %s %s\n' "$N" "$(date +%s)" "$boot"

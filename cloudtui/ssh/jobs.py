@@ -286,7 +286,7 @@ def _not_started(conn: Connection, spec: JobSpec | None, done: Completed) -> Clo
         case 92:
             return CloudtuiError(
                 f"{host} takes no new run: ~/.local/share/cloudtui cannot be written there.",
-                said,
+                said.rpartition(": ")[2],
                 "See whether its disk is full, and whose the folder is: df -h ~; "
                 "ls -ld ~/.local/share",
             )

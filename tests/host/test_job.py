@@ -7,6 +7,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from importlib import resources
@@ -42,7 +43,8 @@ class Host:
         folder = folder / "host"
         folder.mkdir()
         self.home = folder / "home"
-        self.shell = SHELLS[shell]
+        first, *rest = SHELLS[shell]
+        self.shell = [shutil.which(first) or first, *rest]
         for name in ("home", "tmux", "screen"):
             (folder / name).mkdir(mode=0o700)
         self.mark = f"CT_HOST={folder}"
@@ -55,11 +57,21 @@ class Host:
             "CT_HOST": str(folder),
         }
         sh = folder / "sh"
-        words = shlex.join([shutil.which(self.shell[0]) or "", *self.shell[1:]])
-        sh.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+        sh.write_text(f'#!/bin/sh\nexec {shlex.join(self.shell)} "$@"\n')
         sh.chmod(0o755)
         self.program = folder / "job.sh"
         self.program.write_text(TEXT.replace("/bin/sh", str(sh)))
+
+    def only(self, *programs: str) -> None:
+        """Take all programs off PATH but the usual ones of a small host, and these."""
+        bin = Path(self.env["CT_HOST"]) / "bin"
+        bin.mkdir()
+        usual = (
+            "cat cp cut date dd env grep head ls mkdir mkfifo mv rm sed seq setsid sh sleep stat"
+        )
+        for name in (*usual.split(), "stty", "tail", "test", "tr", "tty", "wc", *programs):
+            (bin / name).symlink_to(shutil.which(name, path="/usr/bin:/bin") or name)
+        self.env["PATH"] = str(bin)
 
     def do(self, *words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
@@ -202,7 +214,7 @@ def test_stop_sends_one_signal_after_the_other(host: Host) -> None:
     assert runs_of(host, "sleep 77")
     assert host.do("stop", "deaf", "0").returncode == 0
     assert deaf.exit == ("137", "KILL")
-    assert not runs_of(host, "sleep 77")
+    until(lambda: not runs_of(host, "sleep 77"))
     assert host.do("stop", "deaf", "0").returncode == 96
     assert host.do("stop", "none", "0").returncode == 94
     again = host.do("again", "polite")
@@ -236,7 +248,153 @@ def test_following_tells_every_byte_from_an_offset_to_the_end(host: Host) -> Non
     assert host.do("follow", run.id, "999").stdout == b"%d\n" % len(whole)
     goes = host.start("sh", "-c", LOOP)
     host.do("follow", goes.id, "0")  # returns: its standard input has ended
-    assert not runs_of(host, f"tail -c +1 -f {goes.folder}/log")
+    until(lambda: not runs_of(host, f"tail -c +1 -f {goes.folder}/log"))
+
+
+def test_the_log_of_a_run_has_every_line_however_fast_it_ends(plain: Host) -> None:
+    lines = "".join(f"{n}\n" for n in range(1, 20_001))
+    for name in ("a", "b", "c"):
+        run = plain.start("seq", "20000", name=name)
+        assert run.exit == ("0", "")
+        assert run.log == lines
+
+
+def test_a_run_outlives_the_tmux_server_that_shows_it(plain: Host) -> None:
+    run = plain.start("sh", "-c", 'echo ready; read x; echo "got $x"; read y', holder="tmux")
+    assert run.told("session").endswith(" bert")
+    run.prints("ready")
+    until(lambda: "ready" in plain.tmux("capture-pane", "-p", "-t", "bert"))
+    plain.tmux("send-keys", "-t", "bert", "hello", "Enter")
+    run.prints("got hello")
+    plain.tmux("resize-window", "-t", "bert", "-x", "91", "-y", "31")
+    tty = run.told("tty")
+
+    def size() -> bytes:
+        return subprocess.run(["stty", "-F", tty, "size"], capture_output=True, check=False).stdout
+
+    until(lambda: size() == b"31 91\n")
+    plain.tmux("kill-server")
+    until(lambda: not runs_of(plain, f"tail -c 60000 -f {run.folder}/log"))
+    assert run.told("exit") == ""
+    assert plain.do("show", "bert").returncode == 0
+    until(lambda: "got hello" in plain.tmux("capture-pane", "-p", "-t", "bert"))
+    plain.tmux("send-keys", "-t", "bert", "C-c")
+    assert run.exit == ("130", "INT")
+    until(lambda: not plain.tmux("list-sessions"))
+    assert plain.do("show", "bert").returncode == 96
+
+
+def test_screen_shows_a_run_where_there_is_no_tmux(plain: Host) -> None:
+    plain.only("screen", "script")
+    run = plain.start("sh", "-c", "echo ready; read x; exit 9", holder="", name="it's a run")
+    assert run.told("holder") == "screen"
+    until(lambda: run.told("session").endswith(".it's a run"))
+    pid = run.told("session").partition(".")[0]
+    run.prints("ready")
+    subprocess.run(["screen", "-S", pid, "-X", "stuff", "\n"], env=plain.env, check=True)
+    assert run.exit == ("9", "")
+    refused = plain.do("start", "x", "tmux", stdin=b"put cwd ''")
+    assert refused.returncode == 91
+
+
+@pytest.mark.parametrize("programs", [("python3",), ("script",), ()])
+def test_a_host_with_next_to_nothing_runs_it_too(plain: Host, programs: tuple[str, ...]) -> None:
+    plain.only(*programs)
+    run = plain.start(
+        "sh", "-c", "test -t 1 && echo terminal; echo ready; read x; exit 9", holder=""
+    )
+    assert run.told("holder") == "none"
+    run.prints("ready")
+    assert ("terminal" in run.log) == bool(programs)
+    run.type(b"\n")
+    assert run.exit == ("9", "")
+    other = plain.start("sh", "-c", LOOP, holder="")
+    other.prints("up")
+    assert plain.do("stop", other.id, "3").returncode == 0
+    assert other.exit == ("130", "INT")
+
+
+@pytest.mark.parametrize("shell", ["bash", "fish", "tcsh", "sh", "false"])
+def test_the_environment_is_that_of_the_login_shell(plain: Host, shell: str) -> None:
+    """Of an interactive one, as conda is there; what its start-up files print is not in the log."""
+    plain.env["SHELL"] = shutil.which(shell) or shell
+    line = 'echo noise; export FROM=rc; [ -n "$PS1" ] && [ -z "$TMUX" ] && FROM=rc\n'
+    files = {
+        "bash": (".bash_profile", line),
+        "fish": (".config/fish/config.fish", "echo noise; set -gx FROM rc\n"),
+        "tcsh": (".tcshrc", "echo noise; setenv FROM rc\n"),
+        "sh": (".profile", line),
+    }
+    if shell in files:
+        name, text = files[shell]
+        (plain.home / name).parent.mkdir(parents=True, exist_ok=True)
+        (plain.home / name).write_text(text)
+    run = plain.start(
+        "sh",
+        "-c",
+        'echo "$FROM $SECRET $SHELL"; umask; kill -INT $$',
+        more=(f"put env {quoted('export SECRET=' + quoted('a' + chr(10) + 'b'))}",),
+    )
+    assert run.exit == ("130", "INT")
+    assert run.log == f"{'rc' if shell in files else ''} a\nb {plain.env['SHELL']}\n0022\n"
+    assert (run.folder / "env").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_start_up_file_that_never_ends_is_not_waited_for(plain: Host) -> None:
+    plain.program.write_text(plain.program.read_text().replace("sleep 15", "sleep 0.3"))
+    plain.env["SHELL"] = "/bin/bash"
+    (plain.home / ".bash_profile").write_text("read answer </dev/tty\n")
+    assert plain.start("echo", "on", name="rc").exit == ("0", "")
+
+
+def test_what_vanished_is_lost_and_a_killed_supervisor_is_not(plain: Host) -> None:
+    run = plain.start("sh", "-c", f'trap "exit 5" TERM; {LOOP}')
+    run.prints("up")
+    os.kill(int(run.told("supervisor").split()[0]), signal.SIGKILL)
+    assert plain.do("remove", run.id).returncode == 95
+    assert plain.do("stop", run.id, "0").returncode == 0
+    assert run.told("exit").split()[0] in ("5", "130")
+    other = plain.start("sleep", "98")
+    for name in ("supervisor", "pid"):
+        os.kill(int(other.told(name).split()[0]), signal.SIGKILL)
+    until(lambda: not runs_of(plain, "sleep 98"))
+    assert plain.do("stop", other.id, "0").returncode == 96
+    assert other.told("exit") == ""
+
+
+def test_a_home_that_takes_nothing(plain: Host) -> None:
+    (plain.home / ".local").write_text("a file, not a folder")
+    refused = plain.do("start", "bert", "none", stdin=b"put cwd ''\nput words 'set -- true'")
+    assert refused.returncode == 92
+    assert b"Not a directory" in refused.stderr
+
+
+def test_a_disk_that_is_full_for_a_while_costs_output_and_not_the_run(plain: Host) -> None:
+    plain.only("script")
+    full, cat = plain.home / "full", Path(plain.env["PATH"]) / "cat"
+    cat.unlink()
+    cat.write_text(
+        f"#!{sys.executable}\n"
+        "import os, sys\n"
+        "if sys.argv[1:] or not os.readlink('/proc/self/fd/1').endswith('/log'):\n"
+        "    os.execv('/bin/cat', sys.argv)\n"
+        "while data := os.read(0, 4096):\n"
+        f"    if os.path.exists('{full}'): sys.exit(1)\n"
+        "    os.write(1, data)\n"
+    )
+    cat.chmod(0o755)
+    run = plain.start("sh", "-c", "echo before; read x; seq 9000; read y; echo after; exit 7")
+    run.prints("before\n")
+    full.touch()
+    run.type(b"\n")
+    until(lambda: not runs_of(plain, f"{sys.executable} {cat}"))
+    full.unlink()
+    run.prints("[the disk was full here, and output is missing]\n")
+    run.prints("9000\n")
+    run.type(b"\n")
+    assert run.exit == ("7", "")
+    assert run.log.startswith("before\n")
+    assert run.log.endswith("8999\n9000\n\nafter\n")
 
 
 WORDS = st.lists(
