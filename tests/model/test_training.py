@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudtui.model.training import LOSSES_KEPT, SPARKS, Training, parts, read, sparkline
+from cloudtui.model.pace import MOST, Pace
+from cloudtui.model.training import LOSSES_KEPT, SPARKS, Training, grown, parts, read, sparkline
 
 TRAINER = (
     "{'loss': 0.3475, 'grad_norm': 2.4, 'learning_rate': 1.5732e-05, 'epoch': 0.6403}\n"
@@ -134,3 +138,130 @@ def test_what_is_known_in_words() -> None:
     ]  # fmt: skip
     assert parts(Training(rate=0.25, step=3)) == ["step 3", "4 s/it"]
     assert parts(Training()) == []
+
+
+RECORDINGS = sorted((Path(__file__).parent.parent / "recordings/training").glob("*.log"))
+TOLD = [path for path in RECORDINGS if path.stem != "lightning-tqdm"]
+"""Those that say how long the whole run is."""
+
+
+@dataclass
+class Recorded:
+    """A run that was recorded with its times: what was printed when, and its true end."""
+
+    rows: list[tuple[float, str]]
+
+    @staticmethod
+    def of(path: Path) -> Recorded:
+        return Recorded(
+            [(at, text) for at, text in map(json.loads, path.read_text("utf-8").splitlines())]
+        )
+
+    @property
+    def end(self) -> float:
+        return self.rows[-1][0]
+
+    def between(self, begin: float, end: float) -> tuple[str, float]:
+        """What was printed then, and when the last of it was."""
+        found = [(at, text) for at, text in self.rows if begin < at <= end]
+        last = max((at for at, _ in self.rows if at <= end), default=0.0)
+        return "".join(text for _, text in found), last
+
+
+@pytest.mark.parametrize("path", TOLD, ids=lambda p: p.stem)
+def test_the_end_is_told_within_a_twentieth_from_a_third_of_the_run_on(path: Path) -> None:
+    """Looked at every 5 s, as the console does. Before its first evaluation a run hides what
+    the others will take."""
+    run, found, seen, wrong = Recorded.of(path), Training(), -1.0, 0.0
+    while seen < 0.9 * run.end:
+        text, last = run.between(seen, seen := seen + 5)
+        found = read(text, found, when=last, started=0.0, now=seen)
+        if seen > 0.3 * run.end:
+            assert found.eta is not None
+            wrong = max(wrong, abs(seen + found.eta - run.end) / run.end)
+    assert wrong <= 0.05
+    assert len(found.losses) > 5 or path.stem == "accelerate"  # which prints none
+
+
+@pytest.mark.parametrize("path", TOLD, ids=lambda p: p.stem)
+@pytest.mark.parametrize("part", [0.4, 0.6, 0.8])
+def test_the_end_of_a_log_alone_tells_about_when(path: Path, part: float) -> None:
+    run = Recorded.of(path)
+    now = part * run.end
+    text, last = run.between(-1, now)
+    tail = text.encode()[-4000:].decode(errors="ignore")
+    found = read(tail, when=last, started=0.0, now=now)
+    if found.done is not None and found.whole:
+        assert found.eta is not None
+        assert abs(now + found.eta - run.end) / run.end <= 0.12
+
+
+def test_an_epoch_of_an_unknown_count_ends_when_it_ends() -> None:
+    run = Recorded.of(next(p for p in RECORDINGS if p.stem == "lightning-tqdm"))
+    text, last = run.between(-1, 160)
+    found = read(text, when=last, started=0.0, now=160)
+    assert (found.epoch, found.whole) == (0.0, False)
+    ends = next(at for at, line in run.rows if "Epoch 0: 100%" in line)
+    assert found.eta == pytest.approx(ends - 160, abs=25)
+    assert any(words.endswith(" left of the epoch") for words in parts(found))
+
+
+def test_an_evaluation_and_a_download_do_not_hide_the_training() -> None:
+    bar = "\r 34%|█| 1250/3750 [11:31<23:02,  1.81it/s]"
+    found = read(bar)
+    for line in (
+        "\r 18%|█| 12/66 [00:08<00:40,  1.35it/s]\x1b[A\n",
+        "\rmodel.safetensors:  45%|█| 198M/440M [00:11<00:13, 17.9MB/s]",
+        "\rMap:  45%|█| 45000/100000 [00:11<00:13, 4179.11 examples/s]",
+    ):
+        found = read(line, found)
+        assert (found.step, found.steps) == (1250, 3750)
+    assert read(bar.replace("1250", "1251"), found).step == 1251
+
+
+def test_epochs_around_batches_are_one_run() -> None:
+    found = read(
+        "Epochs:  30%|█| 3/10 [05:00<11:40, 100.00s/it]\n"
+        "Epoch 4:  50%|█| 120/240 [00:50<00:50,  2.40it/s, loss=0.3]\x1b[A"
+    )
+    assert (found.step, found.steps, found.epochs) == (120, 240, 10)
+    assert found.done == pytest.approx(0.35)
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("  4%|▎| 1.20M/12.0M [00:30<04:30, 40.0ktok/s, loss=1.5]", (1_200_000, 40_000.0, 1.5)),
+        ("Epoch: [2][  50/5005]\tTime 0.5 (0.6)\tLoss 6.9e+00 (7.0e+00)", (50, None, 6.9)),
+        ("Train: 3 [  50/1251 (  4%)]  Loss: 6.95 (6.93)", (50, None, 6.95)),
+        ("938/938 - 5s - 5ms/step - accuracy: 0.91 - loss: 0.31", (938, 200.0, 0.31)),
+        ("450it [00:30, 15.00it/s, loss=0.5]", (450, 15.0, 0.5)),
+        ("eta: 3:20:10  iter: 19  total_loss: 1.2  lr: 0.02", (19, None, 1.2)),
+    ],
+)
+def test_more_ways_to_say_it(line: str, wanted: tuple[int, float | None, float]) -> None:
+    found = read(line)
+    assert (found.step, found.rate, found.loss) == wanted
+
+
+def test_a_grown_log_is_read_on_where_it_was_left() -> None:
+    lines = [f"step {n} loss={n / 1000}\n" for n in range(1, 200)]
+    text = "".join(lines)
+    found, size = Training(), 0
+    for end in (200, 900, 901, 1500, 3000, len(text)):
+        found = grown(text[:end][-1000:], end, found, size)
+        size = end
+    assert found.losses[-1] == read(text).losses[-1]
+    assert len(set(found.losses)) >= len(found.losses) - 6  # lines that the cuts went through
+    assert found.step == 199
+    assert grown(text[:500], 500, found, size).step == read(text[:500]).step
+
+
+@given(st.lists(st.tuples(st.floats(0, 1e6), st.floats(0, 1)), max_size=300))
+def test_any_moments_give_a_sane_end(moments: list[tuple[float, float]]) -> None:
+    pace = Pace()
+    for when, done in moments:
+        pace = pace.at(when, done)
+    assert len(pace.moments) <= MOST + 1
+    left = pace.left(3.0)
+    assert left is None or left >= 0
