@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, Self, TypeVar, cast
 from cloudtui.core import amazons
 from cloudtui.core.events import Event, Events, InventoryChanged, Listener, Note, Noted, Severity
 from cloudtui.core.inventory import Inventory
+from cloudtui.core.passphrases import Passphrases
 from cloudtui.core.prices import Prices
 from cloudtui.core.tasks import cancel
 from cloudtui.files.cache import FileCache
@@ -119,7 +120,7 @@ class Workbench:
         self.settings = settings
         self.read_only = read_only or settings.read_only
         self.notes: list[Note] = []
-        self._prompts = prompts
+        self._prompts = Passphrases(prompts)
         self._keep_tunnels = keep_tunnels
         self._profiles = amazons.wanted(profiles, amazons.PROFILE, settings.profiles)
         self._regions = amazons.wanted(regions, amazons.REGION, settings.regions)

@@ -20,6 +20,7 @@ from cloudtui.core.connections import Connections
 from cloudtui.core.events import Event, Events, Noted, TunnelsChanged
 from cloudtui.core.first_contact import FirstContact
 from cloudtui.core.known_machines import KnownMachines
+from cloudtui.core.passphrases import Passphrases
 from cloudtui.core.tasks import keep
 from cloudtui.core.tunnels import Tunnels
 from cloudtui.files import keeper_socket, wanted_tunnels
@@ -123,7 +124,7 @@ class Keeper:
         self.connections = Connections(
             settings,
             self.machines,
-            FirstContact(self.machines, FrontPrompts(self.fronts)),
+            FirstContact(self.machines, Passphrases(FrontPrompts(self.fronts))),
         )
         self.tunnels = Tunnels(self.machines, self.connections, self._events)
         self._wanted: dict[str, Wanted] = {}

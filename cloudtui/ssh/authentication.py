@@ -71,7 +71,7 @@ class OneTime:
 
 
 class Lock:
-    """A private key file under a passphrase: asks for it, up to three times, keeps nothing."""
+    """A private key file under a passphrase: asks for it, up to three times."""
 
     def __init__(self, path: Path, data: bytes, prompts: Prompts, offers: Offers) -> None:
         self.path = path

@@ -181,11 +181,15 @@ async def test_a_wrong_passphrase_ends_in_a_sentence(lab: Lab, upper: int) -> No
     lock(lab.sshd.key)
     front = Front(Person(passphrases=["wrong", "s3cret"]))
     try:
-        assert (await front.open(lab, upper)).phase is TunnelPhase.UP
+        state = await front.open(lab, upper)
+        assert state.phase is TunnelPhase.UP
         assert len(front.person.asked) == 2
         assert "s3cret" not in wanted_tunnels.wanted_file().read_text()
         pid = await keeper_process()
         assert b"s3cret" not in of_process(pid, "cmdline")
+        await front.tunnels.close()
+        lab.sshd.cut()
+        assert await asked(state.local_port, b"with nobody to ask") == b"WITH NOBODY TO ASK"
     finally:
         await front.tunnels.close()
         await stop()
