@@ -44,6 +44,10 @@ async def perform(opened: Opened, words: argparse.Namespace) -> int:
             hint=f"What can be done to a run: {', '.join(ACTS)}. See: cloudtui jobs --help",
         )
     async with opened(words) as bench:
+        if words.since:
+            from cloudtui.cli.digest import digest
+
+            return await digest(bench, words)
         if words.names:
             return await _one(bench, words)
         return await _all(bench, words)

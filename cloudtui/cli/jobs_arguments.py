@@ -7,6 +7,7 @@ import argparse
 FORMS = """\
   cloudtui jobs                   the runs of every running instance
   cloudtui jobs NAME              of one; tmux and screen sessions begun by hand too
+  cloudtui jobs --since last      what ended since the last visit, last lines and money spent
   cloudtui jobs stop NAME RUN     SIGINT, then SIGTERM, then SIGKILL; asks first
   cloudtui jobs rerun NAME RUN    the same command once more
   cloudtui jobs rm NAME RUN...    remove the record and the log of runs that are over
@@ -25,6 +26,12 @@ def add_jobs_words(jobs: argparse.ArgumentParser) -> None:
         default=[],
         metavar="[stop|rerun|rm] NAME [RUN]",
         help="default: every running instance",
+    )
+    jobs.add_argument(
+        "--since",
+        choices=["last"],
+        help="last: what ended since this was last asked or the console was open, with costs; "
+        "copies that runs have for this computer are fetched",
     )
     jobs.add_argument(
         "--grace",

@@ -22,7 +22,7 @@ async def sync(bench: Workbench, instance: Instance, words: argparse.Namespace) 
     for text in words.sync:
         local, remote = sync_places(text)
         plan = await bench.uploads.plan(instance, local, remote)
-        output.narrate(f"{plan.words}.")
+        output.narrate(f"{plan.words}." if not plan.files else f"Sending {plan.words}.")
         if plan.size > LARGE:
             for name, size in largest(plan.files):
                 output.narrate(f"  {data_size(size)}  {name}")

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from cloudtui.core.connections import Connections
     from cloudtui.core.copies import Copies
     from cloudtui.core.details import Details
+    from cloudtui.core.digest import Digests, Recollection
+    from cloudtui.core.fetching import Fetching
     from cloudtui.core.hosts import Hosts
     from cloudtui.core.jobs import Jobs
     from cloudtui.core.jupyter import Jupyter
@@ -191,6 +193,7 @@ class Workbench:
     def jobs(self) -> Jobs:
         from cloudtui.core.jobs import Jobs
 
+        _ = self.recollection
         return Jobs(
             self.inventory,
             self.connections,
@@ -198,6 +201,29 @@ class Workbench:
             self._events,
             read_only=self.read_only,
         )
+
+    @cached_property
+    def recollection(self) -> Recollection:
+        from cloudtui.core.digest import Recollection
+
+        return self._closes(Recollection(self.inventory, self._events))
+
+    @cached_property
+    def digests(self) -> Digests:
+        """Whoever asks for it wants what runs have for this computer fetched, too."""
+        from cloudtui.core.digest import Digests
+
+        if not self.read_only:
+            _ = self.fetching
+        return self._closes(
+            Digests(self.inventory, self.connections, self.jobs, self.prices, self._events)
+        )
+
+    @cached_property
+    def fetching(self) -> Fetching:
+        from cloudtui.core.fetching import Fetching
+
+        return self._closes(Fetching(self.inventory, self.connections, self.copies, self._events))
 
     @cached_property
     def copies(self) -> Copies:

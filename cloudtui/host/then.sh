@@ -423,7 +423,7 @@ step_stop() {
   done
   waited=0
   while being_fetched && ! cancelled; do
-    put "$step/result" "until the copy to the other computer is done"
+    put "$step/result" "until the copy is fetched"
     waited=$((waited + 1))
     sleep 1
   done

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from cloudtui.model import training
 from cloudtui.model.job import STATUS_WORDS, Holder, Job, JobState, stalled
@@ -246,11 +247,17 @@ _ESCAPE = re.compile(
 
 def last_line(text: str) -> str:
     """The last line with something on it, as a terminal would show it at the end."""
+    return next(iter(last_lines(text, 1)), "")
+
+
+def last_lines(text: str, count: int) -> tuple[str, ...]:
+    """The last lines with something on them, as a terminal would show them at the end."""
     lines = (
         line.rstrip("\r").rpartition("\r")[2].strip()
         for line in reversed(_ESCAPE.sub("", text).split("\n"))
     )
-    return next((line for line in lines if line), "")
+    found = list(islice((line for line in lines if line), count))
+    return tuple(reversed(found))
 
 
 def _newest(job: Job) -> tuple[float, str]:

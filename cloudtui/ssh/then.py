@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,9 +10,11 @@ from cloudtui.ssh.connection import Connection
 from cloudtui.ssh.host_program import path, placing
 
 PROGRAM = "then.sh"
+RUNS = "$HOME/.local/share/cloudtui/runs"
+STILL_SECONDS = 15.0
 
 _CHECK = """\
-PATH=$PATH:/usr/sbin:/sbin
+PATH=$PATH:/usr/local/bin:/usr/sbin:/sbin:$HOME/.local/bin
 if [ -n "$GPUS" ]; then
   printf 'GPUS %s\\n' "$(nvidia-smi --query-gpu=index --format=csv,noheader 2>/dev/null |
     grep -c '^[0-9]')"
@@ -71,6 +74,45 @@ def lines(record: Mapping[str, bytes], *, waits: bool, follows: bool) -> Sequenc
     if waits or follows:
         made.append(f'put again \'exec /bin/sh "{path(PROGRAM)}" again "$1" "$3"\'')
     return made
+
+
+async def claim(conn: Connection, run: str, number: int) -> bool:
+    """Say that this computer fetches a copy now; False when that was said less than a minute
+    ago, or it is done. To be said again every `STILL_SECONDS`, by `still`."""
+    done = await conn.run(
+        f'cd "{RUNS}"/{_quoted(run)}/then/{number:02d} || exit 3\n'
+        '[ "$(cat state)" = fetch ] || exit 3\n'
+        '[ -z "$(find fetching -prune -mmin -1 2>/dev/null)" ] || exit 4\n'
+        ": >fetching"
+    )
+    return done.exit_status == 0
+
+
+async def still(conn: Connection, run: str, number: int) -> None:
+    """The copy goes on."""
+    await conn.run(f': >"{RUNS}"/{_quoted(run)}/then/{number:02d}/fetching')
+
+
+async def fetched(conn: Connection, run: str, number: int, state: str, result: str) -> None:
+    """How fetching a copy ended: `done`, `failed`, or `fetch` when it is to be tried again."""
+    await conn.run(
+        f'cd "{RUNS}"/{_quoted(run)}/then/{number:02d} || exit\n'
+        f"umask 077\nprintf '%s\\n' {_quoted(result)} >result.new && mv -f result.new result\n"
+        f"printf '%s\\n' {state} >state.new && mv -f state.new state\nrm -f fetching"
+    )
+
+
+async def last_lines(conn: Connection, runs: Sequence[str], count: int) -> dict[str, str]:
+    """The ends of the logs of runs, `count` lines each and maybe more; one round trip."""
+    mark = f"LOG-{secrets.token_hex(8)}"
+    asked = "".join(
+        f"printf '\\n%s\\n' {mark}\ncd \"{RUNS}\"/{_quoted(run)} 2>/dev/null && "
+        f"tail -c {200 * count} log\n"
+        for run in runs
+    )
+    done = await conn.run(asked) if runs else None
+    parts = done.stdout.split(f"\n{mark}\n")[1:] if done else []
+    return dict(zip(runs, parts, strict=False))
 
 
 def _quoted(word: str) -> str:

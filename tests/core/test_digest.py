@@ -91,10 +91,17 @@ async def test_each_end_is_told_once_and_none_is_missed(
     assert (runs / "good/then/01/state").read_text() == "done\n"
     assert (await look(lab)).empty
 
+    async with lab.bench() as bench:
+        await start(bench, "listed", "echo quick")
+        await exists(runs / "listed/ended")
+        await bench.jobs.refresh(ask=True)
     lab.ec2.stop_instances(InstanceIds=[lab.gpu])
     found = await look(lab)
+    assert [(run.id, run.last_line) for run in found.away[0].over] == [("listed", "quick")]
+    assert found.words.startswith("1 run ended since 2")
     assert [away.words for away in found.away] == [
-        "long was running on bert-gpu, which is stopped; its runs are known again when it starts."
+        "long was running on bert-gpu, which is stopped now; its runs are known again when it "
+        "starts."
     ]
     assert not found.ended
     assert (await look(lab)).empty
@@ -192,6 +199,6 @@ def test_the_command_line_tells_it_once(lab: Lab, capfd: pytest.CaptureFixture[s
     assert main(["jobs", "--since", "last"]) == 0
     out, err = capfd.readouterr()
     assert out == ""
-    assert "0 runs ended since" in err
+    assert "No run ended since" in err
     assert main(["run", "bert-gpu", "--then", "stpo", "--", "true"]) == 2
     assert "It looks like stop" in capfd.readouterr().err
