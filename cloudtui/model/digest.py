@@ -88,6 +88,14 @@ class Away:
     """EC2 says that the machine was shut down from inside."""
 
     @property
+    def lines(self) -> tuple[str, ...]:
+        """A sentence for each that had ended, and one for the active ones."""
+        ended = [
+            f"{run.id} on {self.spoken}, which is {self.state} now: {run.end}." for run in self.over
+        ]
+        return (*ended, *([self.words] if self.runs else []))
+
+    @property
     def words(self) -> str:
         """What is known of the active ones, in a sentence; empty when there were none."""
         if not self.runs:

@@ -109,7 +109,7 @@ class DigestScreen(Area):
     def _paint(self) -> None:
         digest = self._digest
         self.query_one("#title", Static).update(digest.words)
-        told = [away.words for away in digest.away]
+        told = [line for away in digest.away for line in away.lines]
         if digest.silent:
             names = listed([instance.spoken for instance, _ in digest.silent])
             told.append(f"{names} could not be asked; what ended there is told when it can.")
