@@ -16,6 +16,7 @@ from cloudtui.core.workbench import Workbench
 from cloudtui.model.errors import READ_ONLY, CloudtuiError, Refused, UsageError
 from cloudtui.model.instance import Instance
 from cloudtui.model.job import Job
+from cloudtui.model.then import StepState
 from cloudtui.model.training import parts
 from cloudtui.model.words import duration, stamp
 
@@ -69,6 +70,7 @@ async def _one(bench: Workbench, words: argparse.Namespace) -> int:
     elif state.jobs:
         now = datetime.now(UTC)
         output.table(COLUMNS, [columns(job, now) for job in state.jobs])
+        _tell_steps(state.jobs)
     else:
         output.narrate(
             f"{instance.label} has no run. "
@@ -104,10 +106,19 @@ def _tell(hosts: Iterable[HostJobs], failures: list[CloudtuiError]) -> None:
     rows = [(h.instance.spoken, *columns(job, now)) for h in hosts for job in h.jobs]
     if rows:
         output.table(("HOST", *COLUMNS), rows)
+        _tell_steps(job for host in hosts for job in host.jobs)
     elif hosts and not failures:
         output.narrate("No run is known. Start one: cloudtui run NAME -- COMMAND")
     elif not hosts and not failures:
         output.narrate("No instance runs. List all of them: cloudtui ls")
+
+
+def _tell_steps(jobs: Iterable[Job]) -> None:
+    """What follows the runs, as far as it is not done."""
+    for job in jobs:
+        for step in job.then:
+            if step.state not in (StepState.DONE, StepState.SKIPPED):
+                output.narrate(f"{job.id} then {step.words}")
 
 
 def columns(job: Job, now: datetime) -> tuple[str, ...]:
