@@ -14,6 +14,8 @@ from cloudtui.model.words import data_size, duration, plural
 _BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 _CODE = 120
 """Characters of a cell's first line that are shown."""
+_CELLS = 100
+"""Cells remembered, whose threads may print after their end."""
 
 
 class Words:
@@ -82,7 +84,9 @@ class Words:
         if more:
             title += f" {_DIM}… {plural(more.count(chr(10)) + 1, 'more line')}{_PLAIN}"
         self._cell, self.failed = cell, False
-        self._titles = {cell: title}
+        self._titles[cell] = title
+        if len(self._titles) > _CELLS:
+            del self._titles[next(iter(self._titles))]
         gap = "\n" if self._any else ""
         return ("" if self._fresh else "\n") + gap + title + "\n"
 
