@@ -111,8 +111,9 @@ class Jobs:
         self._set(replace(self.state(instance.id), loading=True))
         try:
             connection = await self._connections.get(instance, ask=ask)
-            over = {j.id: j for j in self.state(instance.id).jobs if j.finished}
-            found = await jobs.listed(connection, instance.id, over)
+            before = self.state(instance.id).jobs
+            over = {j.id: j for j in before if j.finished}
+            found = await jobs.listed(connection, instance.id, over, before)
         except CloudtuiError as error:
             self._set(replace(self.state(instance.id), loading=False, error=error))
         except asyncio.CancelledError:

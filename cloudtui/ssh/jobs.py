@@ -241,11 +241,15 @@ def gone(conn: Connection, id: str) -> NotFound:
 
 
 async def listed(
-    conn: Connection, instance_id: str, known: Mapping[str, Job] | None = None
+    conn: Connection,
+    instance_id: str,
+    known: Mapping[str, Job] | None = None,
+    before: Iterable[Job] = (),
 ) -> tuple[Job, ...]:
     """Every run of the host, tmux and screen sessions begun by hand too; one round trip.
 
-    `known` are runs of an earlier answer that are over: they are not told anew.
+    `known` are runs of an earlier answer that are over: they are not told anew. Of the others of
+    the answer `before` the trainings are read on.
 
     Raises:
         CloudtuiError: the host could not run the question.
@@ -256,7 +260,13 @@ async def listed(
     done = await conn.run(script)
     sessions = parse_probe(done.stdout).sessions
     jobs = parse_jobs(
-        done.stdout, mark, instance_id, datetime.now(UTC), known=known, sessions=sessions
+        done.stdout,
+        mark,
+        instance_id,
+        datetime.now(UTC),
+        known=known,
+        before=before,
+        sessions=sessions,
     )
     if jobs is None:
         raise CloudtuiError(

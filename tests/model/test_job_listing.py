@@ -1,0 +1,37 @@
+"""A run's training is read on from one answer of its host to the next."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from cloudtui.model.job import Job
+from cloudtui.model.job_listing import parse_jobs
+
+BEGUN = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+
+
+def answer(log: str, seconds: int, before: tuple[Job, ...], started: int = 0) -> Job:
+    """What a host says of one run, so many seconds after `BEGUN`."""
+    now = BEGUN + timedelta(seconds=seconds)
+    begun = int(BEGUN.timestamp()) + started
+    text = (
+        f"x HOST {int(now.timestamp())} boot\nx JOB bert\nx = started {begun}\nx = pid alive\n"
+        f"x COMMAND\npython\0\nx TAIL\n{log[-400:]}\nx END\n"
+        f"x LOG {len(log)} {int(now.timestamp())} /root/runs/bert/log\n"
+    )
+    (job,) = parse_jobs(text, "x", "i-1", now, before=before) or ()
+    return job
+
+
+def test_losses_count_once_and_the_end_comes_from_the_pace() -> None:
+    log, known = "", ()
+    for step in range(1, 61):
+        log += f"Epoch [1/1], Step [{step}/100], Loss: {1 - step / 1000}\n"
+        if step % 5 == 0:
+            known = (answer(log, 30 + step * 10, known),)
+    (job,) = known
+    assert job.training.losses == tuple(1 - n / 1000 for n in range(1, 61))
+    assert job.training.eta is not None
+    assert abs(job.training.eta - 400) < 30
+    again = answer("step 1 loss=2.5\n", 900, known, started=800)
+    assert again.training.losses == (2.5,)
