@@ -129,7 +129,8 @@ async def measure(quick: bool) -> bool:
                     file.write(os.urandom(1 << 20))
             small_files(many, FILES)
             rates: dict[str, list[float]] = {}
-            for _ in range(1 if quick else 3):
+            await ours(sshd, sshd.port, here(few), there(top / "warm"))
+            for _ in range(3):
                 for path in (top / "up", top / "down", top / "up2", top / "down2"):
                     path.unlink(missing_ok=True)
                 await asyncio.sleep(1)  # for what is written back to the disk

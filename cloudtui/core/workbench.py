@@ -67,6 +67,7 @@ NEEDS_HOST = frozenset(
         "sessions",
         "shell",
         "jupyter",
+        "files",
         "copy.ssh",
         "sessions.new",
         "sessions.change",

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from cloudtui.ui.action import Action, Group, Where
 from cloudtui.ui.action_names import names, unknown
 from cloudtui.ui.actions_details import DETAIL_ACTIONS
+from cloudtui.ui.actions_files import FILE_ACTIONS
 from cloudtui.ui.actions_hosts import HOST_ACTIONS
 from cloudtui.ui.actions_jupyter import JUPYTER_ACTIONS
 from cloudtui.ui.actions_keys import KEY_ACTIONS
@@ -42,6 +43,7 @@ _D, _V = Where.DETAILS, Where.VIEWER
 _H = Where.HOSTS
 _N = (_H, Where.GROUPS, Where.ADDRESSES, Where.TUNNELS, Where.KEYS, Where.RUNS, Where.NOTEBOOKS)
 _R, _L = Where.RUNS, Where.RUN_LOG
+_FILES = (Where.FILES, Where.COPIES)
 _K = Where.KERNEL_LOG
 _G = Where.DIGEST
 _SCROLLING = (_M, _A, _S, *_N, _D, _V, _L, _K, _G, Where.LOG, Where.HELP)
@@ -129,6 +131,7 @@ ACTIONS: tuple[Action, ...] = (
     *HOST_ACTIONS,
     *KEY_ACTIONS,
     *TUNNEL_ACTIONS,
+    *FILE_ACTIONS,
     *TO_RUNS,
     Action(
         "list.filter",
@@ -136,7 +139,7 @@ ACTIONS: tuple[Action, ...] = (
         "filter",
         "Show only the rows that match; every word must hold.",
         "start_filter",
-        (*_LISTS, *_N),
+        (*_LISTS, *_FILES, *_N),
         Group.FIND,
         footer=True,
         at_once=True,
@@ -147,7 +150,7 @@ ACTIONS: tuple[Action, ...] = (
         "order",
         "Order by the next column; a click on a heading orders by that column.",
         "next_order",
-        (*_LISTS, *_N),
+        (*_LISTS, *_FILES, *_N),
         Group.FIND,
         footer=True,
     ),
@@ -157,7 +160,7 @@ ACTIONS: tuple[Action, ...] = (
         "reverse",
         "Turn the order round.",
         "reverse_order",
-        (*_LISTS, *_N),
+        (*_LISTS, *_FILES, *_N),
         Group.FIND,
     ),
     *LIST_ACTIONS,
@@ -184,14 +187,14 @@ ACTIONS: tuple[Action, ...] = (
     *JUPYTER_ACTIONS,
     *NOTEBOOK_ACTIONS,
     *RECORDING_ACTIONS,
-    *moves((*_SCROLLING, Where.MONITOR)),
+    *moves((*_SCROLLING, *_FILES, Where.MONITOR)),
     Action(
         "go.machines",
         ("1",),
         "machines",
         "Go to the machines.",
         "go_machines",
-        (_M, _A, _S, _J, _D, _L, _G, _K, *_N, Where.MONITOR),
+        (_M, *_FILES, _A, _S, _J, _D, _L, _G, _K, *_N, Where.MONITOR),
         Group.EVERYWHERE,
     ),
     Action(
@@ -200,7 +203,7 @@ ACTIONS: tuple[Action, ...] = (
         "sessions",
         "Go to the sessions of every running machine.",
         "open_all_sessions",
-        (_M, _A, _S, _J, _D, _L, _G, _K, _H, Where.KEYS, *_N, Where.MONITOR),
+        (_M, *_FILES, _A, _S, _J, _D, _L, _G, _K, _H, Where.KEYS, *_N, Where.MONITOR),
         Group.EVERYWHERE,
     ),
     *PLACE_ACTIONS,
@@ -210,7 +213,7 @@ ACTIONS: tuple[Action, ...] = (
         "refresh",
         "Ask again now.",
         "refresh_now",
-        (*_LISTS, *_N, _D, _V, _L, _K, Where.MONITOR),
+        (*_LISTS, Where.COPIES, *_N, _D, _V, _L, _K, Where.MONITOR),
         Group.EVERYWHERE,
     ),
     Action(
@@ -302,6 +305,9 @@ _KEY_WORDS = {
     "space": "Space",
     "asterisk": "*",
     "tab": "Tab",
+    "backspace": "Backspace",
+    "delete": "Del",
+    "full_stop": ".",
     "right_square_bracket": "]",
     "left_square_bracket": "[",
     "backslash": "\\",

@@ -20,6 +20,7 @@ from textual.worker import WorkerFailed
 from cloudtui.core.attachment import AttachmentEnd
 from cloudtui.core.events import (
     Alerted,
+    CopiesChanged,
     Event,
     InventoryChanged,
     Note,
@@ -36,6 +37,7 @@ from cloudtui.ui.actions import key_words, with_keys
 from cloudtui.ui.actions_leader import LEADER_ACTIONS, with_leader_keys
 from cloudtui.ui.collector import calm
 from cloudtui.ui.console_words import in_console
+from cloudtui.ui.file_views import FileViews
 from cloudtui.ui.host_views import HostViews
 from cloudtui.ui.key_views import KeyViews
 from cloudtui.ui.machine_views import MachineViews
@@ -63,7 +65,7 @@ TOAST_LINES = 3
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
-WHOLE = (InventoryChanged, PricesChanged, TunnelsChanged)
+WHOLE = (InventoryChanged, PricesChanged, TunnelsChanged, CopiesChanged)
 """Events that hold, or stand for, all there is to know of their kind."""
 
 
@@ -82,6 +84,7 @@ class CoreChanged(Message):
 
 
 class CloudtuiApp(
+    FileViews,
     HostViews,
     KeyViews,
     MachineViews,

@@ -44,6 +44,7 @@ from cloudtui.model.session import Ending, Program, Session, SessionList
 from cloudtui.model.tunnel import TunnelPhase, TunnelSpec, TunnelState
 from cloudtui.model.web_console import instance_page
 from cloudtui.ui.app import CloudtuiApp
+from tests.ui.fake_copies import FakeCopies
 from tests.ui.fake_details import FakeDetails, FakePrices, FakeTags
 from tests.ui.fake_hosts import Ways, hosts_over
 from tests.ui.fake_jobs import FakeAlerts, FakeDigests, FakeJobs, FakeUploads
@@ -516,6 +517,7 @@ class FakeWorkbench:
         self._events.listen(self._keep)
         self.inventory = FakeInventory(self._events, state or InventoryState(loading=True))
         self.connections = FakeConnections()
+        self.copies = FakeCopies(self._events)
         self.keys = FakeKeys()
         self.sessions = FakeSessions(self._events)
         self.vitals = FakeVitals(self._events)

@@ -20,6 +20,8 @@ from cloudtui.ui.screens.addresses import AddressesScreen
 from cloudtui.ui.screens.all_sessions import AllSessionsScreen
 from cloudtui.ui.screens.area import Area
 from cloudtui.ui.screens.digest import DigestScreen
+from cloudtui.ui.screens.copies import CopiesScreen
+from cloudtui.ui.screens.files import FilesScreen
 from cloudtui.ui.screens.help import HelpScreen
 from cloudtui.ui.screens.hosts import HostsScreen
 from cloudtui.ui.screens.jupyter import JupyterScreen
@@ -46,6 +48,8 @@ SCREENS: dict[Where, type[Area]] = {
     Where.ALL_SESSIONS: AllSessionsScreen,
     Where.PANE: WorkspaceScreen,
     Where.JUPYTER: JupyterScreen,
+    Where.FILES: FilesScreen,
+    Where.COPIES: CopiesScreen,
     Where.NOTEBOOKS: NotebooksScreen,
     Where.KERNEL_LOG: KernelLogScreen,
     Where.DETAILS: MachineScreen,

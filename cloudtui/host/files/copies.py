@@ -130,7 +130,8 @@ def attributes(where: Union[int, bytes], mode: int, mtime: int) -> None:
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
             raise
-    os.utime(where, ns=(mtime, mtime))
+    if mtime >= 0:
+        os.utime(where, ns=(mtime, mtime))
 
 
 def link(asked: Asked) -> None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 TITLES = {
     Where.JUPYTER: "Jupyter",
+    Where.FILES: "Files",
+    Where.COPIES: "Copies",
     Where.MONITOR: "Monitor",
     Where.GROUPS: "Security groups",
     Where.ADDRESSES: "Elastic IPs",
