@@ -164,6 +164,8 @@ class Note:
     severity: Severity = Severity.INFORMATION
     detail: str = ""
     when: datetime = field(default_factory=lambda: datetime.now().astimezone())
+    about: str = ""
+    """What it is about; the toast of the note before about the same goes when this one comes."""
 
 
 @dataclass(frozen=True, slots=True)

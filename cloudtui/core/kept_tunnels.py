@@ -166,7 +166,8 @@ class KeptTunnels:
         elif "note" in message:
             note = message["note"]
             severity = Severity(note["severity"])
-            self._events.emit(Noted(Note(note["text"], severity, note["detail"])))
+            said = Note(note["text"], severity, note["detail"], about=note["about"])
+            self._events.emit(Noted(said))
         elif "ask" in message:
             number = int(message["ask"])
             task = keep(self._answer(number, message), "keeper asks")

@@ -322,7 +322,7 @@ class Tunnels:
                     told = kept.state.cuts > 0
                     self._move(kept, TunnelPhase.UP)
                     if told:
-                        self._note(f"Tunnel {kept.state.where} is back.")
+                        self._note(kept, f"Tunnel {kept.state.where} is back.")
                 self._keep_pulse()
                 up = time.monotonic()
                 await _lost(kept.connection)
@@ -332,6 +332,7 @@ class Tunnels:
                 kept.state = replace(kept.state, cuts=kept.state.cuts + 1, latency=None)
                 self._move(kept, TunnelPhase.RECONNECTING)
                 self._note(
+                    kept,
                     f"Tunnel {kept.state.where} lost its connection; connecting again. "
                     "Its port stays open.",
                     Severity.WARNING,
@@ -345,6 +346,7 @@ class Tunnels:
             await kept.way.close()
         self._move(kept, TunnelPhase.FAILED, error)
         self._note(
+            kept,
             f"Tunnel {kept.state.where} has stopped. {error.title}",
             Severity.ERROR,
             f"{error.detail} {error.hint}".strip(),
@@ -458,8 +460,15 @@ class Tunnels:
         kept.state = replace(kept.state, phase=phase, since=since, error=error, retry_at=retry_at)
         self._changed()
 
-    def _note(self, text: str, severity: Severity = Severity.INFORMATION, detail: str = "") -> None:
-        self._events.emit(Noted(Note(text, severity, detail)))
+    def _note(
+        self,
+        kept: _Kept,
+        text: str,
+        severity: Severity = Severity.INFORMATION,
+        detail: str = "",
+    ) -> None:
+        about = f"tunnel {kept.state.key}"
+        self._events.emit(Noted(Note(text, severity, detail, about=about)))
 
     def _changed(self) -> None:
         self._events.emit(TunnelsChanged(self.states))

@@ -273,10 +273,13 @@ class Keeper:
         if isinstance(event, TunnelsChanged):
             self._tell({"tunnels": [words.state_words(t) for t in event.tunnels]})
         elif isinstance(event, Noted):
-            self._note(event.note.text, event.note.severity.value, event.note.detail)
+            note = event.note
+            self._note(note.text, note.severity.value, note.detail, note.about)
 
-    def _note(self, text: str, severity: str = "warning", detail: str = "") -> None:
-        note = {"text": text, "severity": severity, "detail": detail}
+    def _note(
+        self, text: str, severity: str = "warning", detail: str = "", about: str = ""
+    ) -> None:
+        note = {"text": text, "severity": severity, "detail": detail, "about": about}
         self._notes = [*self._notes, note][-NOTES_KEPT:]
         self._tell({"note": note})
 

@@ -14,6 +14,7 @@ from textual.app import App, InvalidThemeError
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.message import Message
+from textual.notifications import Notification, Notify
 from textual.screen import Screen
 from textual.worker import WorkerFailed
 
@@ -133,6 +134,8 @@ class CloudtuiApp(
         self._silent: list[Note] = []
         self._toasts: dict[str, float] = {}
         """What is shown in toasts now, and until when."""
+        self._about: dict[str, Notification] = {}
+        """The last toast about each thing that notes name."""
         self.pressed = 0.0
         """When a key of the table was pressed last, as `monotonic` tells."""
         self.last_words = ""
@@ -254,7 +257,14 @@ class CloudtuiApp(
         seconds = 4 if note.severity is Severity.INFORMATION else 8
         shown = {text: until for text, until in self._toasts.items() if until > now}
         self._toasts = shown | {words: now + seconds}
-        self.notify(words, severity=note.severity.value, timeout=seconds, markup=False)
+        toast = Notification(words, "", note.severity.value, seconds, False)
+        if note.about:
+            if before := self._about.get(note.about):
+                self._toasts.pop(before.message, None)
+                before.timeout = 0  # it may be on its way yet
+                self._unnotify(before)
+            self._about[note.about] = toast
+        self.post_message(Notify(toast))
 
     # Going places
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from cloudtui.core.events import Note, Severity
 from cloudtui.files.settings import Settings
 from cloudtui.model.errors import PortTaken, Unreachable
 from cloudtui.model.listening import ListeningPort
@@ -65,6 +66,22 @@ async def test_the_list_says_what_is_wrong_and_is_watched_while_seen() -> None:
         await made.press("escape")
         await made.settle()
         assert made.bench.tunnels.watchers == 0
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_what_is_back_takes_the_loss_off_the_screen(at_once: bool) -> None:
+    async with console(listed()) as made:
+        made.bench.note(Note("It is lost.", Severity.WARNING, about="tunnel 8888"))
+        made.bench.note(Note("That one too.", Severity.WARNING, about="tunnel 6006"))
+        if not at_once:
+            await made.settle()
+            assert "It is lost." in made.text
+        made.bench.note(Note("It is back.", about="tunnel 8888"))
+        await made.settle()
+        await made.settle()
+        assert "It is back." in made.text
+        assert "That one too." in made.text
+        assert "It is lost." not in made.text
 
 
 async def test_no_tunnel_says_how_to_get_one() -> None:
