@@ -19,7 +19,8 @@
 #   stop         the last signal that `stop` sent
 #   .exit .ended room that is kept for the two, so that a full disk cannot take them
 #   keys alive   FIFOs: what is typed for it; open for writing while the log may still grow
-#   before       sh, when there: run by the supervisor before the command, which it may hold back
+#   before       sh, when there: run by the supervisor before the command, which it may hold back;
+#                it writes to wait/for, in words, what it waits for
 #                when it ends with an error the command is not run, and `why` says why, in words
 #   after        sh, when there: run by the supervisor when `ended` is written
 #   again        sh, when there: run by `again` before the new run begins, to copy what is its own
@@ -155,12 +156,12 @@ begin() {
   aside /bin/sh "$me" supervise "$id"
   hold
   i=0
-  until [ -s "$d/started" ] || [ -s "$d/exit" ] || [ -e "$d/before" ] || [ $i -ge 250 ]; do
+  until [ -s "$d/started" ] || [ -s "$d/exit" ] || [ -s "$d/wait/for" ] || [ $i -ge 250 ]; do
     sleep 0.02
     i=$((i + 1))
   done
   i=0
-  until [ -s "$d/exit" ] || [ -e "$d/before" ] || [ $i -ge 4 ]; do
+  until [ -s "$d/exit" ] || [ -s "$d/wait/for" ] || [ $i -ge 4 ]; do
     sleep 0.02
     i=$((i + 1))
   done

@@ -261,8 +261,7 @@ class CloudtuiApp(
         if note.about:
             if before := self._about.get(note.about):
                 self._toasts.pop(before.message, None)
-                before.timeout = 0  # it may be on its way yet
-                self._unnotify(before)
+                before.timeout = 0
             self._about[note.about] = toast
         self.post_message(Notify(toast))
 
