@@ -10,6 +10,7 @@ from cloudtui.cli.jobs import record
 from cloudtui.core.workbench import Workbench
 from cloudtui.model.digest import Away, Digest, Ended, Known
 from cloudtui.model.errors import CloudtuiError, UsageError
+from cloudtui.model.then import StepState
 
 
 async def digest(bench: Workbench, words: argparse.Namespace) -> int:
@@ -28,7 +29,7 @@ async def digest(bench: Workbench, words: argparse.Namespace) -> int:
     if words.json:
         output.document(_document(found, failures))
     else:
-        _tell(found)
+        _tell(found, "" if bench.read_only else bench.fetching.here)
     output.flush()
     for error in failures:
         output.failure(error)
@@ -44,13 +45,16 @@ async def digest(bench: Workbench, words: argparse.Namespace) -> int:
     return failures[0].exit_code if failures else 0
 
 
-def _tell(found: Digest) -> None:
+def _tell(found: Digest, here: str) -> None:
     for each in found.ended:
         output.line(f"{each.words}.")
         for line in each.lines:
             output.line(f"    {line}")
         for step in each.job.then:
-            output.line(f"  then {step.words}")
+            if step.state is StepState.FETCH and step.computer == here:
+                output.line(f"  then {step.text}: fetched now")
+            else:
+                output.line(f"  then {step.words}")
     for away in found.away:
         for run in away.over:
             output.line(f"{run.id} on {away.spoken}, which is {away.state} now: {run.end}.")

@@ -44,9 +44,10 @@ class Fetching:
         self._tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._tried: dict[tuple[str, int], float] = {}
         try:
-            self._here = computer()
+            self.here = computer()
+            """What this computer is called in the records of runs."""
         except OSError:
-            self._here = ""  # nothing can have been asked for from here then
+            self.here = ""  # nothing can have been asked for from here then
         self._end = events.listen(self._hear)
 
     async def settled(self) -> None:
@@ -60,11 +61,11 @@ class Fetching:
             await cancel(task)
 
     def _hear(self, event: Event) -> None:
-        if not isinstance(event, JobsChanged) or event.state.error or not self._here:
+        if not isinstance(event, JobsChanged) or event.state.error or not self.here:
             return
         for job in event.state.jobs:
             for step in job.then:
-                if step.state is StepState.FETCH and step.computer == self._here:
+                if step.state is StepState.FETCH and step.computer == self.here:
                     self._begin(job, step)
 
     def _begin(self, job: Job, step: ThenStep) -> None:
