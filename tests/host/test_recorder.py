@@ -21,7 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloudtui.host.recorder import keeping, reading
+from cloudtui.host.recorder import keeping, reading, servers
 from cloudtui.host.recorder.tape import TEXT_LIMIT, _overwrites, record_of
 from cloudtui.host.recorder.wire import Message, Wire
 from cloudtui.ssh.recorder import files
@@ -298,3 +298,14 @@ def test_a_kernel_is_recorded_through_all_that_befalls_it(box: Box) -> None:
         loop.wait()
         first.kill()
         first.wait()
+
+
+def test_kernels_of_another_home_are_left_to_its_own_recorder(box: Box, tmp_path: Path) -> None:
+    file = str(box.runtime / "kernel-k.json")
+    command = [sys.executable, "-c", "import time; time.sleep(60)", file]
+    for home, ours in ((str(box.home), True), (str(tmp_path / "other"), False)):
+        with subprocess.Popen(command, env={**box.env, "HOME": home}) as process:
+            cmdline = Path(f"/proc/{process.pid}/cmdline")
+            until(lambda: file.encode() in cmdline.read_bytes())  # noqa: B023
+            assert (servers.kernel_processes().get(file) == process.pid) is ours
+            process.kill()

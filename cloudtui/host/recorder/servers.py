@@ -203,7 +203,7 @@ def _processes() -> Iterator[Tuple[int, List[str]]]:
                 line = file.read(65536)
         except OSError:
             continue
-        if b"kernel" in line and b".json" in line:
+        if b"kernel" in line and b".json" in line and _same_home(int(name)):
             yield int(name), line.decode("utf-8", "replace").split("\0")
 
 
@@ -245,19 +245,25 @@ def live_kernels(folders: List[str], processes: Dict[str, int]) -> List[Kernel]:
     return list(found.values())
 
 
-def notebook_of(pid: Optional[int]) -> str:
-    """The notebook a kernel was started for, as the server told its process; empty otherwise."""
-    if not pid:
-        return ""
+def _environment(pid: int) -> Dict[str, str]:
+    """What a process was started with; empty when that cannot be read."""
     try:
         with open("/proc/%d/environ" % pid, "rb") as file:
-            words = file.read(1 << 20).split(b"\0")
+            words = file.read(1 << 20).decode("utf-8", "replace").split("\0")
     except OSError:
-        return ""
-    for word in words:
-        if word.startswith(b"JPY_SESSION_NAME="):
-            return word.partition(b"=")[2].decode("utf-8", "replace")
-    return ""
+        return {}
+    return {name: value for name, _, value in (word.partition("=") for word in words)}
+
+
+def _same_home(pid: int) -> bool:
+    """Not a process of another home folder of this user, which has a recorder of its own."""
+    home = _environment(pid).get("HOME")
+    return not home or os.path.realpath(home) == os.path.realpath(os.path.expanduser("~"))
+
+
+def notebook_of(pid: Optional[int]) -> str:
+    """The notebook a kernel was started for, as the server told its process; empty otherwise."""
+    return _environment(pid).get("JPY_SESSION_NAME", "") if pid else ""
 
 
 def below_root(path: str, servers: List[Server]) -> str:
