@@ -43,7 +43,7 @@ async def follow(
     from cloudtui.ssh import jobs
 
     cursor = jobs.Cursor(last_lines=lines)
-    delay, lost = RETRY_FIRST, False
+    delay, lost = 0.0, False
     while True:
         before = cursor.offset
         try:
@@ -58,11 +58,10 @@ async def follow(
         except Unreachable as error:
             lost = True
             on_trouble(error)
-        if lost or cursor.offset == before:
-            await asyncio.sleep(delay * random.uniform(0.8, 1.2))
-            delay = min(delay * 2, RETRY_MOST)
         if cursor.offset != before:
-            delay = RETRY_FIRST
+            delay = 0.0
+        await asyncio.sleep(delay * random.uniform(0.8, 1.2))
+        delay = min(max(RETRY_FIRST, delay * 2), RETRY_MOST)
 
 
 class JobAttachment(Attachment):

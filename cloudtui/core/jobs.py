@@ -15,7 +15,7 @@ from cloudtui.core.connections import Connections
 from cloudtui.core.events import Events, JobsChanged, JobsState
 from cloudtui.core.inventory import Inventory
 from cloudtui.core.sessions import Sessions
-from cloudtui.model.errors import READ_ONLY, CloudtuiError, Refused
+from cloudtui.model.errors import READ_ONLY, CloudtuiError, Refused, Unreachable
 from cloudtui.model.instance import Instance, State
 from cloudtui.model.job import Holder, Job, JobSpec, find_job
 from cloudtui.model.session import Session
@@ -238,7 +238,11 @@ class Jobs:
             on_bytes=on_bytes,
             on_trouble=on_trouble,
         )
-        state = await self.list(instance)
+        for pause in (0.2, 0.5, 1.0, 2.0, 4.0):
+            state = await self.list(instance)
+            if not isinstance(state.error, Unreachable):
+                break
+            await asyncio.sleep(pause)
         if state.error:
             raise state.error
         return find_job(job.id, state.jobs, instance.spoken)

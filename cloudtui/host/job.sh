@@ -513,6 +513,15 @@ remove() {
   [ -d "$d" ] || exit $GONE
   over || exit $RUNS
   follows && exit $RUNS
+  PATH="$PATH:/usr/local/bin:/opt/homebrew/bin:$HOME/.local/bin"
+  get session
+  case $got in
+    '$'*)
+      set -- $got
+      [ "$(tmux display-message -p -t "$1:" '#{session_created}')" != "$2" ] || tmux kill-session -t "$1"
+      ;;
+    [0-9]*.*) screen -S "$got" -X quit ;;
+  esac >/dev/null 2>&1
   rm -rf "$d"
 }
 

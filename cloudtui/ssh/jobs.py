@@ -240,6 +240,25 @@ def gone(conn: Connection, id: str) -> NotFound:
     return NotFound(f"There is no run {id} on {conn.route.host} any more.")
 
 
+PANES = """
+if [ -n "$T" ]; then
+  shown=
+  for d in "$runs"/*/session; do
+    v=
+    [ -s "$d" ] && IFS= read -r v <"$d" && shown="$shown/$v"
+  done
+  set --
+  for s in $(tmux -u list-sessions -F '#{session_id}:#{session_created}' 2>/dev/null); do
+    case "$shown" in *"/${s%%:*} ${s#*:} "*) continue ;; esac
+    set -- "$@" display-message -p "$N PANE ${s%%:*}" \\; capture-pane -p -t "${s%%:*}:" \\;
+  done
+  [ $# -eq 0 ] || tmux -u "$@" 2>/dev/null
+fi
+:
+"""
+"""What sessions begun by hand show now, as frames of `jobs.sh`; after that and `PROBE`."""
+
+
 async def listed(
     conn: Connection,
     instance_id: str,
@@ -256,7 +275,7 @@ async def listed(
     """
     mark = secrets.token_hex(8)
     over = "/" + "".join(f"{id}/" for id in known or {})
-    script = f"N={mark} KNOWN={quoted(over)}\n{text('jobs.sh')}\nKNOWN=1\n{PROBE}"
+    script = f"N={mark} KNOWN={quoted(over)}\n{text('jobs.sh')}\nKNOWN=1\n{PROBE}\n{PANES}"
     done = await conn.run(script)
     sessions = parse_probe(done.stdout).sessions
     jobs = parse_jobs(
