@@ -1,4 +1,4 @@
-"""tunnel NAME, tunnel ls, tunnel stop."""
+"""tunnel NAME, tunnel ls, tunnel stop, tunnel retry."""
 
 from __future__ import annotations
 
@@ -41,6 +41,8 @@ async def perform(opened: Opened, words: argparse.Namespace) -> int:
             return await _ls(opened, words)
         case "stop":
             return await _stop(opened, words)
+        case "retry":
+            return await _retry(opened, words)
     specs = _specs(words)
     async with opened(words, keep_tunnels=words.background) as bench:
         instance = await bench.inventory.find(words.name)
@@ -158,21 +160,45 @@ async def _stop(opened: Opened, words: argparse.Namespace) -> int:
             "Which one?", hint="cloudtui tunnel stop 8888, or --all. See: cloudtui tunnel ls"
         )
     async with opened(words, keep_tunnels=True) as bench:
-        kept = bench.tunnels
-        assert isinstance(kept, kept_tunnels.KeptTunnels)
-        await kept.meet()
-        open_now = {t.key for t in kept.states}
-        for key in words.tunnels:
-            if key not in open_now:
-                raise NotFound(
-                    f"No tunnel {key} is open in the background.",
-                    f"Open are: {', '.join(sorted(open_now)) or 'none'}.",
-                    "See: cloudtui tunnel ls",
-                )
+        kept = await _in_background(bench, words.tunnels)
         for key in words.tunnels:
             await kept.close_one(key)
             output.narrate(f"Closed {key}.")
     return 0
+
+
+async def _retry(opened: Opened, words: argparse.Namespace) -> int:
+    """Connect again now; wait until each is up, or say why it is not."""
+    async with opened(words, keep_tunnels=True) as bench:
+        kept = await _in_background(bench, words.tunnels)
+        keys = words.tunnels or [t.key for t in kept.states if t.phase is not TunnelPhase.UP]
+        for key in keys:
+            await kept.retry(key)
+        states = [await kept.settled(key) for key in keys]
+    if getattr(words, "json", False):
+        output.document({"tunnels": [_document(t) for t in states]})
+    for state in states:
+        output.narrate(f"{state.where} is {state.phase.value}.")
+        if state.phase is not TunnelPhase.UP and state.error:
+            output.narrate(str(state.error))
+    if not keys:
+        output.narrate("Every tunnel in the background is up.")
+    return 0 if all(t.phase is TunnelPhase.UP for t in states) else 5
+
+
+async def _in_background(bench: Workbench, keys: Sequence[str]) -> kept_tunnels.KeptTunnels:
+    kept = bench.tunnels
+    assert isinstance(kept, kept_tunnels.KeptTunnels)
+    await kept.meet()
+    open_now = {t.key for t in kept.states}
+    for key in keys:
+        if key not in open_now:
+            raise NotFound(
+                f"No tunnel {key} is open in the background.",
+                f"Open are: {', '.join(sorted(open_now)) or 'none'}.",
+                "See: cloudtui tunnel ls",
+            )
+    return kept
 
 
 def _tell_problems(bench: Workbench) -> None:

@@ -16,14 +16,15 @@ jupyter, tensorboard, ray, dask, mlflow, streamlit, gradio, vscode
   cloudtui tunnel NAME -D 1080              a SOCKS proxy that connects from there
   cloudtui tunnel NAME 8888 --background    goes on without this terminal
   cloudtui tunnel ls                        those in the background
+  cloudtui tunnel retry 8888                connect it again now; without a port all that are cut
   cloudtui tunnel stop 8888                 close one of them; --all closes every one
 """
 
 
 def add_words(tunnel: argparse.ArgumentParser) -> None:
-    """`cloudtui tunnel NAME TUNNEL...`, `tunnel ls` and `tunnel stop`."""
+    """`cloudtui tunnel NAME TUNNEL...`, `tunnel ls`, `tunnel stop` and `tunnel retry`."""
     tunnel.epilog = FORMS
-    tunnel.add_argument("name", metavar="NAME|ls|stop")
+    tunnel.add_argument("name", metavar="NAME|ls|stop|retry")
     tunnel.add_argument(
         "tunnels", nargs="*", default=[], metavar="TUNNEL", help="as ssh -L takes it"
     )

@@ -21,7 +21,7 @@ from cloudtui.core.keeper import Keeper
 from cloudtui.core.tasks import cancel, keep
 from cloudtui.files import wanted_tunnels
 from cloudtui.model import keeper_words as words
-from cloudtui.model.errors import CloudtuiError
+from cloudtui.model.errors import CloudtuiError, NotFound
 from cloudtui.model.instance import Instance
 from cloudtui.model.keeper_words import Question
 from cloudtui.model.remote import HostKey, Prompts
@@ -105,6 +105,20 @@ class KeptTunnels:
         """As `Tunnels.retry`."""
         if keeper := await self._met(start=False):
             await keeper.ask("retry", key=key)
+
+    async def settled(self, key: str) -> TunnelState:
+        """The tunnel once an attempt to connect it has ended, however it did.
+
+        Raises:
+            NotFound: it was closed meanwhile.
+        """
+        async with self._changes:
+            while state := self._states.get(key):
+                trying = state.phase is TunnelPhase.RECONNECTING and not state.retry_at
+                if not trying and state.phase not in (TunnelPhase.CONNECTING, TunnelPhase.STALLED):
+                    return state
+                await self._changes.wait()
+        raise NotFound(f"The tunnel {key} was closed meanwhile.")
 
     async def wait(self, key: str) -> None:
         """Returns when that tunnel was closed; raises what ended it for good."""

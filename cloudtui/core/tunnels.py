@@ -209,6 +209,10 @@ class Tunnels:
             kept.ended.clear()
             self._move(kept, TunnelPhase.RECONNECTING)
             kept.keeper = keep(self._keep(kept), f"tunnel {key}")
+        elif kept.state.phase is TunnelPhase.RECONNECTING:
+            self._move(kept, TunnelPhase.RECONNECTING, kept.state.error)
+        elif kept.state.phase is TunnelPhase.WAITING:
+            self._machines.wanted()
         kept.woken.set()
 
     async def wait(self, key: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -79,6 +81,18 @@ def test_in_the_background(keeper: Lab, upper: int) -> None:
     assert listed["running"]
     assert [(t["key"], t["bytes_in"]) for t in listed["tunnels"]] == [(str(port), 5)]
     assert f"{port} " in cloudtui("tunnel", "ls").stdout
+    sessions = keeper.sshd.session_processes()
+    keeper.sshd.stop()
+    for pid in sessions:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    tried = cloudtui("tunnel", "retry", str(port))
+    assert tried.returncode == 5
+    assert "refuses connections" in tried.stderr
+    keeper.sshd.start()
+    assert cloudtui("tunnel", "retry").returncode == 0
+    assert asked(port, b"again") == b"AGAIN"
+    assert cloudtui("tunnel", "retry", "99").returncode == 3
     assert cloudtui("tunnel", "stop", "99").returncode == 3
     assert cloudtui("tunnel", "stop", str(port)).returncode == 0
     with pytest.raises(ConnectionRefusedError):
