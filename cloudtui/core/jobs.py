@@ -4,6 +4,7 @@ go on."""
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -135,6 +136,15 @@ class Jobs:
             raise state.error
         return find_job(text, state.jobs, instance.spoken)
 
+    async def find_active(self, instance: Instance, text: str) -> Job:
+        """As `find`, but when that run is over, the newest of its name that is not, such as
+        `bert-2` for `bert`."""
+        found = await self.find(instance, text)
+        named = re.compile(rf"{re.escape(found.id)}-\d+")
+        others = (job for job in self.state(instance.id).jobs if named.fullmatch(job.id))
+        active = (job for job in others if not job.state.over)
+        return next(active, found) if found.state.over else found
+
     async def run(
         self,
         instance: Instance,
@@ -155,7 +165,7 @@ class Jobs:
         from cloudtui.ssh import jobs, notebook_run
 
         connection = await self._connections.get(instance)
-        find = partial(self.find, instance)
+        find = partial(self.find_active, instance)
         more = await record(self._inventory, connection, instance, spec, find, confirm)
         if notebook_run.is_notebook(spec.command):
             more = [*notebook_run.lines(spec.command), *more]
