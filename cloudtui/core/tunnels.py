@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,6 +25,7 @@ from cloudtui.core.events import (
 from cloudtui.core.known_machines import Machines
 from cloudtui.core.pulse import Pulse
 from cloudtui.core.tasks import cancel, keep
+from cloudtui.core.tunnel_kept import Kept, Way, counted, lost
 from cloudtui.core.wakeups import Wakeups
 from cloudtui.model.errors import CloudtuiError, PortTaken, Refused, Unreachable
 from cloudtui.model.instance import Instance, State, next_step, why_not_connect
@@ -38,56 +39,12 @@ RETRY_FIRST, RETRY_MOST = 0.5, 30.0
 """Seconds between attempts to open a cut tunnel again."""
 STEADY_SECONDS = 30.0
 """Up for so long, the next cut is tried again as if it were the first."""
-FRESH_SECONDS = 120.0
-"""For so long after the machine's state or address changed, attempts come every second."""
 FRESH_RETRY = 1.0
 FRESH_PATIENCE = 3.0
 """Seconds such an attempt waits for an answer: a machine that boots loses the first packets."""
 WANTED_RETRY = 2.0
 """Seconds after an attempt that a local connection which waits brings the next one about."""
 GONE = (State.TERMINATED, State.SHUTTING_DOWN)
-
-
-class Way(Protocol):
-    """What carries a tunnel's bytes: `ssh.forward.Forward` or `ssh.reverse.Reverse`."""
-
-    bytes_in: int
-    bytes_out: int
-    problem: CloudtuiError | None
-    waits_for: CloudtuiError | None
-    hold: float
-    on_problem: Callable[[], None]
-    on_wanted: Callable[[], None]
-
-    @property
-    def open_connections(self) -> int: ...
-
-    async def attach(self, connection: Connection) -> None: ...
-
-    async def close(self) -> None: ...
-
-
-@dataclass(slots=True)
-class _Kept:
-    state: TunnelState
-    instance: Instance
-    way: Way
-    connection: Connection | None = None
-    keeper: asyncio.Task[None] | None = None
-    woken: asyncio.Event = field(default_factory=asyncio.Event)
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
-    delay: float = 0.0
-    """The next pause, in seconds; 0 for the first of all."""
-    seen: tuple[State, str] | None = None
-    """State and address of the machine at the last attempt."""
-    changed: float = 0.0
-    """When these changed last, by time.monotonic."""
-    tried: float = 0.0
-    """When the last attempt ended, by time.monotonic."""
-
-    @property
-    def fresh(self) -> bool:
-        return self.changed > 0 and time.monotonic() - self.changed < FRESH_SECONDS
 
 
 class AnyTunnels(Protocol):
@@ -126,7 +83,7 @@ class Tunnels:
         self._machines = machines
         self._connections = connections
         self._events = events
-        self._kept: dict[str, _Kept] = {}
+        self._kept: dict[str, Kept] = {}
         self._opening: dict[tuple[str, int], asyncio.Lock] = {}
         self._pulse = Pulse(self._pulsed, self._stalled)
         self._wakeups = Wakeups(self._look_again)
@@ -137,7 +94,7 @@ class Tunnels:
     def states(self) -> tuple[TunnelState, ...]:
         """The tunnels with their counts as of now, by the port listened on."""
         kept = sorted(self._kept.values(), key=lambda k: (k.state.local_port, k.state.key))
-        return tuple(_counted(k) for k in kept)
+        return tuple(counted(k) for k in kept)
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
@@ -166,7 +123,7 @@ class Tunnels:
             same = self._same(instance, spec, search)
             if same:
                 if same.state.phase is not TunnelPhase.FAILED:
-                    return _counted(same)
+                    return counted(same)
                 spec = replace(spec, listen_port=same.state.local_port) if search else spec
                 await self.close_one(same.state.key)
             connection = await self._connections.get(instance)
@@ -180,7 +137,7 @@ class Tunnels:
             kept.connection = connection
             self._move(kept, TunnelPhase.UP)
             kept.keeper = keep(self._keep(kept), f"tunnel {kept.state.key}")
-            return _counted(kept)
+            return counted(kept)
 
     async def restore(
         self, instance: Instance, spec: TunnelSpec, *, label: str = ""
@@ -194,7 +151,7 @@ class Tunnels:
         kept = self._add(instance, spec, way, port, label)
         kept.keeper = keep(self._keep(kept), f"tunnel {kept.state.key}")
         self._changed()
-        return _counted(kept)
+        return counted(kept)
 
     async def retry(self, key: str) -> None:
         """Try now: one that failed is begun again, one that waits does not wait any longer."""
@@ -242,7 +199,7 @@ class Tunnels:
 
     # Opening
 
-    def _same(self, instance: Instance, spec: TunnelSpec, search: bool) -> _Kept | None:
+    def _same(self, instance: Instance, spec: TunnelSpec, search: bool) -> Kept | None:
         for kept in self._kept.values():
             state = kept.state
             if state.instance_id != instance.id or state.direction is not spec.direction:
@@ -295,7 +252,7 @@ class Tunnels:
             hint=f"Choose another local port, for example {free}.",
         )
 
-    def _add(self, instance: Instance, spec: TunnelSpec, way: Way, port: int, label: str) -> _Kept:
+    def _add(self, instance: Instance, spec: TunnelSpec, way: Way, port: int, label: str) -> Kept:
         remote = spec.listen_port if spec.direction is Direction.REMOTE else spec.port
         state = TunnelState(
             instance.id,
@@ -309,7 +266,7 @@ class Tunnels:
             bind=spec.bind,
             machine=instance.spoken,
         )
-        kept = self._kept[state.key] = _Kept(state, instance, way)
+        kept = self._kept[state.key] = Kept(state, instance, way)
         way.on_problem = self._changed
         way.on_wanted = lambda: self._hurry(kept)
         self._wakeups.start()
@@ -317,7 +274,7 @@ class Tunnels:
 
     # Keeping
 
-    async def _keep(self, kept: _Kept) -> None:
+    async def _keep(self, kept: Kept) -> None:
         """Wait for the cut, then connect again until it holds or can never work."""
         try:
             while True:
@@ -329,7 +286,7 @@ class Tunnels:
                         self._note(kept, f"Tunnel {kept.state.where} is back.")
                 self._keep_pulse()
                 up = time.monotonic()
-                await _lost(kept.connection)
+                await lost(kept.connection)
                 if time.monotonic() - up >= STEADY_SECONDS:
                     kept.delay = 0.0
                 kept.way.waits_for, kept.connection = kept.connection.lost, None
@@ -344,7 +301,7 @@ class Tunnels:
         except CloudtuiError as error:
             await self._fail(kept, error)
 
-    async def _fail(self, kept: _Kept, error: CloudtuiError) -> None:
+    async def _fail(self, kept: Kept, error: CloudtuiError) -> None:
         kept.way.waits_for, kept.way.hold = error, 0.0
         if kept.instance.state in GONE:
             await kept.way.close()
@@ -357,7 +314,7 @@ class Tunnels:
         )
         kept.ended.set()
 
-    async def _again(self, kept: _Kept) -> Connection:
+    async def _again(self, kept: Kept) -> Connection:
         """Connect, at once and then with growing pauses; wait while the machine does not run."""
         while True:
             kept.woken.clear()
@@ -386,7 +343,7 @@ class Tunnels:
             else:
                 return connection
 
-    async def _pause(self, kept: _Kept, error: CloudtuiError) -> None:
+    async def _pause(self, kept: Kept, error: CloudtuiError) -> None:
         pause = kept.delay or self._first
         kept.delay = min(pause * 2, self._most)
         delay = (min(pause, FRESH_RETRY) if kept.fresh else pause) * random.uniform(0.8, 1.2)
@@ -396,7 +353,7 @@ class Tunnels:
             async with asyncio.timeout(delay):
                 await kept.woken.wait()
 
-    def _hurry(self, kept: _Kept) -> None:
+    def _hurry(self, kept: Kept) -> None:
         """A local connection waits: the next attempt is not put off for long."""
         if kept.state.phase is TunnelPhase.WAITING:
             self._machines.wanted()
@@ -455,7 +412,7 @@ class Tunnels:
 
     def _move(
         self,
-        kept: _Kept,
+        kept: Kept,
         phase: TunnelPhase,
         error: CloudtuiError | None = None,
         retry_at: datetime | None = None,
@@ -466,7 +423,7 @@ class Tunnels:
 
     def _note(
         self,
-        kept: _Kept,
+        kept: Kept,
         text: str,
         severity: Severity = Severity.INFORMATION,
         detail: str = "",
@@ -476,23 +433,3 @@ class Tunnels:
 
     def _changed(self) -> None:
         self._events.emit(TunnelsChanged(self.states))
-
-
-def _counted(kept: _Kept) -> TunnelState:
-    way = kept.way
-    return replace(
-        kept.state,
-        bytes_in=way.bytes_in,
-        bytes_out=way.bytes_out,
-        connections=way.open_connections,
-        problem=way.problem,
-    )
-
-
-async def _lost(connection: Connection) -> None:
-    gone = asyncio.Event()
-    unsubscribe: Callable[[], None] = connection.on_lost(lambda _: gone.set())
-    try:
-        await gone.wait()
-    finally:
-        unsubscribe()
