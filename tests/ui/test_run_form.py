@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 from textual.widgets import Input
@@ -13,16 +12,10 @@ from cloudtui.ui.screens.run_form import RunForm
 from cloudtui.ui.screens.runs import RunsScreen
 from cloudtui.ui.screens.session_dialogs import Destroy
 from tests.ui.fake_jobs import run
-from tests.ui.fakes import FLEET, Console, console, listed
-from tests.ui.test_runs import done, in_front
+from tests.ui.fakes import FLEET, console, listed
+from tests.ui.test_runs import done, in_front, shows
 
 BERT = FLEET[0]
-
-
-async def shows(made: Console, words: str) -> None:
-    async with asyncio.timeout(20):
-        while words not in made.text:
-            await made.settle()
 
 
 async def test_a_run_is_typed_started_shown_and_remembered() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
 from cloudtui.model.errors import Refused, Unreachable
@@ -14,7 +13,7 @@ from cloudtui.ui.screens.run_log import RunLogScreen
 from cloudtui.ui.widgets.log_view import LogView
 from tests.ui.fake_jobs import NOW, run
 from tests.ui.fakes import FLEET, Console, console, listed
-from tests.ui.test_runs import in_front
+from tests.ui.test_runs import in_front, shows, until
 
 BERT = FLEET[0]
 RUNNING = run(BERT)
@@ -24,15 +23,8 @@ async def opened(made: Console) -> LogView:
     made.bench.jobs.show(BERT, RUNNING)
     await made.press("4", "enter")
     await in_front(made, RunLogScreen)
-    while not made.bench.jobs.followed:
-        await made.settle()
+    await until(made, lambda: made.bench.jobs.followed)
     return made.app.screen.query_one(LogView)
-
-
-async def shows(made: Console, words: str) -> None:
-    async with asyncio.timeout(20):
-        while words not in made.text:
-            await made.settle()
 
 
 def feed(made: Console, text: str) -> None:
@@ -121,13 +113,11 @@ async def test_nothing_printed_a_failure_and_a_stop() -> None:
         await shows(made, "bert has gone.")
         made.bench.jobs.refusal = None
         await made.press("ctrl+r")
-        while not made.bench.jobs.followed:
-            await made.settle()
+        await until(made, lambda: made.bench.jobs.followed)
         await made.press("x")
         await in_front(made, Ask)
         await made.press("s")
-        while not made.bench.jobs.done:
-            await made.settle()
+        await until(made, lambda: made.bench.jobs.done)
         assert made.bench.alerts.expected == [(BERT.id, "bert")]
         made.bench.jobs.ended.set()
         await shows(made, "bert has printed nothing.")

@@ -28,6 +28,8 @@ from cloudtui.ui.widgets.runs_table import RunsTable, row_key
 REFRESH_SECONDS = 3.0
 """How often the hosts with an open connection are asked while the list is in front."""
 PAINT_SECONDS = 1.0
+SOON_SECONDS = 0.05
+"""What many hosts answer in so long is painted once."""
 DETAILS_FROM = 20
 """Terminal rows from which the details are shown unless they are switched off."""
 
@@ -45,7 +47,7 @@ class RunsScreen(ListArea):
         self._hosts: tuple[HostJobs, ...] = ()
         self._wish: bool | None = None
         """The details are shown; None: when the terminal is tall enough."""
-        self._refreshing = False
+        self._refreshing = self._due = False
         self._asking = False
         """All hosts are being asked, questions to the user included."""
         self._wanted = ""
@@ -117,8 +119,13 @@ class RunsScreen(ListArea):
     def show(self, event: Event) -> None:
         super().show(event)
         again = isinstance(event, JobsChanged) and event.state.loading and event.state.updated
-        if isinstance(event, JobsChanged | InventoryChanged) and not again:
-            self.paint()
+        if isinstance(event, JobsChanged | InventoryChanged) and not again and not self._due:
+            self._due = True
+            self.set_timer(SOON_SECONDS, self._paint_due)
+
+    def _paint_due(self) -> None:
+        self._due = False
+        self.paint()
 
     def _paint_in_front(self) -> None:
         if self.app.screen is self:

@@ -91,6 +91,10 @@ class RunsTable(KeyedTable):
 
     def __init__(self) -> None:
         super().__init__(HEADINGS, "state", id="runs")
+        self._widest_last = self.WIDEST
+        """Cells that are left for the last lines."""
+        self._made: dict[str, tuple[object, Row]] = {}
+        """Rows by key, with what they were made from: most stay the same from look to look."""
 
     def show_runs(
         self,
@@ -99,13 +103,23 @@ class RunsTable(KeyedTable):
     ) -> None:
         """Show exactly these runs, the old ones dimmed, and a word about each of the other hosts,
         True beside a failure."""
-        paint = _Paint(self.app.theme_variables)
-        made = [paint.run(instance, job, stale) for instance, job, stale in runs]
+        paint, before, self._made = _Paint(self.app.theme_variables), self._made, {}
+        for instance, job, stale in runs:
+            key, elapsed = row_key(instance, job), job.elapsed(paint.now)
+            words = duration(elapsed.total_seconds()) if elapsed is not None else ""
+            made_from = (instance.spoken, job, stale, words, self.app.theme)
+            kept = before.get(key)
+            if kept is None or kept[0] != made_from:
+                kept = (made_from, paint.run(instance, job, stale, words))
+            self._made[key] = kept
+        made = [row for _, row in self._made.values()]
         made += [paint.note(instance, words, failed) for instance, words, failed in notes]
-        room = self._room_for_last(made)
-        for row in made:
-            row.cells["last"].truncate(room, overflow="ellipsis")
+        self._widest_last = self._room_for_last(made)
         self.show(made)
+
+    def _width(self, heading: Heading) -> int:
+        width = super()._width(heading)
+        return min(width, self._widest_last) if heading.key == "last" else width
 
     def _room_for_last(self, rows: list[Row]) -> int:
         """Cells that the other columns leave; the least where they leave none."""
@@ -122,18 +136,21 @@ class _Paint:
     """Rows in the colours of one theme, at one moment."""
 
     def __init__(self, colours: Mapping[str, str]) -> None:
-        self._now = datetime.now(UTC)
-        self._colours = colours
-        self._quiet = cell_style(colours, "foreground-muted")
+        self.now = datetime.now(UTC)
+        self._styles = {
+            name: cell_style(colours, name)
+            for name in (*COLOURS.values(), "foreground-muted", "error", "state-terminated")
+        }
+        self._quiet = self._styles["foreground-muted"]
 
-    def run(self, instance: Instance, job: Job, dim: bool) -> Row:
+    def run(self, instance: Instance, job: Job, dim: bool, elapsed_words: str) -> Row:
         plain = self._quiet if dim or job.state.over else Style.null()
-        elapsed = job.elapsed(self._now)
+        elapsed = job.elapsed(self.now)
         training, moment = job.training, job.ended or job.started or job.queued
         going = not job.state.over
-        state = self._quiet if dim else cell_style(self._colours, COLOURS[job.state])
+        state = self._quiet if dim else self._styles[COLOURS[job.state]]
         name = Style.null() if not dim else self._quiet
-        broken = cell_style(self._colours, "error") if training.broken else plain
+        broken = self._styles["error"] if training.broken else plain
         spark = sparkline(training.losses, SPARKS_SHOWN)
         loss = "" if training.loss is None else f"{training.loss:.4g}"
         left = training.eta if going else None
@@ -141,9 +158,7 @@ class _Paint:
             "state": self._cell(state_words(job), state),
             "host": self._cell(instance.spoken, plain),
             "name": self._cell(job.id, name),
-            "elapsed": self._cell(
-                duration(elapsed.total_seconds()) if elapsed is not None else "", plain, right=True
-            ),
+            "elapsed": self._cell(elapsed_words, plain, right=True),
             "progress": self._cell(progress_words(training), plain),
             "loss": self._cell(f"{loss} {spark}".strip(), broken),
             "left": self._cell(duration(left) if left else "", plain, right=True),
@@ -171,7 +186,7 @@ class _Paint:
 
     def note(self, instance: Instance, words: str, failed: bool) -> Row:
         """A host without rows of its own, or with old ones, and the reason."""
-        style = cell_style(self._colours, "state-terminated") if failed else self._quiet
+        style = self._styles["state-terminated"] if failed else self._quiet
         cells = {heading.key: Text("", self._quiet) for heading in HEADINGS}
         cells |= {
             "state": self._cell(f"{'×' if failed else '·'} {words}", style),
