@@ -18,7 +18,6 @@ from cloudtui.ui.actions_moves import moves
 from cloudtui.ui.actions_network import NETWORK_ACTIONS
 from cloudtui.ui.actions_notebooks import NOTEBOOK_ACTIONS
 from cloudtui.ui.actions_places import PLACE_ACTIONS
-from cloudtui.ui.actions_recordings import RECORDING_ACTIONS
 from cloudtui.ui.actions_runs import RUN_ACTIONS, TO_RUNS
 from cloudtui.ui.actions_sessions import SESSION_ACTIONS
 from cloudtui.ui.actions_tunnels import TUNNEL_ACTIONS
@@ -186,7 +185,6 @@ ACTIONS: tuple[Action, ...] = (
     ),
     *JUPYTER_ACTIONS,
     *NOTEBOOK_ACTIONS,
-    *RECORDING_ACTIONS,
     *moves((*_SCROLLING, *_FILES, Where.MONITOR)),
     Action(
         "go.machines",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cloudtui.ui.action import Action, Group, Where
+from cloudtui.ui.actions_recordings import RECORDING_ACTIONS
 
 _N = (Where.NOTEBOOKS,)
 
@@ -43,6 +44,7 @@ NOTEBOOK_ACTIONS: tuple[Action, ...] = (
         rule="jupyter",
         footer=True,
     ),
+    *RECORDING_ACTIONS,
     Action(
         "notebooks.new",
         ("n",),

@@ -12,6 +12,8 @@ from .tape import Tape
 _LOOK, _PROCESSES, _SESSIONS, _BEAT, _PRUNE = 0.25, 5.0, 30.0, 5.0, 10.0
 """Seconds between looks at the runtime folders, at processes, at the servers' lists of notebooks,
 between heartbeats, and between looks at the size of everything."""
+_EARLY = 20.0
+"""Seconds from its start in which a recorder meets the kernels that an earlier one recorded."""
 
 
 def version() -> str:
@@ -123,6 +125,7 @@ class Recorder:
             lock = keeping.open_lock(path)
             if lock is not None:
                 return lock
+            time.sleep(0.05)  # who only looked whether one runs has let go by then
             if make_way(self._home):
                 return None
         return None
@@ -153,7 +156,10 @@ class Recorder:
         for kernel in servers.live_kernels(folders, self._processes):
             tape = self._tapes.get(kernel.id)
             if tape is None or tape.ended:
-                tape = Tape(kernel, self._home, self._wake.set, self._after)
+                known = keeping.segments(os.path.join(self._home, kernel.id))
+                early = time.time() - self._since < _EARLY
+                after = self._after if known and early else 0.0
+                tape = Tape(kernel, self._home, self._wake.set, after)
                 self._tapes[kernel.id] = tape
                 self._asked = 0.0
                 tape.start()

@@ -79,7 +79,6 @@ class Server:
         self.port = int(about["port"])
         self.sock = str(about.get("sock") or "")
         self.secure = bool(about.get("secure"))
-        self.password = bool(about.get("password"))
         self.root = str(about.get("root_dir") or about.get("notebook_dir") or "")
         self.pid = about.get("pid")
         base = str(about.get("base_url") or "/")
@@ -126,7 +125,7 @@ class Server:
         finally:
             connection.close()
         if answer.status in (301, 302, 303, 401, 403):
-            if self.password and not self._token:
+            if not self._token:
                 raise Failed("it wants its password", answer.status)
             raise Failed("it does not take its token", answer.status)
         try:
