@@ -65,6 +65,11 @@ def add_words(run: argparse.ArgumentParser) -> None:
         ".cloudtuiignore leave out; the run starts there (default REMOTE: ~/NAME)",
     )
     run.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="with --sync: also what was changed there since, which is left alone otherwise",
+    )
+    run.add_argument(
         "--after",
         action="append",
         default=[],

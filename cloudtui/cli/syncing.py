@@ -10,7 +10,7 @@ from cloudtui.core.upload import Sent
 from cloudtui.core.workbench import Workbench
 from cloudtui.model.instance import Instance
 from cloudtui.model.upload import LARGE, largest, sync_places
-from cloudtui.model.words import data_size
+from cloudtui.model.words import data_size, listed
 
 
 async def sync(bench: Workbench, instance: Instance, words: argparse.Namespace) -> None:
@@ -21,8 +21,12 @@ async def sync(bench: Workbench, instance: Instance, words: argparse.Namespace) 
     """
     for text in words.sync:
         local, remote = sync_places(text)
-        plan = await bench.uploads.plan(instance, local, remote)
+        plan = await bench.uploads.plan(instance, local, remote, overwrite=words.overwrite)
         output.narrate(f"{plan.words}." if not plan.files else f"Sending {plan.words}.")
+        if plan.newer:
+            output.narrate(
+                f"  Newer there, and left so: {listed(plan.newer)}. To send them too: --overwrite"
+            )
         if plan.size > LARGE:
             for name, size in largest(plan.files):
                 output.narrate(f"  {data_size(size)}  {name}")

@@ -7,7 +7,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from cloudtui.core.connections import Connections
@@ -16,7 +16,7 @@ from cloudtui.files.archive import archive
 from cloudtui.files.local_tree import walk
 from cloudtui.model.errors import READ_ONLY, CloudtuiError, Refused
 from cloudtui.model.instance import Instance
-from cloudtui.model.upload import SPARE, Listed, LocalFile, differences
+from cloudtui.model.upload import SPARE, Listed, LocalFile, differences, newer_there
 from cloudtui.model.words import data_size, duration, plural
 
 TELL_SECONDS = 0.1
@@ -34,8 +34,10 @@ class Upload:
     """Those to send, each folder before what is in it."""
     unchanged: int
     pax: bool = True
-    size: int = field(default=0)
+    size: int = 0
     """Bytes of the files to send."""
+    newer: tuple[str, ...] = ()
+    """Files that were changed there since they were written here; they stay."""
 
     @property
     def words(self) -> str:
@@ -72,8 +74,11 @@ class Uploads:
         self._connections = connections
         self._read_only = read_only
 
-    async def plan(self, instance: Instance, local: Path, remote: str) -> Upload:
-        """What of the folder `local` is to be sent to the folder `remote` of the machine.
+    async def plan(
+        self, instance: Instance, local: Path, remote: str, *, overwrite: bool = False
+    ) -> Upload:
+        """What of the folder `local` is to be sent to the folder `remote` of the machine. What
+        was changed there in the meantime stays, but with `overwrite`.
 
         Raises:
             NotFound: there is no such folder here.
@@ -89,14 +94,18 @@ class Uploads:
         connection = await self._connections.get(instance)
         listed = await upload.listed(connection, remote, [file.path for file in files])
         self._refuse(instance, remote, listed)
-        found = differences(files, listed.there or {})
-        send = list(found.send)
+        known = listed.there or {}
+        found = differences(files, known, overwrite=overwrite)
+        send, newer = list(found.send), list(found.newer)
         if some := [file for file in found.doubtful if not file.is_link]:
             here, there = await asyncio.gather(
                 aside(lambda: _hashes(local, some)),
                 upload.hashes(connection, remote, [file.path for file in some]),
             )
-            send += [f for f in some if here.get(f.path) != there.get(f.path)]
+            for file in some:
+                if here.get(file.path) != there.get(file.path):
+                    stays = newer_there(file, known[file.path]) and not overwrite
+                    (newer if stays else send).append(file)
         if some := [file for file in found.doubtful if file.is_link]:
             leads = await upload.links(connection, remote, [file.path for file in some])
             send += [f for f in some if f.link != leads.get(f.path)]
@@ -113,9 +122,10 @@ class Uploads:
             local,
             listed.folder,
             tuple(file for file in files if file in chosen),
-            sum(not file.is_folder and file not in chosen for file in files),
+            sum(not file.is_folder and file not in chosen for file in files) - len(newer),
             listed.tar == "pax",
             size,
+            tuple(file.path.decode(errors="replace") for file in newer),
         )
 
     async def send(self, plan: Upload, on_progress: Callable[[Sent], None]) -> None:

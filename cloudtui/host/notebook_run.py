@@ -1,11 +1,13 @@
 """Executes a notebook in place, and saves it as it goes: notebook_run.py NOTEBOOK
 
 What the cells print is printed here too. The first of these that has nbclient does it: this
-Python, the Python of `jupyter`, of the notebook's folder (.venv, venv), of conda; else `jupyter
-nbconvert`, which saves at the end only. The exit status is 1 when a cell failed.
+Python, the Python of `jupyter`, of the notebook's folder (.venv, venv), of conda, of /opt, of a
+Jupyter that runs; else `jupyter nbconvert`, which saves at the end only. The exit status is 1 when
+a cell failed.
 """
 
 import contextlib
+import glob
 import os
 import shutil
 import subprocess
@@ -132,8 +134,17 @@ def candidates(folder: str) -> Iterator[str]:
         yield os.path.join(prefix, "bin", "python3")
     for name in ("miniconda3", "anaconda3", "miniforge3", "mambaforge"):
         yield os.path.join(home, name, "bin", "python3")
-    for place in ("/opt/conda", "/opt/miniconda3", "/opt/pytorch", "/opt/tensorflow"):
-        yield os.path.join(place, "bin", "python3")
+    for found in sorted(glob.glob("/opt/*/bin/python3")):
+        yield found
+    # Of the Jupyter that runs, or of its kernels.
+    for name in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            with open(name, "rb") as file:
+                words = file.read(4000).decode("utf-8", "replace").split("\0")
+        except OSError:
+            continue
+        if len(words) > 1 and any(w in " ".join(words[1:4]) for w in ("jupyter", "ipykernel")):
+            yield words[0]
 
 
 def main() -> int:
@@ -163,7 +174,7 @@ def main() -> int:
         os.execv(converter, [*command, "--ExecutePreprocessor.timeout=-1", path])
     say("Nothing here can execute a notebook: no Python with nbclient, and no jupyter nbconvert.")
     say("Install it there: python3 -m pip install --user nbclient ipykernel")
-    return 127
+    return 1
 
 
 if __name__ == "__main__":

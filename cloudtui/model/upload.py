@@ -79,6 +79,8 @@ class Difference:
     send: tuple[LocalFile, ...]
     doubtful: tuple[LocalFile, ...]
     """Of the same size: only their content, or where they lead, can tell."""
+    newer: tuple[LocalFile, ...] = ()
+    """Changed there since they were written here, by a run for one; they stay as they are."""
 
 
 def sync_places(text: str) -> tuple[Path, str]:
@@ -138,14 +140,17 @@ def parse_listing(data: bytes) -> Listed | None:
     )
 
 
-def differences(local: Iterable[LocalFile], there: Mapping[bytes, There]) -> Difference:
-    """Which of the files here are to be sent.
+def differences(
+    local: Iterable[LocalFile], there: Mapping[bytes, There], *, overwrite: bool = False
+) -> Difference:
+    """Which of the files here are to be sent; with `overwrite` also over newer ones.
 
     Raises:
         Refused: one is a folder here and a file there, or the other way round.
     """
     send: list[LocalFile] = []
     doubtful: list[LocalFile] = []
+    newer: list[LocalFile] = []
     for file in local:
         known = there.get(file.path)
         if known is None:
@@ -163,11 +168,19 @@ def differences(local: Iterable[LocalFile], there: Mapping[bytes, There]) -> Dif
             continue
         size = len(file.link) if file.is_link else file.size
         mode = file.is_link or (file.mode ^ known.mode) & 0o777 == 0
-        if size != known.size or not mode:
+        if size != known.size and newer_there(file, known) and not overwrite:
+            newer.append(file)
+        elif size != known.size or not mode:
             send.append(file)
         elif not _surely_same(file, known):
             doubtful.append(file)
-    return Difference(tuple(send), tuple(doubtful))
+    return Difference(tuple(send), tuple(doubtful), tuple(newer))
+
+
+def newer_there(file: LocalFile, known: There) -> bool:
+    """Whether the file there was written after the one here."""
+    later = known.mtime_ns - file.mtime_ns > 10**9
+    return later and stat.S_ISREG(known.mode) and stat.S_ISREG(file.mode)
 
 
 def _surely_same(file: LocalFile, known: There) -> bool:

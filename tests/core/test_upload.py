@@ -114,6 +114,12 @@ async def test_what_changed_is_sent_and_nothing_else(
     assert (there / "results.txt").read_text() == "stays"
     assert (there / "src/deep/er/x.bin").exists()
     assert not list(there.glob(".cloudtui*"))
+    (there / "train.py").write_text("changed by a run")
+    plan = await sync(bench, project)
+    assert (plan.newer, names(plan)) == (("train.py",), set())
+    instance = await bench.inventory.find("bert-gpu")
+    plan = await bench.uploads.plan(instance, project, "~/there", overwrite=True)
+    assert (plan.newer, names(plan)) == ((), {b"train.py"})
 
 
 async def test_what_cannot_be_sent_changes_nothing(
