@@ -32,6 +32,12 @@ PS1='\\[\\e[01;32m\\]ubuntu@{name}\\[\\e[00m\\]:\\[\\e[01;34m\\]\\w\\[\\e[00m\\]
 alias ls='ls --color=auto' ll='ls -alF'
 """
 
+_SS = """\
+#!/bin/sh
+# What listens on this host, and not on the computer that pretends to be it.
+[ "$*" = -Htlnp ] || {{ PATH={path}; exec ss "$@"; }}
+exec {python} -P -m cloudtui.demo.ports "CLOUDTUI_DEMO_HOST=$CLOUDTUI_DEMO_HOST"
+"""
 _HOSTNAME = """\
 #!/bin/sh
 case $* in
@@ -57,18 +63,31 @@ class Session:
     command: str
 
 
+NOTEBOOKS = ".local/share/jupyter/pretend.py"
+"""The server that has_notebooks speaks of, below the home folder."""
+
+
+def python() -> str:
+    """What runs the programs of a home."""
+    return shutil.which("python3", path=SYSTEM_PATH) or sys.executable
+
+
+def has_notebooks(name: str) -> bool:
+    """Whether a Jupyter server runs on the machine from boot."""
+    return name == "bert-gpu"
+
+
 def sessions(name: str) -> tuple[Session, ...]:
     """What runs on the machine of that name."""
     if name == "bert-gpu":
-        python = shutil.which("python3", path=SYSTEM_PATH) or sys.executable
         return (
             Session(
                 "tmux",
                 "bert",
                 "bert-finetune",
-                f"{python} train.py --model bert-base-uncased --epochs 3",
+                f"{python()} train.py --model bert-base-uncased --epochs 3",
             ),
-            Session("screen", "prep", "bert-finetune", f"{python} tokenize_corpus.py"),
+            Session("screen", "prep", "bert-finetune", f"{python()} tokenize_corpus.py"),
         )
     return ()
 
@@ -80,6 +99,8 @@ def furnish(home: Path, programs: Path, name: str, type: str = "") -> None:
     host = name or "ip-172-31-0-10"
     _write(programs / "hostname", _HOSTNAME.format(name=host, path=SYSTEM_PATH))
     (programs / "hostname").chmod(0o755)
+    _write(programs / "ss", _SS.format(python=sys.executable, path=SYSTEM_PATH))
+    (programs / "ss").chmod(0o755)
     if program := nvidia_smi(type, SYSTEM_PATH):
         _write(programs / "nvidia-smi", program)
         (programs / "nvidia-smi").chmod(0o755)
@@ -92,6 +113,9 @@ def furnish(home: Path, programs: Path, name: str, type: str = "") -> None:
         work.mkdir(exist_ok=True)
         ours = Path(__file__).parent
         _write(work / "train.py", (ours / "training.py").read_text("utf-8"))
+        pretend = home / NOTEBOOKS
+        pretend.parent.mkdir(parents=True, exist_ok=True)
+        _write(pretend, (ours / "notebooks.py").read_text("utf-8"))
         _write(work / "tokenize_corpus.py", (ours / "tokenizing.py").read_text("utf-8"))
     if name == "jupyter-lab":
         _install_jupyter(home)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import shlex
 import shutil
+import subprocess
 
 import asyncssh
 from asyncssh.channel import SSHChannel
@@ -70,6 +71,8 @@ class Host:
         await self.listen(address)
         for session in homes.sessions(self.name):
             await self._begin(session)
+        if homes.has_notebooks(self.name):
+            self._serve_notebooks()
 
     async def listen(self, address: str) -> None:
         """Answer on another address, cutting the connections to the former one."""
@@ -146,6 +149,18 @@ class Host:
         else:
             argv = [program, "-U", "-dmS", session.name, "/bin/bash", "-c", line]
         await self.reaper.run(argv, env=environment, cwd=folder)
+
+    def _serve_notebooks(self) -> None:
+        program = [homes.python(), str(self.home / homes.NOTEBOOKS)]
+        null = subprocess.DEVNULL
+        with contextlib.suppress(OSError):
+            self.reaper.start(
+                program,
+                env=self.environment,
+                cwd=self.home,
+                fds=(null, null, null),
+                ended=lambda _: None,
+            )
 
     def _farewells(self) -> list[list[str]]:
         """Commands that end the multiplexers, whose processes may hide their environment."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -184,3 +186,21 @@ def connection(site: Site, name: str) -> asyncssh.misc._ACMWrapper[asyncssh.SSHC
         config=[str(site.demo.ssh_config)],
         known_hosts=None,
     )
+
+
+def test_a_jupyter_with_kernels_runs_on_one_host(site: Site) -> None:
+    def kernels(*words: str) -> subprocess.CompletedProcess[str]:
+        environment = {k: v for k, v in os.environ.items() if k not in site.demo.unset}
+        return subprocess.run(
+            [sys.executable, "-m", "cloudtui", "kernels", *words],
+            env=environment | site.demo.environment,
+            capture_output=True, text=True, timeout=30, check=False,
+        )  # fmt: skip
+
+    told = kernels("bert-gpu", "--json")
+    assert told.returncode == 0, told.stderr
+    (server,) = json.loads(told.stdout)["servers"]
+    assert {(k["notebook"], k["state"]) for k in server["kernels"]} >= {("eda.ipynb", "idle")}
+    stopped = kernels("stop", "bert-gpu", "evaluate.ipynb", "--yes")
+    assert stopped.returncode == 0, stopped.stderr
+    assert "evaluate" not in kernels("bert-gpu").stdout
