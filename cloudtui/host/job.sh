@@ -45,8 +45,6 @@ common="name command words cwd env holder before after again" # what a rerun has
 
 NO_HOLDER=91 NOT_WRITTEN=92 NO_FOLDER=93 GONE=94 RUNS=95 OVER=96 MORE=97
 
-now() { date +%s; }
-
 # put NAME TEXT: one line of the run's record.
 put() { printf '%s\n' "$2" >"$d/$1" || bad=1; } 2>/dev/null
 
@@ -117,7 +115,7 @@ start() {
     none) ;;
     *) command -v "$holder" >/dev/null || exit $NO_HOLDER ;;
   esac
-  mkdir -p "$runs" || exit $NOT_WRITTEN
+  [ -d "$runs" ] || mkdir -p "$runs" || exit $NOT_WRITTEN
   place
   put name "$name"
   eval "$(cat)"
@@ -145,7 +143,7 @@ begin() {
     printf '%62s\n' '' >"$d/.ended" || bad=1
     : >"$d/log" && mkfifo "$d/keys" "$d/alive" || bad=1
   } 2>/dev/null
-  put queued "$(now)"
+  put queued "$(date +%s)"
   if [ -n "$bad" ] || [ ! -s "$d/queued" ]; then
     echo | cat >"$d/.why" # says why
     rm -rf "$d"
@@ -170,9 +168,9 @@ begin() {
 
 # enter: go where the command is to run.
 enter() {
-  cwd=$(cat "$d/cwd" 2>/dev/null; echo .)
-  cwd=${cwd%.}
-  cwd=${cwd%?}
+  cwd= more=
+  { IFS= read -r cwd && IFS= read -r more; } <"$d/cwd" 2>/dev/null
+  [ -z "$more" ] || cwd=$(cat "$d/cwd")
   cd "$HOME" || return 1
   case $cwd in
     '' | '~') ;;
@@ -220,7 +218,7 @@ supervise() {
     get stop
     [ -z "$got" ] || finish 137
   fi
-  kept ended "$(now)"
+  kept ended "$(date +%s)"
   exec 9>&-
   [ ! -e "$d/after" ] || /bin/sh "$d/after" "$d" "$me"
 }
@@ -303,7 +301,7 @@ inner() {
   unset CLOUDTUI_SH CLOUDTUI_ID CLOUDTUI_SHELL CLOUDTUI_PIPE CLOUDTUI_UMASK
   export CLOUDTUI_RUN="$d"
   enter || { echo "The folder $cwd cannot be entered."; finish 1; exit; }
-  put started "$(now)"
+  put started "$(date +%s)"
   (
     [ ! -s "$d/env" ] || . "$d/env"
     . "$d/words"
@@ -322,7 +320,7 @@ no_command() {
 finish() {
   signal=
   [ "$1" -gt 128 ] && [ "$1" -lt 160 ] && signal=$(kill -l "$1" 2>/dev/null)
-  kept exit "$1 $(now) $signal"
+  kept exit "$1 $(date +%s) $signal"
 }
 
 # kept NAME TEXT: like put, in the room that was kept for it, and all at once.
@@ -464,7 +462,7 @@ stop() {
     ended && return
   done
   [ -s "$d/exit" ] || finish 137
-  [ -s "$d/ended" ] || kept ended "$(now)"
+  [ -s "$d/ended" ] || kept ended "$(date +%s)"
 }
 
 # ended: wait for the end, for as many tenths of a second as there are tries.
