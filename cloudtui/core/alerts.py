@@ -124,7 +124,7 @@ class Alerts:
                 if alert.kind.end and who in self._expected:
                     self._expected.discard(who)
                     continue
-                severity = Severity.WARNING if alert.kind.bad else Severity.INFORMATION
+                severity = Severity.WARNING if alert.bad else Severity.INFORMATION
                 self._events.emit(Noted(Note(alert.title, severity, alert.detail)))
                 self._events.emit(Alerted(alert))
                 self._hook.take(alert)

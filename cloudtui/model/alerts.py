@@ -66,6 +66,11 @@ class Alert:
     loss: float | None = None
     step: int | None = None
 
+    @property
+    def bad(self) -> bool:
+        """Something to be looked at; also an end that is well but for its loss."""
+        return self.kind.bad or (self.loss is not None and not math.isfinite(self.loss))
+
     def same(self, other: Alert) -> bool:
         """Whether both are about one event."""
         mine = (self.kind, self.instance_id, self.run)
@@ -132,13 +137,16 @@ def with_machine(job: Job, instance: Instance) -> Alert:
 
 def _made(kind: AlertKind, job: Job, host: str, moment: datetime | None) -> Alert:
     known = parts(job.training)
+    loss = ""
+    if kind.end and job.training.broken:
+        loss = f", with a loss of {job.training.loss}"
     return Alert(
         kind,
         job.instance_id,
         host,
         job.id,
         moment.timestamp() if moment else 0.0,
-        f"{job.id} on {host} {_what(kind, job)}.",
+        f"{job.id} on {host} {_what(kind, job)}{loss}.",
         "   ".join(known[:3]),
         job.exit_status,
         job.training.loss,
