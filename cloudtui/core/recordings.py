@@ -23,6 +23,8 @@ PAUSE, LONGEST = 0.3, 15.0
 """Seconds before the first and the later attempts to go on with a log after a cut."""
 LOOK = 10.0
 """Seconds between two looks at a host that somebody watches."""
+ENDING = 5.0
+"""Seconds that the end of a command waits for a recorder that is being begun."""
 OnRecord = Callable[[dict[str, Any]], None]
 
 
@@ -220,7 +222,11 @@ class Recordings:
                 self._events.emit(Noted(note))
 
     async def close(self) -> None:
-        for task in tuple(self._ensuring.values()):
+        """A recorder that is being begun gets the time for it: the command may have been short."""
+        tasks = tuple(self._ensuring.values())
+        if tasks:
+            await asyncio.wait(tasks, timeout=ENDING)
+        for task in tasks:
             await cancel(task)
 
     async def _remember(self, instance: Instance, *, wanted: bool) -> None:
