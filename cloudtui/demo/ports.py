@@ -1,8 +1,12 @@
-"""Which pretend host a listening port belongs to: hosts share one loopback, forwards must not."""
+"""Which pretend host a listening port belongs to: hosts share one loopback, forwards must not.
+
+`python -m cloudtui.demo.ports NAME=VALUE` prints those of that host as `ss -Htlnp` does.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import sys
 from pathlib import Path
 
 from cloudtui.demo import processes
@@ -29,6 +33,24 @@ def reachable(mark: str, host: str, port: int) -> str:
     return next((address for address, inode in listeners if inode in owned), "")
 
 
+def listeners(mark: str) -> list[str]:
+    """What `ss -Htlnp` would print on that host."""
+    owned = _sockets(mark)
+    return [
+        f"LISTEN 0 128 {address}:{port} 0.0.0.0:*{_user(owned[inode])}"
+        for table, far in (("tcp", "127.0.0.1"), ("tcp6", "[::1]"))
+        for local, inode in _all_listening(table)
+        if inode in owned
+        for near, _, port_text in [local.partition(":")]
+        for address, port in [("0.0.0.0" if not near.strip("0") else far, int(port_text, 16))]
+    ]
+
+
+def _user(pid: int) -> str:
+    name = _read(PROC / str(pid) / "comm").strip()
+    return f' users:(("{name}",pid={pid},fd=3))' if name else ""
+
+
 def _families(host: str) -> tuple[str, ...]:
     if host == "localhost":
         return ("127.0.0.1", "::1")
@@ -47,23 +69,26 @@ def _listening(address: str, port: int) -> list[str]:
     found = []
     for table, local in wanted:
         key = f"{local}:{port:04X}"
-        for line in _read(PROC / "net" / table).splitlines()[1:]:
-            fields = line.split()
-            if fields[1] == key and fields[3] == _LISTEN:
-                found.append(fields[9])
+        found += [inode for where, inode in _all_listening(table) if where == key]
     return found
 
 
-def _sockets(mark: str) -> set[str]:
-    """Inodes of every socket that a marked process holds."""
-    found = set()
+def _all_listening(table: str) -> list[tuple[str, str]]:
+    """`ADDRESS:PORT` in hexadecimal and the inode of each listening socket."""
+    rows = (line.split() for line in _read(PROC / "net" / table).splitlines()[1:])
+    return [(fields[1], fields[9]) for fields in rows if fields[3] == _LISTEN]
+
+
+def _sockets(mark: str) -> dict[str, int]:
+    """Inodes of every socket that a marked process holds, with its id."""
+    found: dict[str, int] = {}
     for pid in processes.marked(mark):
         with contextlib.suppress(OSError):
             for link in (PROC / str(pid) / "fd").iterdir():
                 with contextlib.suppress(OSError):
                     target = str(link.readlink())
                     if target.startswith("socket:["):
-                        found.add(target[8:-1])
+                        found[target[8:-1]] = pid
     return found
 
 
@@ -72,3 +97,7 @@ def _read(path: Path) -> str:
         return path.read_text("ascii")
     except OSError:
         return ""
+
+
+if __name__ == "__main__":
+    sys.stdout.write("".join(f"{line}\n" for line in listeners(sys.argv[1])))

@@ -51,6 +51,10 @@ class Server(asyncssh.SSHServer):
     ) -> object:
         return self._forward(dest_host, dest_port)
 
+    def server_requested(self, listen_host: str, listen_port: int) -> bool:
+        """A port of the host is one of this computer's loopback, and of nothing else."""
+        return listen_host in ("localhost", "127.0.0.1", "::1")
+
     async def _forward(self, dest_host: str, dest_port: int) -> SSHForwarder:
         """Reach a service of this very host, as a machine of its own would."""
         name = "127.0.0.1" if dest_host in (self._host.address, self._host.name) else dest_host

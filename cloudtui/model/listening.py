@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from cloudtui.model.tunnel import PORT_NAMES, usual_first
 
 LISTENING = """\
-for f in /proc/net/tcp /proc/net/tcp6; do
-  [ -r "$f" ] && while read -r n l r s x; do [ "$s" = 0A ] && echo "P $l"; done <"$f"
-done
-command -v ss >/dev/null && ss -Htlnp 2>/dev/null | sed 's/^/S /'
+if told=$(ss -Htlnp 2>/dev/null); then
+  printf '%s\\n' "$told" | sed 's/^/S /'
+else
+  for f in /proc/net/tcp /proc/net/tcp6; do
+    [ -r "$f" ] && while read -r n l r s x; do [ "$s" = 0A ] && echo "P $l"; done <"$f"
+  done
+fi
 exit 0
 """
 """Sh that prints what `parse_listening` reads; empty where the host is no Linux."""
@@ -48,15 +51,14 @@ def parse_listening(text: str) -> tuple[ListeningPort, ...]:
             if not (_HEX.fullmatch(address) and _HEX.fullmatch(port)):
                 continue
             number, everywhere = int(port, 16), not address.strip("0")
-            before = found.get(number)
-            found[number] = ListeningPort(
-                number, "", everywhere or bool(before and before.everywhere)
-            )
         elif kind == "S" and (match := _SS.search(rest)):
-            programs[int(match[1])] = match[2]
-    for number, program in programs.items():
-        if number in found:
-            found[number] = ListeningPort(number, program, found[number].everywhere)
+            number, everywhere = int(match["port"]), match["address"] in _EVERY_ADDRESS
+            if match["program"]:
+                programs[number] = match["program"]
+        else:
+            continue
+        everywhere = everywhere or (number in found and found[number].everywhere)
+        found[number] = ListeningPort(number, programs.get(number, ""), everywhere)
     return tuple(found[p] for p in usual_first(_offered(found)))
 
 
@@ -65,4 +67,8 @@ def _offered(ports: Iterable[int]) -> list[int]:
 
 
 _HEX = re.compile("[0-9A-Fa-f]{1,32}")
-_SS = re.compile(r':(\d{1,5})\s+\S+:\*\s+users:\(\("([^"]{1,60})"')
+_EVERY_ADDRESS = ("*", "0.0.0.0", "[::]")
+_SS = re.compile(
+    r"\s(?P<address>\S+):(?P<port>\d{1,5})\s+\S+:\*"
+    r'(?:\s+users:\(\("(?P<program>[^"]{1,60})")?'
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
@@ -13,6 +14,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
+from cloudtui.model.listening import LISTENING, ListeningPort, parse_listening
 from tests.demo.conftest import Site, until
 
 SERVICE = (
@@ -149,10 +151,29 @@ async def test_a_forward_reaches_the_hosts_own_service(site: Site, target: str) 
         port = (await service.stdout.readline()).strip()
         answer = site.ssh("bert-gpu", options=("-W", f"{target}:{port}"))
         assert answer.stdout == b"own service"
+        listed = parse_listening(site.say("bert-gpu", LISTENING))
+        assert ListeningPort(int(port), "python3") in listed
+        assert len(listed) < 5  # and not this computer's
         elsewhere = site.ssh("jupyter-lab", options=("-W", f"{target}:{port}"))
         assert elsewhere.returncode == 255
         assert b"open failed" in elsewhere.stderr
         service.terminate()
+
+
+async def test_a_port_of_the_host_leads_to_this_computer(site: Site) -> None:
+    async with connection(site, "bert-gpu") as conn:
+        with pytest.raises(asyncssh.ChannelListenError):
+            await conn.start_server(lambda *_: None, "0.0.0.0", 0)
+
+        async def serve(_: asyncssh.SSHReader[bytes], writer: asyncssh.SSHWriter[bytes]) -> None:
+            writer.write(b"from here")
+            writer.close()
+
+        listener = await conn.start_server(lambda *_: serve, "localhost", 0)
+        read = f"exec 3<>/dev/tcp/127.0.0.1/{listener.get_port()}; cat <&3"
+        told = await asyncio.to_thread(site.say, "bert-gpu", f"bash -c '{read}'")
+        assert told == "from here"
+        listener.close()
 
 
 def test_a_forward_to_a_foreign_service_is_refused(site: Site) -> None:
