@@ -28,7 +28,10 @@ def test_every_verb_is_in_the_readme() -> None:
         assert parser().parse_args([verb] + (["x"] if verb in NAMED else [])).verb == verb
 
 
-NAMED = {"ssh", "sessions", "attach", "jupyter", "start", "stop", "reboot", "terminate", "tunnel"}
+NAMED = {
+    *("ssh", "sessions", "attach", "jupyter", "start", "stop", "reboot", "terminate", "tunnel"),
+    *("run", "logs"),
+}
 
 
 def test_links_and_pictures_exist() -> None:
