@@ -163,7 +163,7 @@ class Browsing:
         """
         self._refuse()
         files = await self._there()
-        ((row, _),) = await files.ask("look", paths=[path])
+        ((row, _, _),) = await files.ask("look", paths=[path])
         now = facts_of(row) if row and not isinstance(row[0], int) else None
         if now is None or (now.size, now.mtime) != (before.size, before.mtime):
             raise Refused(

@@ -13,6 +13,7 @@ from cloudtui.core.file_system import FileSystem, explained
 from cloudtui.core.transfer import Transfer, lower
 from cloudtui.model.copy import (
     BLOCK,
+    NOTHING,
     Act,
     CopyPhase,
     CopyPlan,
@@ -22,6 +23,7 @@ from cloudtui.model.copy import (
     Meter,
     Problem,
     Step,
+    There,
     facts_of,
     gone_on,
     joined,
@@ -203,7 +205,7 @@ class Copying:
         goal = order.target.path or "."
         if goal.startswith("~"):
             goal = await target.ask("whole", path=goal)
-        named, (where, _) = await asyncio.gather(
+        named, where = await asyncio.gather(
             source.ask("expand", patterns=list(paths)), _stands(target, goal)
         )
         problems: list[Problem] = []
@@ -249,13 +251,13 @@ class Copying:
         self,
         target: FileSystem,
         trees: Sequence[tuple[str, str, list[Entry]]],
-        there: dict[str, tuple[Facts | None, int]],
+        there: dict[str, There],
     ) -> None:
         """The folder that something new goes into is there."""
         for path, to, _ in trees:
-            if there.get(to, (None, 0))[0] is None:
+            if there.get(to, NOTHING).facts is None:
                 folder = to.rstrip("/").rpartition("/")[0] or ("/" if to.startswith("/") else ".")
-                facts, _ = await _stands(target, folder)
+                facts = await _stands(target, folder)
                 if facts is None or not facts.folder:
                     raise NotFound(
                         f"There is no folder {legible(folder)} on {target.label} to put "
@@ -265,16 +267,16 @@ class Copying:
 
     async def _there(
         self, target: FileSystem, trees: Sequence[tuple[str, str, list[Entry]]]
-    ) -> dict[str, tuple[Facts | None, int]]:
+    ) -> dict[str, There]:
         """What stands at each target path, and the bytes of its part file."""
         goals = [joined(to, e.rel) for _, to, entries in trees for e in entries if safe(e.rel)]
-        found: dict[str, tuple[Facts | None, int]] = {}
+        found: dict[str, There] = {}
         for start in range(0, len(goals), LOOKED_AT_ONCE):
             paths = goals[start : start + LOOKED_AT_ONCE]
             rows = await target.ask("look", paths=paths, parts=True)
-            for path, (row, part) in zip(paths, rows, strict=True):
+            for path, (row, part, token) in zip(paths, rows, strict=True):
                 known = row is not None and not isinstance(row[0], int)
-                found[path] = (facts_of(row) if known else None, part)
+                found[path] = There(facts_of(row) if known else None, part, token)
         return found
 
     async def _compare(
@@ -282,14 +284,14 @@ class Copying:
         source: FileSystem,
         target: FileSystem,
         trees: Sequence[tuple[str, str, list[Entry]]],
-        there: dict[str, tuple[Facts | None, int]],
+        there: dict[str, There],
     ) -> None:
         """With --check: what is the same by its hash has the source's time, anything else none."""
         self._set(phase=CopyPhase.CHECKING)
         for path, to, entries in trees:
             for entry in entries:
                 facts, goal = entry.facts, joined(to, entry.rel)
-                now, part = there.get(goal, (None, 0))
+                now = there.get(goal, NOTHING).facts
                 if facts.kind != "f" or now is None or not now.file or goal in self._finished:
                     continue
                 same = now.size == facts.size
@@ -301,7 +303,7 @@ class Copying:
                     )
                     same = one == other and None not in (one, other)
                 mtime = facts.mtime if same else facts.mtime + 1_000_000_000
-                there[goal] = (replace(now, mtime=mtime), part)
+                there[goal] = replace(there[goal], facts=replace(now, mtime=mtime))
 
     # Copying
 
@@ -350,6 +352,8 @@ class Copying:
             self._finished |= {path: sizes.get(path, 0) for path in transfer.finished}
             self._changed |= set(transfer.changed)
         progress()
+        if transfer.stale:
+            raise ConnectionCut("Another copy went on with the same file.", "", self.again)
         if self.order.move and not self.state.problems and not self.state.skipped:
             await self._remove(source, found)
 
@@ -396,13 +400,13 @@ class Copying:
         return found
 
 
-async def _stands(target: FileSystem, path: str) -> tuple[Facts | None, int]:
-    ((row, part),) = await target.ask("look", paths=[path or "."])
+async def _stands(target: FileSystem, path: str) -> Facts | None:
+    ((row, _, _),) = await target.ask("look", paths=[path or "."])
     if row is not None and isinstance(row[0], int):
         if row[0] in (errno.ENOENT, errno.ENOTDIR):
-            return None, 0
+            return None
         raise explained(OSError(*row), legible(path), target.label)
-    return (facts_of(row) if row else None), part
+    return facts_of(row) if row else None
 
 
 async def _tree(source: FileSystem, path: str, follow: bool) -> tuple[list[Entry], list[Problem]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -45,6 +46,8 @@ class Transfer:
         self.files_done = 0
         self.current = ""
         self.problems: list[Problem] = []
+        self.stale: list[str] = []
+        """Targets whose part file was written to by somebody else since it was looked at."""
         self.changed: list[str] = []
         """Sources that changed while they were read."""
         self.finished: set[str] = set()
@@ -158,7 +161,13 @@ class Transfer:
             self._begun.add(index)
             self.current = step.source
             offset = self._offsets.get(index, 0)
-            asked = _asked(step) | {"size": size, "mode": mode, "mtime": mtime, "offset": offset}
+            asked = _asked(step) | {
+                "size": size,
+                "mode": mode,
+                "mtime": mtime,
+                "offset": offset,
+                "token": step.token,
+            }
             self._put(frame(b"B", index, asked))
         elif kind == b"E":
             sum, changed = value
@@ -224,6 +233,9 @@ class Transfer:
         self._failed.add(index)
         step = self._steps[index]
         self.bytes_done -= self._counted.pop(index, 0)
+        if value[0] == errno.ESTALE and index in self._offsets:
+            self.stale.append(step.target)
+            return
         path = step.source if where is self._source else step.target
         self.problems.append(Problem(path, f"{lower(value[1])} ({where.label})"))
         self._on_change()

@@ -74,6 +74,18 @@ class Entry:
     facts: Facts
 
 
+@dataclass(frozen=True, slots=True)
+class There:
+    """What stands at a target path, and beside it of an earlier attempt."""
+
+    facts: Facts | None = None
+    part: int = 0
+    token: str = ""
+
+
+NOTHING = There()
+
+
 class Act(StrEnum):
     """What is done about an entry."""
 
@@ -96,6 +108,8 @@ class Step:
     facts: Facts
     part: int = 0
     """Bytes of an earlier attempt that lie in the part file."""
+    token: str = ""
+    """Of the part file: another one once somebody has written to it."""
     there: Facts | None = None
     keep: bool = False
     """Of a folder that was there before: its mode and time stay."""
@@ -149,7 +163,9 @@ def target_of(source: str, target: str, there: Facts | None, *, many: bool, fold
     """
     name = posixpath.basename(source.rstrip("/"))
     if there and there.folder:
-        return target if name in ("", ".", "..") else posixpath.join(target, name)
+        if name in ("", ".", ".."):
+            return target
+        return name if target == "." else posixpath.join(target, name)
     if many or (target.endswith("/") and not folder):
         what = "is no folder" if there else "is not there"
         hint = "Several sources go into a folder that is there." if many else ""
@@ -161,7 +177,7 @@ def target_of(source: str, target: str, there: Facts | None, *, many: bool, fold
 
 def plan(
     trees: Iterable[tuple[str, str, Sequence[Entry]]],
-    there: Mapping[str, tuple[Facts | None, int]],
+    there: Mapping[str, There],
     *,
     every: bool = False,
     merged: frozenset[str] = frozenset(),
@@ -169,7 +185,7 @@ def plan(
 ) -> CopyPlan:
     """The steps for trees of (source, target, entries).
 
-    `there` has what stands at each target path, and its part file's bytes. Files of the same size
+    `there` has what stands at each target path. Files of the same size
     and time are left alone, unless `every`; those in `done` in any case. Folders in `merged` keep
     their own mode and time.
     """
@@ -195,15 +211,16 @@ def plan(
                 if entry.facts.kind == "d":
                     blocked.append(entry.rel)
                 continue
-            now, part = there.get(goal, (None, 0))
+            seen = there.get(goal, NOTHING)
+            now = seen.facts
             act = act_for(entry.facts, now, every=every and goal not in done)
             if isinstance(act, str) and not isinstance(act, Act):
                 problems.append(Problem(path, act))
                 if entry.facts.kind == "d":
                     blocked.append(entry.rel)
                 continue
-            part = part if part <= entry.facts.size else 0
-            steps.append(Step(act, path, goal, entry.facts, part, now, goal in merged))
+            part = seen.part if seen.part <= entry.facts.size else 0
+            steps.append(Step(act, path, goal, entry.facts, part, seen.token, now, goal in merged))
     return CopyPlan(tuple(steps), tuple(problems), tuple(skipped))
 
 

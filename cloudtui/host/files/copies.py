@@ -9,7 +9,17 @@ import stat
 import time
 from typing import Dict, Union
 
-from cloudtui.host.files.frames import CHUNK, Asked, Input, Output, digest, failure, part_of, raw
+from cloudtui.host.files.frames import (
+    CHUNK,
+    Asked,
+    Input,
+    Output,
+    digest,
+    failure,
+    part_of,
+    raw,
+    token,
+)
 
 SILENCE = 30.0
 """Seconds without a frame after which a copy that is being received is given up."""
@@ -71,6 +81,7 @@ class Arriving:
             self.path = os.path.realpath(self.path)
         self.size, self.mode, self.mtime = asked["size"], asked["mode"], asked["mtime"]
         self.part, self.at = part_of(self.path), asked["offset"]
+        self.token = asked.get("token", "")
         self.fd = self.opened()
         os.lseek(self.fd, self.at, os.SEEK_SET)
 
@@ -83,6 +94,8 @@ class Arriving:
             try:
                 locked(fd)
                 if os.fstat(fd).st_ino == os.stat(self.part).st_ino:
+                    if self.at and token(os.fstat(fd)) != self.token:
+                        raise OSError(errno.ESTALE, "another copy went on with it")
                     os.ftruncate(fd, self.at)
                     return fd
             except (BlockingIOError, FileNotFoundError):
@@ -213,3 +226,5 @@ def receive(out: Output, number: int, asked: Asked, source: Input) -> object:
                 out.tell(b"F", index, failure(error))
     finally:
         source.patience = 0.0
+        for file in arriving.values():
+            os.close(file.fd)

@@ -142,6 +142,11 @@ def part_of(path: bytes) -> bytes:
     return os.path.join(folder, part)
 
 
+def token(info: os.stat_result) -> str:
+    """Another one after anything was written to the file, or when it is another file."""
+    return f"{info.st_ino}:{info.st_size}:{info.st_mtime_ns}"
+
+
 def is_part(name: bytes) -> bool:
     return name.startswith(b".") and name.endswith(PART)
 

@@ -20,6 +20,7 @@ from cloudtui.host.files.frames import (
     letter,
     part_of,
     raw,
+    token,
     words,
 )
 
@@ -107,7 +108,7 @@ def tree(out: Output, number: int, asked: Asked) -> object:
 
 
 def look(out: Output, number: int, asked: Asked) -> object:
-    """What stands at each path, None for nothing, and the bytes of its part file."""
+    """What stands at each path, None for nothing; bytes and token of its part file."""
     found: List[Any] = []
     for text in asked["paths"]:
         path = home(text)
@@ -117,14 +118,15 @@ def look(out: Output, number: int, asked: Asked) -> object:
         except OSError as error:
             if error.errno not in (errno.ENOENT, errno.ENOTDIR):
                 row = failure(error)
-        part = 0
+        part, mark = 0, ""
         if asked.get("parts"):
             try:
                 info = os.lstat(part_of(path))
-                part = info.st_size if stat.S_ISREG(info.st_mode) else 0
+                if stat.S_ISREG(info.st_mode):
+                    part, mark = info.st_size, token(info)
             except OSError:
                 part = 0
-        found.append([row, part])
+        found.append([row, part, mark])
     return found
 
 
