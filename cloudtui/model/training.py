@@ -72,16 +72,7 @@ class Training:
 
     @property
     def nested(self) -> bool:
-        """Whether what the outermost bar counts is gone through by the bar in it. That of an
-        evaluation takes longer than one step of the training."""
-        if len(self.bars) < 2:
-            return False
-        outer, inner = self.bars[0], self.bars[1]
-        if "epoch" in outer.label.lower() or any(w in inner.label.lower() for w in INNER):
-            return True
-        if not outer.step or not inner.done:
-            return not outer.step
-        return outer.gone / outer.step > 0.8 * (inner.gone + 1) / inner.done
+        return is_nested(self.bars)
 
     @property
     def done(self) -> float | None:
@@ -100,6 +91,19 @@ class Training:
     def whole(self) -> bool:
         """Whether `done` and `eta` are of the run, and not of one of an unknown count of epochs."""
         return not self.of_epoch or bool(self.epochs) or self.nested
+
+
+def is_nested(bars: tuple[Bar, ...]) -> bool:
+    """Whether what the outermost bar counts is gone through by the bar in it. That of an
+    evaluation takes longer than one step of the training."""
+    if len(bars) < 2:
+        return False
+    outer, inner = bars[0], bars[1]
+    if "epoch" in outer.label.lower() or any(word in inner.label.lower() for word in INNER):
+        return True
+    if not outer.step or not inner.done:
+        return not outer.step
+    return outer.gone / outer.step > 0.8 * (inner.gone + 1) / inner.done
 
 
 def read(
@@ -156,20 +160,19 @@ def _estimated(
     done = found.done
     if done is None or not found.whole:
         return found
+    pace, moved = found.pace, found.moved
     if when is not None and not found.paced_by_bar:
-        pace = found.pace
         if not pace.moments and started is not None and started < when:
             pace = pace.at(started, 0.0)
-        found = replace(found, pace=pace.at(when, done))
-    if before is None or found.pace != before.pace:
-        found = replace(found, moved=when)
-    idle = 0.0
-    if now is not None and found.moved is not None:
-        idle = max(0.0, now - found.moved)
-    left = found.pace.left(idle)
+        pace = pace.at(when, done)
+    if before is None or pace != before.pace:
+        moved = when
+    idle = max(0.0, now - moved) if now is not None and moved is not None else 0.0
+    left = pace.left(idle)
     if left is None and (found.eta is None or found.of_epoch or found.nested):
-        left = found.pace.mean_left
-    return found if left is None else replace(found, eta=left)
+        left = pace.mean_left
+    eta = found.eta if left is None else left
+    return replace(found, pace=pace, moved=moved, eta=eta)
 
 
 def parts(training: Training) -> list[str]:

@@ -6,9 +6,10 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from cloudtui.model.pace import Pace
-from cloudtui.model.training import LOSSES_KEPT, Bar, Training
+from cloudtui.model.training import LOSSES_KEPT, Bar, Training, is_nested
 
 LONGEST = 4000
 """Characters; a longer line is no line of a training."""
@@ -92,7 +93,8 @@ _ASIDE = re.compile(
 _LOSS = ("loss", "train_loss", "train/loss", "training_loss", "train_loss_step", "total_loss")
 _LR = ("learning_rate", "lr", "train/lr", "lr-adamw", "lr-adam")
 _NOT_METRICS = frozenset(
-    {"step", "steps", "epoch", "epochs", "iter", "iteration", "batch", "eta", "time", "v_num",
+    {*_LOSS, *_LR,
+     "step", "steps", "epoch", "epochs", "iter", "iteration", "batch", "eta", "time", "v_num",
      "it", "global_step", "at", "of", "line", "version", "pid", "gpu", "seed", "size", "rank",
      "memory", "max_mem", "data", "data_time", "last_time", "last_data_time"}
 )  # fmt: skip
@@ -143,46 +145,43 @@ def _tqdm(line: str, found: re.Match[str], so_far: Training) -> Training | None:
     step, steps = _whole(found["step"]), _whole(found["steps"])
     bar = Bar(_LABELLED_EPOCH.sub("Epoch", label), step, steps, _seconds(found["gone"]) or 0.0)
     bars = _with_bar(so_far, bar)
-    told = replace(so_far, bars=bars)
-    if so_far.bars and (bars[0].label, bars[0].steps) != (
-        so_far.bars[0].label,
-        so_far.bars[0].steps,
-    ):
-        told = replace(told, pace=Pace(), paced_by_bar=False)
+    changed: dict[str, Any] = {"bars": bars}
+    before = so_far.bars[0] if so_far.bars else None
+    if before and (bars[0].label, bars[0].steps) != (before.label, before.steps):
+        changed |= {"pace": Pace(), "paced_by_bar": False}
     values = _pairs(_RATE.sub(" ", rest))
-    if dict_ := _DICT.search(line):
+    if "'" in line and (dict_ := _DICT.search(line)):
         values |= {name.lower(): _value(text) for name, text in _ITEM.findall(dict_[0])}
-    if bars[0] is not bar and not told.nested:
+    nested = is_nested(bars)
+    if bars[0] is not bar and not nested:
         # Beside the training's own bar, such as that of an evaluation.
+        told = replace(so_far, **changed)
         return _paced(_with(told, {k: v for k, v in values.items() if _is_loss(k)}), bar)
-    told = _counted(told, step, steps)
-    rate, left = _rate(rest), _seconds(found["left"])
-    told = replace(told, rate=rate or told.rate, of_epoch=False)
-    if told.nested and bars[0] is bar:
-        inner = bars[1]
-        told = replace(told, step=inner.step, steps=inner.steps, rate=so_far.rate, eta=left)
-    elif bars[0] is bar:
-        told = replace(told, eta=left)
-    if epoch := _LABELLED_EPOCH.search(label):
-        told = _epoch_of_label(told, float(epoch[1]), int(epoch[2]) if epoch[2] else None)
-        if not told.whole and step and bar.gone >= STEADY_AFTER:
-            told = replace(told, eta=bar.gone / step * (steps - step))
-    elif told.nested:
-        outer = bars[0]
-        told = replace(told, epoch=float(outer.step), epochs=outer.steps)
-    return _painted(so_far, _with(_paced(told, bar), values))
-
-
-def _epoch_of_label(told: Training, epoch: float, epochs: int | None) -> Training:
-    if told.nested:  # the bar around it says how many there are
-        return replace(told, epoch=epoch, epochs=epochs or told.bars[0].steps)
-    return replace(
-        told,
-        epoch=epoch,
-        epochs=epochs or told.epochs,
-        of_epoch=True,
-        from_zero=told.from_zero or epoch == 0,
-    )
+    rate = _rate(rest)
+    changed |= {"step": step, "steps": steps, "of_epoch": False}
+    if rate:
+        changed["rate"] = rate
+    if nested and bars[0] is bar:
+        changed |= {"step": bars[1].step, "steps": bars[1].steps, "rate": so_far.rate}
+    if bars[0] is bar:
+        changed["eta"] = _seconds(found["left"])
+    epoch = _LABELLED_EPOCH.search(label) if label else None
+    if epoch:
+        epochs = int(epoch[2]) if epoch[2] else None
+        changed["epoch"] = float(epoch[1])
+        if nested:  # the bar around it says how many there are
+            changed["epochs"] = epochs or bars[0].steps
+        else:
+            changed |= {
+                "epochs": epochs or so_far.epochs,
+                "of_epoch": True,
+                "from_zero": so_far.from_zero or float(epoch[1]) == 0,
+            }
+            if not changed["epochs"] and step and bar.gone >= STEADY_AFTER:
+                changed["eta"] = bar.gone / step * (steps - step)
+    elif nested:
+        changed |= {"epoch": float(bars[0].step), "epochs": bars[0].steps}
+    return _painted(so_far, _with(_paced(replace(so_far, **changed), bar), values))
 
 
 def _with_bar(so_far: Training, bar: Bar) -> tuple[Bar, ...]:
@@ -302,24 +301,24 @@ def _is_loss(name: str) -> bool:
 
 
 def _with(so_far: Training, values: Mapping[str, float]) -> Training:
+    if not values:
+        return so_far
     low = {name.lower(): value for name, value in values.items()}
-    told = so_far
+    changed: dict[str, Any] = {}
     loss = next((low[name] for name in _LOSS if name in low), None)
     if loss is not None:
         finite = math.isfinite(loss)
         losses = (*so_far.losses, loss)[-LOSSES_KEPT:] if finite else so_far.losses
-        told = replace(told, loss=loss, losses=losses, broken=not finite)
+        changed |= {"loss": loss, "losses": losses, "broken": not finite}
     rate = next((low[name] for name in _LR if name in low), None)
     if rate is not None:
-        told = replace(told, learning_rate=rate)
+        changed["learning_rate"] = rate
     if "epoch" in low and math.isfinite(low["epoch"]):
-        told = replace(told, epoch=low["epoch"])
-    more = {
-        name: value
-        for name, value in low.items()
-        if name not in (*_LOSS, *_LR) and name not in _NOT_METRICS
-    }
-    return replace(told, metrics={**told.metrics, **more}) if more else told
+        changed["epoch"] = low["epoch"]
+    more = {name: value for name, value in low.items() if name not in _NOT_METRICS}
+    if more:
+        changed["metrics"] = {**so_far.metrics, **more}
+    return replace(so_far, **changed) if changed else so_far
 
 
 def _painted(before: Training, after: Training) -> Training:

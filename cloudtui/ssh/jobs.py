@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -278,7 +279,9 @@ async def listed(
     script = f"N={mark} KNOWN={quoted(over)}\n{text('jobs.sh')}\nKNOWN=1\n{PROBE}\n{PANES}"
     done = await conn.run(script)
     sessions = parse_probe(done.stdout).sessions
-    jobs = parse_jobs(
+    # Aside: the answer of a host with hundreds of runs takes a while to read.
+    jobs = await asyncio.to_thread(
+        parse_jobs,
         done.stdout,
         mark,
         instance_id,
