@@ -15,8 +15,10 @@ from pathlib import Path
 
 import time_machine
 
+from cloudtui.core.browsing import FileRow, Folder
 from cloudtui.core.events import InventoryState
 from cloudtui.files.settings import Settings
+from cloudtui.model.copy import CopyPhase, CopyState, Facts
 from cloudtui.model.errors import Unreachable
 from cloudtui.model.finding import Identity
 from cloudtui.model.instance import Instance, State
@@ -26,9 +28,11 @@ from cloudtui.model.session import Program, Session, SessionList
 from cloudtui.model.then import StepState, ThenStep
 from cloudtui.model.training import Training
 from cloudtui.model.tunnel import Direction, TunnelPhase, TunnelState
+from cloudtui.ui.screens.files import FilesScreen
 from cloudtui.ui.widgets.pane import Pane
 from tests.ui.fake_jobs import run
 from tests.ui.fake_network import NLP, OPEN
+from tests.ui.fake_notebooks import LOCKED, LOOKING, SERVER, TRAINING
 from tests.ui.fakes import Console, console, machine
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
@@ -330,6 +334,26 @@ async def help(made: Console) -> None:
     await made.press("question_mark")
 
 
+async def notebooks(made: Console) -> None:
+    """The Jupyter servers of three machines; one wants its password, one host has none."""
+    bench = made.bench
+    bench.notebooks.connected = {"bert-gpu", "jupyter-lab", "spot-trainer"}
+    busy = replace(TRAINING, last_activity=NOW - timedelta(seconds=3), connections=0)
+    idle = replace(LOOKING, last_activity=NOW - timedelta(hours=5, minutes=12))
+    sweep = replace(
+        busy, id="c0de77aa", path="sweeps/lr-sweep.ipynb", connections=1, memory=19_300_000_000
+    )
+    gpu = replace(SERVER, kernels=(busy, sweep), terminals=())
+    lab = replace(SERVER, kernels=(idle,), server=replace(SERVER.server, root_dir="/home/ubuntu"))
+    bench.notebooks.answers = {"bert-gpu": (gpu, LOCKED), "jupyter-lab": (lab,)}
+    await made.do("go.notebooks")
+    await made.app.workers.wait_for_complete()
+    made.app.screen.query_one("NotebooksTable").select(  # type: ignore[attr-defined]
+        f"{FLEET[0].id}/8888/kernel/{busy.id}"
+    )
+    await made.settle()
+
+
 async def jupyter(made: Console) -> None:
     made.app.screen.query_one("MachinesTable").select(FLEET[3].id)  # type: ignore[attr-defined]
     await made.settle()
@@ -352,6 +376,54 @@ async def security_groups(made: Console) -> None:
     await made.app.workers.wait_for_complete()
 
 
+async def files(made: Console) -> None:
+    """A folder here, one of a machine, and two copies on their way."""
+    made.bench.copies.homes = {"bert-gpu": Path.home()}
+    await made.do("machine.files")
+    await made.app.workers.wait_for_complete()
+    screen = made.app.screen
+    assert isinstance(screen, FilesScreen)
+    left, right = screen.panels
+
+    def row(name: str, size: int, hours: float, kind: str = "f", mode: int = 0o644) -> FileRow:
+        when = int((NOW - timedelta(hours=hours)).timestamp()) * 1_000_000_000
+        return FileRow(name, Facts(kind, size, mode, when))
+
+    here = (
+        row("configs", 4096, 30, "d", 0o755),
+        row("results", 4096, 2, "d", 0o755),
+        row("finetune.py", 8_412, 5),
+        row("requirements.txt", 214, 400),
+        row("sst2-dev.tsv", 5_213_331, 900),
+        row("sst2-train.tsv", 48_761_002, 900),
+    )
+    there = (
+        row("checkpoint-4000", 4096, 3, "d", 0o755),
+        row("checkpoint-8000", 4096, 1, "d", 0o755),
+        row("finetune.py", 8_377, 26),
+        row("loss.csv", 41_870, 0.1),
+        row("model.safetensors", 438_012_904, 1),
+        row("train.log", 2_210_448, 0.02),
+    )
+    left.show_folder(left.begin(), Folder("/home/ann/bert", here, 212 << 30))
+    right.show_folder(right.begin(), Folder("/home/ubuntu/bert", there, 37 << 30))
+    right.table.select("model.safetensors")
+    right.table.mark()
+    made.bench.copies.show(
+        CopyState(
+            "1", ("bert-gpu:/home/ubuntu/bert/checkpoint-8000",), "/home/ann/bert/results",
+            CopyPhase.COPYING, 9, 4, 1_320_000_000, 771_000_000, 88_200_000.0, 6.2,
+            "checkpoint-8000/optimizer.pt",
+        ),
+        CopyState(
+            "2", ("/home/ann/bert/sst2-train.tsv",), "bert-gpu:/home/ubuntu/bert",
+            CopyPhase.COPYING, 1, 0, 48_761_002, 11_200_000, 9_800_000.0, 3.8, "sst2-train.tsv",
+        ),
+    )  # fmt: skip
+    right.paint()
+    await made.settle()
+
+
 SCENES: dict[str, Callable[[Console], Awaitable[None]]] = {
     "machines": machines,
     "details": details,
@@ -360,11 +432,13 @@ SCENES: dict[str, Callable[[Console], Awaitable[None]]] = {
     "pane": pane,
     "splits": splits,
     "tunnels": tunnels,
+    "files": files,
     "runs": runs,
     "hosts": hosts,
     "security-groups": security_groups,
     "help": help,
     "jupyter": jupyter,
+    "notebooks": notebooks,
 }
 
 

@@ -61,6 +61,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     *RUN_ACTIONS,
     *SESSION_ACTIONS,
+    *NOTEBOOK_ACTIONS,
     Action(
         "machine.shell",
         ("s",),
@@ -184,7 +185,6 @@ ACTIONS: tuple[Action, ...] = (
         palette=False,
     ),
     *JUPYTER_ACTIONS,
-    *NOTEBOOK_ACTIONS,
     *moves((*_SCROLLING, *_FILES, Where.MONITOR)),
     Action(
         "go.machines",

@@ -48,7 +48,7 @@ NOTEBOOK_ACTIONS: tuple[Action, ...] = (
     Action(
         "notebooks.new",
         ("n",),
-        "new server",
+        "new",
         "Start a Jupyter server on the machine, asking for its folder and Python environment.",
         "new_server",
         _N,

@@ -28,7 +28,7 @@ REFRESH_SECONDS = 5.0
 KERNEL_ONLY = ("notebooks.interrupt", "notebooks.restart", "notebooks.log", "notebooks.run_all")
 
 
-class NotebooksScreen(NotebookRecordings, ListArea):
+class NotebooksScreen(ListArea, NotebookRecordings):
     """Only hosts with an open connection are asked by themselves; `A` asks the others too."""
 
     WHERE = Where.NOTEBOOKS
