@@ -22,6 +22,8 @@ from cloudtui.model import keeper_words as words
 from cloudtui.model.errors import CloudtuiError, Refused
 
 START_SECONDS = 20.0
+ALREADY = 75
+"""The exit status of a keeper that found another one."""
 OnMessage = Callable[[dict[str, Any]], None]
 
 
@@ -144,17 +146,21 @@ async def _begun(path: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter
     package = str(Path(cloudtui.__file__).parent.parent)
     search = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
     with tempfile.TemporaryFile() as errors:
-        process = await asyncio.to_thread(
-            subprocess.Popen,
-            [sys.executable, "-P", "-m", "cloudtui.keeper"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-            start_new_session=True,
-            cwd="/",
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(search)},
-        )
-        threading.Thread(target=process.wait, name="keeper's end", daemon=True).start()
+
+        def begin() -> subprocess.Popen[bytes]:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "cloudtui.keeper"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                start_new_session=True,
+                cwd="/",
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(search)},
+            )
+            threading.Thread(target=process.wait, name="keeper's end", daemon=True).start()
+            return process
+
+        process = await asyncio.to_thread(begin)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(START_SECONDS):
                 while True:
@@ -162,7 +168,9 @@ async def _begun(path: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter
                     opened = await _open(path)
                     if opened:
                         return opened
-                    if ended not in (None, 75):
+                    if ended == ALREADY:  # another one begins to listen, or has just left
+                        process = await asyncio.to_thread(begin)
+                    elif ended is not None:
                         break
                     await asyncio.sleep(0.02)
         errors.seek(0)

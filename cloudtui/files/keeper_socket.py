@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -48,11 +49,28 @@ def own_folder(path: Path) -> None:
 
 
 def lock(path: Path) -> IO[bytes] | None:
-    """The right to listen there, held as long as the file is open; None when another has it."""
-    file = path.with_suffix(".lock").open("ab")
+    """The right to listen there, held as long as the file is open; None when another has it, or
+    is just going.
+
+    Raises:
+        Refused: as `own_folder`.
+    """
+    try:
+        own_folder(path)
+        file = path.with_suffix(".lock").open("ab")
+    except FileNotFoundError:
+        return None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         file.close()
         return None
     return file
+
+
+def leave(path: Path) -> None:
+    """Remove the folder if it is for the socket alone; called by whoever holds the lock."""
+    if path.parent != state_dir():
+        path.with_suffix(".lock").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # another one has moved in
+            path.parent.rmdir()

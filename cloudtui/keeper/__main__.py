@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from cloudtui.keeper.server import ALREADY, serve
+from cloudtui.core.keeper import ALREADY
+from cloudtui.keeper.server import serve
 
 
 def main() -> int:

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
     from cloudtui.aws.clients import Amazon
 
-ALREADY = 75
 IDLE_SECONDS = 10.0
 """With nothing wanted and nobody connected it ends after so long."""
 LOOK_SECONDS = 1.0
@@ -292,12 +291,12 @@ class Keeper:
 async def serve() -> bool:
     """Keep tunnels until nothing is wanted or somebody ends it; False when another one does."""
     path = keeper_socket.socket_path()
-    keeper_socket.own_folder(path)
     held = keeper_socket.lock(path)
     if held is None:
         return False
     async with AsyncExitStack() as stack:
         stack.callback(held.close)
+        stack.callback(keeper_socket.leave, path)
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(_report)
         keeper = await stack.enter_async_context(Keeper(load_settings()))

@@ -67,8 +67,9 @@ async def gone(pid: int) -> None:
 
 
 async def test_a_tunnel_goes_on_without_the_front_that_opened_it(
-    lab: Lab, front: Front, upper: int
+    lab: Lab, front: Front, upper: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(lab.home / ("long" * 20)))
     state = await front.open(lab, upper)
     assert state.phase is TunnelPhase.UP
     assert await asked(state.local_port, b"one") == b"ONE"
@@ -86,6 +87,9 @@ async def test_a_tunnel_goes_on_without_the_front_that_opened_it(
     assert await stop()
     await gone(pid)
     assert not await stop()
+    folder = keeper_socket.socket_path().parent
+    assert folder.name.startswith("cloudtui-")
+    assert not folder.exists()
 
 
 async def test_with_no_front_open_it_asks_aws_for_the_new_address(
