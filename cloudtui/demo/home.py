@@ -10,6 +10,7 @@ import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
+from cloudtui.demo import off
 from cloudtui.demo.gpus import nvidia_smi
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -101,6 +102,7 @@ def furnish(home: Path, programs: Path, name: str, type: str = "") -> None:
     (programs / "hostname").chmod(0o755)
     _write(programs / "ss", _SS.format(python=sys.executable, path=SYSTEM_PATH))
     (programs / "ss").chmod(0o755)
+    off.install(programs)
     if program := nvidia_smi(type, SYSTEM_PATH):
         _write(programs / "nvidia-smi", program)
         (programs / "nvidia-smi").chmod(0o755)

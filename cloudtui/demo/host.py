@@ -7,6 +7,7 @@ import contextlib
 import shlex
 import shutil
 import subprocess
+from pathlib import Path
 
 import asyncssh
 from asyncssh.channel import SSHChannel
@@ -50,6 +51,11 @@ class Host:
         self._programs = self._folder / "bin"
         self.home = self._folder / "home" / LOGIN
         self.environment = self._make_environment()
+
+    @property
+    def folder(self) -> Path:
+        """All of it is below this one."""
+        return self._folder
 
     def lets_in(self, key: asyncssh.SSHKey) -> bool:
         """The key of the instance's key pair, or one that Instance Connect has just sent."""

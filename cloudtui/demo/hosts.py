@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from typing import Any
 
 import asyncssh
 
-from cloudtui.demo import behaviours
+from cloudtui.demo import behaviours, off
 from cloudtui.demo.ec2 import Ec2
 from cloudtui.demo.folder import Plan, write_host_ports
 from cloudtui.demo.host import Host
 from cloudtui.demo.reaper import Reaper
+
+LOOK_SECONDS = 0.5
+"""Between two looks for a host that shuts itself down."""
 
 
 class Hosts:
@@ -40,9 +44,22 @@ class Hosts:
     async def follow(self) -> None:
         """Bring them in line after every change, until cancelled."""
         while True:
-            await self._changed.wait()
-            self._changed.clear()
-            await self.settle()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), LOOK_SECONDS)
+            if await self._switch_off() or self._changed.is_set():
+                self._changed.clear()
+                await self.settle()
+
+    async def _switch_off(self) -> bool:
+        """Do to EC2's instances what their hosts asked for themselves; whether there were any."""
+        wanted = [
+            (region, instance)
+            for region, instance in self._ec2.instances()
+            if (host := self._hosts.get(instance.id)) and host.address and off.asked(host.folder)
+        ]
+        for region, instance in wanted:
+            await asyncio.to_thread(off.switch_off, self._ec2, region, instance)
+        return bool(wanted)
 
     async def end(self) -> None:
         """Shut all down."""

@@ -136,3 +136,17 @@ async def test_a_launched_instance_gets_a_host_and_termination_takes_it(
     with pytest.raises(ClientError, match="IncorrectInstanceState"):
         await ec2.start_instances(InstanceIds=[fresh])
     assert not processes.marked(mark(fresh))
+
+
+async def test_a_shutdown_on_a_host_is_the_instance_s_own(site: Site, ec2: EC2Client) -> None:
+    box = site.ids["jupyter-lab"]
+    now = (await instances(ec2, box))[0]["PublicIpAddress"]
+    assert site.ssh(now, "sudo -n shutdown --help").returncode == 0
+    assert await state(ec2, box) == "running"
+    assert site.ssh(now, "sudo -n apt install x").returncode == 1
+    assert site.say(now, "sudo whoami") == site.say(now, "whoami")
+    site.say(now, "sudo -n $(command -v shutdown) -h now")
+    stopped = await reaches(ec2, box, "stopped")
+    assert "InstanceInitiatedShutdown" in stopped["StateReason"]["Code"]
+    await ec2.start_instances(InstanceIds=[box])
+    await reaches(ec2, box, "running")
