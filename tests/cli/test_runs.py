@@ -1,0 +1,52 @@
+"""`cloudtui run`, `jobs` and `logs`, against a real host."""
+
+from __future__ import annotations
+
+import json
+
+from tests.cli.here import Here, here
+from tests.lab import Lab
+
+__all__ = ["here"]
+
+
+def test_a_run_from_the_command_line(lab: Lab, here: Here) -> None:
+    loop = "echo up; while :; do sleep 0.05; done"
+    code, told = here("run", "bert-gpu", "--json", "--name", "loop", "--", "sh", "-c", loop)
+    run = json.loads(told[: told.rindex("}") + 1])
+    assert (code, run["run"], run["state"], run["in"]) == (0, "loop", "running", "tmux")
+    assert run["command"] == ["sh", "-c", loop]
+    code, told = here(
+        "run", "bert-gpu", "--follow", "--env", "A=b c", "--", "sh", "-c", 'echo "$A"; exit 4'
+    )
+    assert code == 4
+    assert "b c\n" in told
+    code, told = here("run", "bert-gpu", "--", "echo hi && ls")
+    assert code == 127
+    assert "For a shell's syntax: -- sh -c 'echo hi && ls'" in told
+    code, told = here("jobs", "bert-gpu")
+    assert code == 0
+    assert told.splitlines()[0].split() == ["RUN", "STATE", "STARTED", "ELAPSED", "DOING"]
+    assert "failed (127: command not found)" in told
+    code, told = here("jobs", "--json")
+    (host,) = json.loads(told)["hosts"]
+    assert {r["run"]: r["exit_status"] for r in host["runs"]}["loop"] is None
+    assert here("logs", "bert-gpu", "loop") == (0, "up\n")
+    assert here("jobs", "rm", "bert-gpu", "loop", "--yes")[0] == 4
+    code, told = here("--read-only", "jobs", "stop", "bert-gpu", "loop", "--yes")
+    assert code == 4
+    assert "read-only" in told
+    code, told = here("jobs", "stop", "bert-gpu:loop", "--yes")
+    assert code == 0
+    assert "killed (INT)" in told
+    code, told = here("logs", "bert-gpu", "loop", "-n", "1")
+    assert code == 0
+    assert "loop on bert-gpu: killed (INT) after" in told
+    assert here("jobs", "rm", "bert-gpu", "loop", "--yes")[0] == 0
+    code, told = here("logs", "bert-gpu", "nope")
+    assert code == 3
+    assert "sh  failed (4)" in told
+    assert here("attach", "bert-gpu:nope")[0] == 3
+    for words in (("jobs", "stop"), ("jobs", "stop", "bert-gpu"), ("jobs", "a", "b"), ("run", "x"),
+                  ("run", "bert-gpu", "--env", "UNSET_HERE", "--", "ls")):  # fmt: skip
+        assert here(*words)[0] == 2
