@@ -45,7 +45,7 @@ def test_a_run_from_the_command_line(lab: Lab, here: Here) -> None:
     assert here("jobs", "rm", "bert-gpu", "loop", "--yes")[0] == 0
     code, told = here("logs", "bert-gpu", "nope")
     assert code == 3
-    assert "sh  failed (4)" in told
+    assert "echo-A-exit-4  failed (4)" in told
     assert here("attach", "bert-gpu:nope")[0] == 3
     for words in (("jobs", "stop"), ("jobs", "stop", "bert-gpu"), ("jobs", "a", "b"), ("run", "x"),
                   ("run", "bert-gpu", "--env", "UNSET_HERE", "--", "ls")):  # fmt: skip
