@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,11 +14,15 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
+from cloudtui.core.kept_tunnels import stop
 from cloudtui.core.workbench import Workbench
 from cloudtui.demo.launch import Demo
 from cloudtui.files.settings import load
 from cloudtui.ui.app import CloudtuiApp
 from cloudtui.ui.screens.jupyter import JupyterScreen
+from tests.jupyters import server
+from tests.keeper.conftest import Front
+from tests.lab import Lab
 from tests.stories.test_bad_input import until
 
 pytestmark = pytest.mark.timeout(240)
@@ -59,34 +63,37 @@ def chromium(short_tmp: Path) -> Iterator[webdriver.Chrome]:
     browser.quit()
 
 
-def run_a_cell(browser: webdriver.Chrome, url: str) -> str:
-    """Open JupyterLab, make a notebook from the launcher, run one cell; its output."""
+EDITOR = ".jp-Notebook .jp-CodeCell .cm-content"
+IDLE = ".jp-Notebook-ExecutionIndicator[data-status='idle']"
+OUTPUT = ".jp-Notebook .jp-OutputArea-output"
+
+
+def run_a_cell(browser: webdriver.Chrome, url: str, code: str, until: str) -> str:
+    """Open JupyterLab, make a notebook from the launcher, run one cell; its output once that holds
+    `until`."""
     # The page replaces elements while it is put together.
     patience = WebDriverWait(browser, 90, ignored_exceptions=[StaleElementReferenceException])
     browser.get(url)
     card = ".jp-LauncherCard[data-category='Notebook']"
     patience.until(lambda b: b.find_elements(By.CSS_SELECTOR, card))
     browser.find_element(By.CSS_SELECTOR, card).click()
-    editor = ".jp-Notebook .jp-CodeCell .cm-content"
-    patience.until(lambda b: b.find_elements(By.CSS_SELECTOR, editor))
-    idle = ".jp-Notebook-ExecutionIndicator[data-status='idle']"
-    patience.until(lambda b: b.find_elements(By.CSS_SELECTOR, idle))
-    cell = browser.find_element(By.CSS_SELECTOR, editor)
+    patience.until(lambda b: b.find_elements(By.CSS_SELECTOR, EDITOR))
+    patience.until(lambda b: b.find_elements(By.CSS_SELECTOR, IDLE))
+    cell = browser.find_element(By.CSS_SELECTOR, EDITOR)
     cell.click()
     patience.until(lambda b: b.find_elements(By.CSS_SELECTOR, ".jp-Notebook.jp-mod-editMode"))
-    cell.send_keys("import socket, os; print('answer', 6 * 7, os.environ['HOME'])")
-    patience.until(lambda b: "HOME" in texts(b, editor))
-    output = ".jp-Notebook .jp-OutputArea-output"
+    cell.send_keys(code)
+    patience.until(lambda b: code[-10:] in texts(b, EDITOR))
     prompt = ".jp-Notebook .jp-CodeCell .jp-InputPrompt"
 
     def answered(b: webdriver.Chrome) -> str:
         if b.find_element(By.CSS_SELECTOR, prompt).text.strip() == "[ ]:":
             # A key pressed while the page is still being put together gets lost. A cell that was
             # run shows `[*]:` or a number: what the tunnel loses is not asked for again.
-            b.find_element(By.CSS_SELECTOR, editor).click()
-            b.find_element(By.CSS_SELECTOR, editor).send_keys(Keys.SHIFT, Keys.ENTER)
-        found = texts(b, output)
-        return found if "answer" in found else ""
+            b.find_element(By.CSS_SELECTOR, EDITOR).click()
+            b.find_element(By.CSS_SELECTOR, EDITOR).send_keys(Keys.SHIFT, Keys.ENTER)
+        found = texts(b, OUTPUT)
+        return found if until in found else ""
 
     return patience.until(answered)
 
@@ -112,8 +119,38 @@ async def test_j_on_jupyter_lab_runs_a_cell_in_the_browser(
         screen = app.screen
         await until(lambda: screen.address.endswith("?token=…"))
         screen.toggle_token()
-        output = await asyncio.to_thread(run_a_cell, chromium, screen.address)
+        code = "import socket, os; print('answer', 6 * 7, os.environ['HOME'])"
+        output = await asyncio.to_thread(run_a_cell, chromium, screen.address, code, "answer")
         (tunnel,) = app.workbench.tunnels.states
         assert tunnel.bytes_in > 100_000
     assert output.startswith("answer 42 ")
     assert str(demo.folder) in output
+
+
+@pytest.fixture
+async def front(lab: Lab) -> AsyncIterator[Front]:
+    made = Front()
+    yield made
+    await made.tunnels.close()
+    await stop(forget=True)
+
+
+async def test_a_cell_goes_on_over_a_cut_and_the_page_connects_again_by_itself(
+    lab: Lab, front: Front, chromium: webdriver.Chrome, tmp_path: Path
+) -> None:
+    code = "for n in range(40): print('line', n, flush=True); __import__('time').sleep(0.1)"
+    wanted = [f"line {n}" for n in range(40)]
+    with server(lab.sshd, tmp_path) as jupyter:
+        await asyncio.to_thread(jupyter.ready)
+        tunnel = await front.open(lab, jupyter.port)
+        url = f"http://localhost:{tunnel.local_port}/lab?token={jupyter.token}"
+        await asyncio.to_thread(run_a_cell, chromium, url, code, "line 3\n")
+        lab.sshd.cut()
+
+        def ended(browser: webdriver.Chrome) -> bool:
+            idle = browser.find_elements(By.CSS_SELECTOR, IDLE)
+            return bool(idle) and texts(browser, OUTPUT).split("\n") == wanted
+
+        patience = WebDriverWait(chromium, 60, ignored_exceptions=[StaleElementReferenceException])
+        await asyncio.to_thread(patience.until, ended)
+    assert front.tunnels.states[0].cuts == 1
