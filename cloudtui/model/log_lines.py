@@ -93,18 +93,6 @@ class LogLines:
         self._trim()
         return max(self._changed, self.first)
 
-    def older(self, data: bytes) -> int:
-        """Put what was logged before the first line kept in front; how many lines that is."""
-        before = LogLines(self._most, self._characters)
-        before.feed(data)
-        lines = before.lines[: len(before)]
-        lines = lines[max(0, len(lines) - max(0, self._most - len(self.lines))) :]
-        self.lines[:0] = lines
-        self.first -= len(lines)
-        self._row += len(lines)
-        self._size += sum(map(len, lines))
-        return len(lines)
-
     # The cursor
 
     def _at(self) -> int:

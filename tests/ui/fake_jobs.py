@@ -67,6 +67,7 @@ class FakeJobs:
         self.done: list[tuple[str, str, str]] = []
         """What was done: verb, machine, run."""
         self.followed: list[Callable[[bytes], None]] = []
+        self.lines_wanted: list[int | None] = []
         self.trouble: Callable[[CloudtuiError | None], None] = lambda _: None
         self.sessions: dict[str, Session] = {}
         """What shows the runs, by their ids."""
@@ -167,6 +168,7 @@ class FakeJobs:
         if self.refusal:
             raise self.refusal
         self.followed.append(on_bytes)
+        self.lines_wanted.append(lines)
         self.trouble = on_trouble
         await self.ended.wait()
         await self.list(instance)

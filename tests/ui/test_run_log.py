@@ -66,6 +66,25 @@ async def test_it_follows_the_end_until_somebody_looks_back() -> None:
         assert not isinstance(made.app.screen, RunLogScreen)
 
 
+async def test_older_lines_are_read_when_somebody_goes_up_to_them() -> None:
+    async with console(listed(), size=(100, 24)) as made:
+        view = await opened(made)
+        feed(made, "".join(f"line {n}\n" for n in range(8000, 10_000)))
+        await shows(made, "line 9999")
+        await made.press("g")
+        assert "line 8000" in made.text
+        assert len(made.bench.jobs.followed) == 1
+        await made.press("k")
+        await until(made, lambda: len(made.bench.jobs.followed) == 2)
+        assert made.bench.jobs.lines_wanted == [2000, 8000]
+        feed(made, "".join(f"line {n}\n" for n in range(2000, 6000)))
+        feed(made, "".join(f"line {n}\n" for n in range(6000, 10_000)))
+        await shows(made, "line 8000")
+        await made.press("k")
+        assert made.text.splitlines()[2].split()[1] == "7999"
+        assert not view.following
+
+
 async def test_words_are_found_and_long_lines_wrapped() -> None:
     async with console(listed(), size=(60, 20)) as made:
         view = await opened(made)

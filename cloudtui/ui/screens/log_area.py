@@ -79,6 +79,9 @@ class LogArea(Area):
     def empty(self) -> None:
         """Say in the face why there are no lines."""
 
+    def taken_in(self) -> None:
+        """All that came so far is in the view."""
+
     # What comes
 
     def take(self, data: bytes) -> None:
@@ -103,6 +106,7 @@ class LogArea(Area):
                     self._got_any = True
                     self.view.feed(data[at : at + TURN_BYTES])
                     await asyncio.sleep(0)
+            self.taken_in()
             self._show_face()
 
     def _show_face(self) -> None:
@@ -119,6 +123,7 @@ class LogArea(Area):
     def start_anew(self) -> None:
         """Forget what came."""
         self.view.clear()
+        self._waiting, self._waits = [], 0
         self._got_any, self._trouble, self._left_out = False, "", 0
 
     # Moving

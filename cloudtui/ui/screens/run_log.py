@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from time import monotonic
 
-from textual import work
+from textual import on, work
 from textual.content import Content
 from textual.widgets import Static
 
@@ -12,6 +13,7 @@ from cloudtui.core.events import Event, JobsChanged
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance
 from cloudtui.model.job import Job
+from cloudtui.model.log_lines import LINES_KEPT
 from cloudtui.model.training import parts, sparkline
 from cloudtui.model.words import data_size, duration, plural
 from cloudtui.ui.actions import Action, Where
@@ -19,6 +21,7 @@ from cloudtui.ui.run_views import stop_question, why_not_run
 from cloudtui.ui.screens.area import bindings
 from cloudtui.ui.screens.log_area import LogArea
 from cloudtui.ui.widgets.face import Face
+from cloudtui.ui.widgets.log_view import LogView
 from cloudtui.ui.widgets.run_details import log_path
 from cloudtui.ui.widgets.runs_table import COLOURS, GLYPHS
 
@@ -26,6 +29,8 @@ LINES_FIRST = 2000
 """Lines from the end of the log that are shown at first."""
 SPARKS_SHOWN = 16
 REFRESH_SECONDS = 3.0
+OLDER_SECONDS = 1.0
+"""How long older lines may take to come while the view stays where it is."""
 
 
 class RunLogScreen(LogArea):
@@ -37,6 +42,9 @@ class RunLogScreen(LogArea):
     def __init__(self, instance: Instance, job: Job) -> None:
         super().__init__()
         self._instance, self._job = instance, job
+        self._lines = LINES_FIRST
+        self._stay: tuple[int, float] | None = None
+        """Older lines are read: so many were below the top, and until when to keep them there."""
 
     def on_mount(self) -> None:
         self.query_one(Face).work(f"Reading the log of {self._job.id} …   Esc goes back")
@@ -112,7 +120,7 @@ class RunLogScreen(LogArea):
             await self.workbench.jobs.follow(
                 self._instance,
                 self._job,
-                lines=LINES_FIRST,
+                lines=self._lines,
                 on_bytes=self.take,
                 on_trouble=self._in_trouble,
             )
@@ -143,6 +151,23 @@ class RunLogScreen(LogArea):
         """Read the log anew."""
         self.start_anew()
         self._follow()
+
+    @on(LogView.AtTop)
+    def _older(self) -> None:
+        """Read more of the log, unless all of it is here, or as much as is kept."""
+        there = len(self.view.log_lines)
+        if self._stay is None and self._lines <= there and self._lines < LINES_KEPT:
+            self._lines = min(LINES_KEPT, 4 * self._lines)
+            self._stay = (there, monotonic() + OLDER_SECONDS)
+            self.start_anew()
+            self._follow()
+
+    def taken_in(self) -> None:
+        if self._stay is not None:
+            below, until = self._stay
+            self.view.keep_in_view(below)
+            if monotonic() > until:
+                self._stay = None
 
     # Doing
 

@@ -85,15 +85,11 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
             self.scroll_to(y=max(0, top - rows_gone), animate=False, force=True)
         self.refresh()
 
-    def older(self, data: bytes) -> None:
-        """Put older lines in front; what is in view stays there."""
-        top = self.scroll_offset.y
-        count = self.log_lines.older(data)
-        self._refit(0, 0)
-        self._find_in(self.log_lines.first)
-        self._resize()
-        self.scroll_to(y=top + self._row_of(count), animate=False, force=True)
-        self.refresh()
+    def keep_in_view(self, below: int) -> None:
+        """Scroll so that so many lines are below the top of the view."""
+        if not self.following:
+            row = self._row_of(max(0, len(self.log_lines) - below))
+            self.scroll_to(y=row, animate=False, force=True)
 
     def clear(self) -> None:
         self.log_lines = LogLines()
