@@ -1,7 +1,9 @@
-"""Sessions of ten hosts: `python -m benchmarks.sessions`.
+"""Sessions and runs of ten hosts: `python -m benchmarks.sessions`.
 
-Ten loopback sshd hosts with two tmux sessions each, asked over connections that are kept, against
-one ssh process a host at the same time, and over ControlMaster connections that are kept too.
+Ten loopback sshd hosts with two tmux sessions and two runs each. Cold is all that core does from
+nothing, `ssh -G`, keys, connecting and the question that both answer; the rest is over connections
+that are kept, against one ssh process a host at the same time, and over ControlMaster connections
+that are kept too.
 """
 
 from __future__ import annotations
@@ -14,7 +16,15 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
+from benchmarks.watch import Logs
+from cloudtui.core.connections import Connections
+from cloudtui.core.events import Events
+from cloudtui.core.jobs import Jobs
+from cloudtui.core.sessions import Sessions
+from cloudtui.files.settings import Settings
+from cloudtui.model.instance import Instance, State
 from cloudtui.model.remote import HostKey
 from cloudtui.model.session import Program, SessionList
 from cloudtui.ssh import multiplexer_actions
@@ -38,6 +48,60 @@ class Nobody:
 
     async def answers(self, title: str, prompts: tuple[tuple[str, bool], ...]) -> list[str] | None:
         return None
+
+
+class Fleet:
+    """As much of an inventory as connecting needs."""
+
+    def __init__(self, hosts: list[Sshd]) -> None:
+        self.machines = [
+            Instance(f"i-{n:017x}", "us-east-1", State.RUNNING, f"gpu-{n}", public_ip=host.host)
+            for n, host in enumerate(hosts)
+        ]
+
+    def by_id(self, instance_id: str) -> Instance | None:
+        return next((i for i in self.machines if i.id == instance_id), None)
+
+    async def image(self, instance: Instance) -> tuple[str, str]:
+        return "", ""
+
+    def refresh(self) -> None:
+        pass
+
+
+def config(hosts: list[Sshd], folder: Path) -> Path:
+    """An ssh config with an entry for each."""
+    path = folder / "config"
+    path.write_text(
+        "".join(
+            f"Host gpu-{n}\n  HostName {h.host}\n  Port {h.port}\n  User {h.user}\n"
+            f"  IdentityFile {h.key}\n  UserKnownHostsFile {h.folder}/known_hosts\n"
+            for n, h in enumerate(hosts)
+        )
+    )
+    return path
+
+
+async def core(hosts: list[Sshd], settings: Settings) -> tuple[float, float]:
+    """Seconds until core knows the sessions and runs of all, from nothing and once more."""
+    fleet: Any = Fleet(hosts)
+    events = Events()
+    connections = Connections(settings, fleet, Nobody())
+    sessions = Sessions(connections, events, read_only=False)
+    jobs = Jobs(fleet, connections, sessions, events, read_only=False)
+
+    async def everything() -> None:
+        await asyncio.gather(*(jobs.list(i) for i in fleet.machines))
+
+    try:
+        cold, kept = await seconds(everything), await seconds(everything)
+        for instance in fleet.machines:
+            state = jobs.state(instance.id)
+            assert sum(job.by_hand for job in state.jobs) == 2, state.error  # the sessions
+            assert sum(not job.by_hand for job in state.jobs) == 2
+        return cold, kept
+    finally:
+        await connections.close()
 
 
 async def seconds(work: Callable[[], Awaitable[object]]) -> float:
@@ -69,7 +133,11 @@ async def measure(hosts: list[Sshd]) -> dict[str, float]:
         await listing(fresh, [None] * len(fresh))
         await asyncio.gather(*(conn.close() for conn in fresh))
 
+    settings = Settings(ssh_config=config(hosts, hosts[0].folder))
     for _ in range(RUNS):
+        cold, kept = await core(hosts, settings)
+        note("sessions and runs, cold", cold)
+        note("sessions and runs, kept", kept)
         known: list[SessionList | None] = []
         start = perf_counter()
         known = await listing(list(connections), [None] * HOSTS)
@@ -104,7 +172,7 @@ def command(host: Sshd) -> list[str]:
     return ["ssh", *where, known, "-oStrictHostKeyChecking=yes", host.host]
 
 
-def main() -> int:
+def main(quick: bool = False) -> bool:
     with tempfile.TemporaryDirectory(prefix="ct", ignore_cleanup_errors=True) as name:
         hosts = []
         for number in range(HOSTS):
@@ -117,7 +185,10 @@ def main() -> int:
                 host.known_hosts()
                 kept = [*command(host)[:-1], "-M", "-S", f"{host.folder}/master", "-fN", host.host]
                 subprocess.run(kept, check=True, stderr=subprocess.DEVNULL)
+            logs = Logs([host.home for host in hosts], 2)
+            logs.start()
             figures = asyncio.run(measure(hosts))
+            logs.end()
         finally:
             for host in hosts:
                 left = [*command(host)[:-1], "-S", f"{host.folder}/master", "-O", "exit", host.host]
@@ -128,10 +199,10 @@ def main() -> int:
     for what in ("first listing after connect", "refresh"):
         for peer in ("one ssh process a host", "one ssh process, kept master"):
             print(f"{what} / {peer:<30} {figures[what] / figures[peer]:5.2f}")
-    good = figures["first listing after connect"] <= 0.3 and figures["refresh"] <= 0.05
-    print("first listing <= 300 ms, refresh <= 50 ms:", "met" if good else "NOT met")
-    return 0 if good else 1
+    good = figures["sessions and runs, cold"] <= 0.3 and figures["sessions and runs, kept"] <= 0.05
+    print("cold <= 300 ms, kept <= 50 ms:", "met" if good else "NOT met")
+    return good
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(not main())
