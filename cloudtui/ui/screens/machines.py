@@ -17,6 +17,7 @@ from cloudtui.core.events import (
     Event,
     InventoryChanged,
     InventoryState,
+    JobsChanged,
     PricesChanged,
     TunnelsChanged,
 )
@@ -120,7 +121,7 @@ class MachinesScreen(ListArea, MachineChanges):
         elif isinstance(event, PricesChanged):
             self.table.prices_changed()
             self._paint_details()
-        elif isinstance(event, TunnelsChanged | DetailsChanged):
+        elif isinstance(event, TunnelsChanged | DetailsChanged | JobsChanged):
             self._paint_details()
 
     def paint(self) -> None:

@@ -19,15 +19,20 @@ from cloudtui.model.details import (
 )
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance
+from cloudtui.model.job import Job
 from cloudtui.model.price import INCLUDED, Price, Source, dollars, pays
 from cloudtui.model.security_group import Group, Rule, exposed
+from cloudtui.model.training import parts
 from cloudtui.model.tunnel import TunnelState
 from cloudtui.model.words import plural, stamp
+from cloudtui.ui.widgets.runs_table import GLYPHS
 
 if TYPE_CHECKING:
+    from cloudtui.core.jobs import Jobs
     from cloudtui.core.workbench import Workbench
 
 LABEL = 10
+RUNS_SHOWN = 4
 COLUMN = 38
 """Cells of a label, and the least a pair needs."""
 WORLD = "▲ SSH is open to the whole world"
@@ -45,6 +50,8 @@ class About:
     details: MachineDetails = field(default_factory=MachineDetails)
     price: Price | None = None
     why_no_price: str = ""
+    runs: Sequence[Job] = ()
+    """Those that go on, as far as the machine was asked."""
 
     @staticmethod
     def of(workbench: Workbench, instance: Instance) -> About:
@@ -56,7 +63,21 @@ class About:
             workbench.details.known(instance),
             price,
             "" if price else workbench.prices.why_unknown(instance),
+            active_runs(workbench, instance),
         )
+
+
+def active_runs(workbench: Workbench, instance: Instance) -> list[Job]:
+    """What is known of them without asking; their room is not opened for it."""
+    jobs: Jobs | None = vars(workbench).get("jobs")
+    found = jobs.state(instance.id).jobs if jobs else ()
+    return [job for job in found if not job.state.over]
+
+
+def run_words(job: Job) -> str:
+    """`bert  ● running  loss 0.3248  step 4,018 of 18,750  21 %  1h 55m left`."""
+    told = [f"{GLYPHS[job.state]} {job.words}", *parts(job.training)[:3]]
+    return f"{job.id}  {'  '.join(told)}"
 
 
 def pairs(about: About) -> list[Pair]:
@@ -91,6 +112,9 @@ def pairs(about: About) -> list[Pair]:
         everything.insert(5, ("profile", i.profile, ""))
     if isinstance(known.checks, Checks):
         everything += [("planned", event, "$warning") for event in known.checks.events]
+    everything += [("run", run_words(job), "") for job in about.runs[:RUNS_SHOWN]]
+    if more := len(about.runs) - RUNS_SHOWN:
+        everything += [("runs", f"and {more} more", "")] if more > 0 else []
     for tunnel in about.tunnels:
         text = f"{tunnel.where}  {tunnel.phase.value}"
         everything.append(("tunnel", text, ""))
