@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 
@@ -15,11 +15,13 @@ from cloudtui.cli.logs import told
 from cloudtui.cli.prompts import TerminalPrompts
 from cloudtui.cli.syncing import sync
 from cloudtui.core.workbench import Workbench
+from cloudtui.model.digest import known
 from cloudtui.model.errors import UsageError
 from cloudtui.model.instance import Instance
 from cloudtui.model.job import Holder, Job, JobSpec, JobState
 from cloudtui.model.then import parse_all
 from cloudtui.model.upload import sync_places
+from cloudtui.model.words import listed
 
 Opened = Callable[..., AbstractAsyncContextManager[Workbench]]
 
@@ -40,6 +42,7 @@ async def perform(opened: Opened, words: argparse.Namespace) -> int:
             output.document(record(job, instance))
             output.flush()
         _tell(job, instance)
+        _warn(job, bench.jobs.state(instance.id).jobs)
         if words.follow:
             job = await told(bench, instance, job, None, quiet=words.json)
     return _exit_code(job)
@@ -99,6 +102,13 @@ def _tell(job: Job, instance: Instance) -> None:
                 output.narrate(f"  {job.last_line}")
             if job.exit_status == 127 and len(job.command) == 1 and _needs_shell(job.command[0]):
                 output.narrate(f"  For a shell's syntax: -- sh -c {shlex.quote(job.command[0])}")
+
+
+def _warn(job: Job, others: Iterable[Job]) -> None:
+    """A shutdown after it waits for runs, not for what was begun by hand."""
+    by_hand = [other.id for other in others if other.by_hand]
+    if by_hand and known(job).stops:
+        output.narrate(f"  stop does not wait for sessions begun by hand: {listed(by_hand)}.")
 
 
 def _needs_shell(word: str) -> bool:

@@ -169,7 +169,9 @@ free_gpus() {
   while IFS=', ' read -r index uuid; do
     case $index in '' | *[!0-9]*) continue ;; esac
     holder=$(text "$GPUS/$index")
-    if [ -n "$holder" ] && [ "$holder" != "$ID" ] && alive "$RUNS/$holder"; then continue; fi
+    if [ -n "$holder" ] && [ "$holder" != "$ID" ] && alive "$RUNS/$holder"; then
+      case ,$(text "$RUNS/$holder/gpus"), in *",$index,"*) continue ;; esac
+    fi
     if [ -z "$busy" ]; then
       busy=$(nvidia-smi --query-compute-apps=gpu_uuid --format=csv,noheader 2>/dev/null)
       busy="${busy:-none}"
@@ -354,7 +356,8 @@ step_s3() {
   count=$(find -L "$source" -type f | wc -l | tr -d ' ')
   rm -rf "$stage"
   if [ $code -eq 0 ]; then
-    end_step done "$count files in $where/"
+    if [ "$count" = 1 ]; then noun=file; else noun=files; fi
+    end_step done "$count $noun in $where/"
     return
   fi
   reason=$(last_line "$step/log")
