@@ -15,12 +15,12 @@ from cloudtui.core.events import Event, Events, InventoryChanged, Listener, Note
 from cloudtui.core.inventory import Inventory
 from cloudtui.core.passphrases import Passphrases
 from cloudtui.core.prices import Prices
+from cloudtui.core.rules import CHANGES, LIFECYCLE, NEEDS_HOST
 from cloudtui.core.tasks import cancel
 from cloudtui.files.cache import FileCache
 from cloudtui.files.settings import Settings
 from cloudtui.model.errors import READ_ONLY, Refused
 from cloudtui.model.instance import Instance, next_step, why_not_connect
-from cloudtui.model.lifecycle import Verb
 from cloudtui.model.lifecycle import why_not as why_not_change
 
 if TYPE_CHECKING:
@@ -61,40 +61,6 @@ class _Closed(Protocol):
 Room = TypeVar("Room", bound=_Closed)
 
 NOTES_KEPT = 500
-
-NEEDS_HOST = frozenset(
-    {
-        "sessions",
-        "shell",
-        "jupyter",
-        "files",
-        "copy.ssh",
-        "sessions.new",
-        "sessions.change",
-        "notebooks.change",
-        "jobs.list",
-        "jobs.new",
-        "jobs.change",
-    }
-)
-"""Rules of actions that need a machine that can be reached."""
-LIFECYCLE = {f"lifecycle.{verb.value}": verb for verb in Verb}
-"""Rules of actions that change a machine's state."""
-CHANGES = frozenset(
-    {
-        "sessions.new",
-        "sessions.change",
-        "notebooks.change",
-        "tags",
-        "keys.change",
-        "groups.change",
-        "hosts.change",
-        "jobs.new",
-        "jobs.change",
-        *LIFECYCLE,
-    }
-)
-"""Rules of actions that change something, and that read-only refuses."""
 
 
 class Workbench:

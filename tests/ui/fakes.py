@@ -27,7 +27,7 @@ from cloudtui.core.events import (
 )
 from cloudtui.core.jupyter import ANY, Wish
 from cloudtui.core.links import Reached
-from cloudtui.core.workbench import CHANGES, LIFECYCLE, NEEDS_HOST
+from cloudtui.core.rules import CHANGES, LIFECYCLE, NEEDS_HOST
 from cloudtui.files.settings import Settings
 from cloudtui.model.environment import Environment
 from cloudtui.model.errors import READ_ONLY, CloudtuiError, NotFound

@@ -87,7 +87,7 @@ async def test_the_details_of_a_machine_name_its_runs() -> None:
         made.bench.jobs.show(BERT, RUNNING, FAILED)
         await made.settle()
         assert "run       bert  ● running  loss 0.3248  step 4,018 of 18,750  21 %" in made.text
-        assert "prep  " not in made.text
+        assert "run       prep" not in made.text
 
 
 async def test_the_four_faces_and_the_filter() -> None:
