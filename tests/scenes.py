@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import os
 import re
 import time
@@ -33,6 +34,7 @@ from cloudtui.ui.widgets.pane import Pane
 from tests.ui.fake_jobs import run
 from tests.ui.fake_network import NLP, OPEN
 from tests.ui.fake_notebooks import LOCKED, LOOKING, SERVER, TRAINING
+from tests.ui.fake_vitals import doing
 from tests.ui.fakes import Console, console, machine
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
@@ -299,6 +301,23 @@ async def runs(made: Console) -> None:
     await made.settle()
 
 
+async def monitor(made: Console) -> None:
+    """A machine that trains: its GPU, a run, a disk that fills."""
+    await details_shown(made)
+    gpu = FLEET[0]
+    losses = tuple(0.31 + 1.6 * math.exp(-n / 40) + 0.05 * math.sin(n * 2.3) for n in range(190))
+    training = Training(
+        step=4018, steps=18_750, epoch=0.64, loss=0.3248, rate=2.13, eta=6916.0, losses=losses
+    )
+    job = run(gpu, training=training, started=NOW - timedelta(minutes=31))
+    made.bench.jobs.answers["bert-gpu"] = (job,)
+    made.bench.connections.open.add("bert-gpu")
+    await made.do("machine.monitor")
+    await made.app.workers.wait_for_complete()
+    made.bench.vitals.show(doing(gpu.id, NOW.timestamp()))
+    await made.settle()
+
+
 async def hosts(made: Console) -> None:
     """Entries of cloudtui's own and of the user, in step and not."""
     await made.bench.hosts.healing.close()
@@ -434,6 +453,7 @@ SCENES: dict[str, Callable[[Console], Awaitable[None]]] = {
     "tunnels": tunnels,
     "files": files,
     "runs": runs,
+    "monitor": monitor,
     "hosts": hosts,
     "security-groups": security_groups,
     "help": help,

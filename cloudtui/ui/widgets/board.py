@@ -166,7 +166,7 @@ def _gpu_panels(view: View, place: int, gpu: Gpu) -> list[_Panel]:
             view.samples, lambda s: value(s.gpus[place]) if place < len(s.gpus) else None
         )
 
-    name = f"GPU {gpu.index}"
+    name = f"GPU {gpu.index}" if len(view.samples[-1].gpus) > 1 else "GPU"
     told = _percent(gpu.utilisation)
     if gpu.utilisation is None and gpu.slices:
         told = "MIG: " + " ".join(gpu.slices)
