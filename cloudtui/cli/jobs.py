@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 Opened = Callable[..., AbstractAsyncContextManager[Workbench]]
 
 COLUMNS = ("RUN", "STATE", "STARTED", "ELAPSED", "DOING")
+NOT_AFTER_A_STOP = (
+    "  What was to follow it is not done after a stop by hand, steps with always: apart."
+)
 DOING = 70
 """Letters of the last column."""
 
@@ -235,9 +238,16 @@ async def _act(
         done: list[Job] = []
         if act == "stop":
             (job,) = jobs
-            await agree(f"Stop {job.id} {where}?", "Nothing was stopped", again, yes=yes)
+            over = job.state.over and not job.finished
+            ask = f"Call off what follows {job.id} {where}?" if over else f"Stop {job.id} {where}?"
+            await agree(ask, "Nothing was stopped", again, yes=yes)
             job = await bench.jobs.stop(instance, job, words.grace)
-            output.narrate(f"Stopped {job.id} {where}: {job.words}.")
+            if over:
+                output.narrate(f"No further step follows {job.id} {where}.")
+            else:
+                output.narrate(f"Stopped {job.id} {where}: {job.words}.")
+                if job.then:
+                    output.narrate(NOT_AFTER_A_STOP)
             done.append(job)
         else:
             many = ", ".join(job.id for job in jobs)
