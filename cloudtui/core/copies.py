@@ -108,7 +108,7 @@ class Copies:
         """The files of a machine, or of this computer for None; whoever asks for it closes it.
 
         Raises:
-            CloudtuiError: no connection, or no Python there.
+            CloudtuiError: no connection, or neither Python nor SFTP there.
         """
         if instance is None:
             from cloudtui.files import here
@@ -116,13 +116,17 @@ class Copies:
             files = FileSystem(HERE)
             files.pipe = here.start(files)
             return files
-        from cloudtui.ssh import copy
+        from cloudtui.ssh import copy, sftp_copy
 
         connection = await self._connections.get(instance)
         files = FileSystem(instance.spoken)
         files.pipe = await copy.start(connection, files)
         try:
             await files.ask("hello", home=True)
+        except copy.NoPython:
+            await files.close()
+            files = FileSystem(instance.spoken)
+            files.pipe = await sftp_copy.start(connection, files)
         except BaseException:
             await files.close()
             raise

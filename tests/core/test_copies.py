@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import stat
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from cloudtui.host.files.copies import Arriving
 from cloudtui.model.copy import BLOCK, Act, CopyPhase, CopyState
 from cloudtui.model.errors import NotFound, Refused, UsageError
 from cloudtui.model.instance import Instance, State
+from cloudtui.ssh import copy
 from cloudtui.ssh.connect import Connection, connect
 from tests.ssh.conftest import Answers
 from tests.sshd import Sshd
@@ -132,8 +134,14 @@ def listing(root: Path) -> str:
     return "\n".join(sorted(found.stdout.decode(errors="replace").splitlines()[1:]))
 
 
-def same(one: Path, other: Path) -> None:
+def equal(one: Path, other: Path) -> None:
+    """Names, links and contents."""
     subprocess.run(["diff", "-r", "--no-dereference", one, other], check=True)
+
+
+def same(one: Path, other: Path) -> None:
+    """Modes and times too."""
+    equal(one, other)
     assert listing(one) == listing(other)
 
 
@@ -317,6 +325,63 @@ async def test_a_full_disk(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Non
     state = await bench.copy("gpu:big", "back")
     assert state.error
     assert state.error.title == "The disk of this computer is full."
+
+
+@pytest.fixture
+def by_sftp(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """A host without Python."""
+    monkeypatch.setattr(copy, "PYTHONS", "no-such-python")
+    bench.sshd.config.append(f"Subsystem sftp internal-sftp -d {bench.there}")
+    bench.sshd.restart()
+    return bench
+
+
+def to_the_second(root: Path) -> None:
+    for path in (*root.rglob("*"), root):
+        if not path.is_symlink():
+            second = int(path.stat().st_mtime)
+            os.utime(path, (second, second))
+
+
+async def test_a_host_without_python(by_sftp: Bench) -> None:
+    bench, source, there = by_sftp, by_sftp.here / "tree", by_sftp.there
+    odd_tree(source)
+    to_the_second(source)
+    assert (await bench.done("tree", "gpu:")).files_done == 10
+    equal(source, there / "tree")
+    state = await bench.done("tree", "gpu:")
+    assert (state.files_done, state.same) == (0, 10)
+    await bench.done("gpu:tr*", "back")
+    equal(source, bench.here / "back")
+    assert stat.S_IMODE((bench.here / "back/sub/ro").stat().st_mode) == 0o444
+    data = os.urandom(1 << 20) * 20
+    (bench.here / "big").write_bytes(data)
+    (there / ".big.cloudtui-part").write_bytes(data[: BLOCK + 5])
+    await bench.done("big", "gpu:", check=True)
+    first = next(s for s in bench.told if s.phase is CopyPhase.COPYING and s.sources == ("big",))
+    assert first.done > BLOCK
+    assert (there / "big").read_bytes() == data
+    (there / "tree" / "loss").unlink()
+    (there / "tree" / "loss").mkdir()
+    state = await bench.copy("tree/.", "gpu:tree")
+    assert [p.why for p in state.problems] == ["a folder of that name is there"]
+    side = Browsing(GPU, bench.copies.file_system)
+    folder = await side.folder("~")
+    assert "big" in [row.key for row in folder.rows]
+    await side.mkdir(f"{folder.path}/made")
+    with pytest.raises(Refused):
+        await side.rename(f"{folder.path}/made", f"{folder.path}/big")
+    assert (await side.content(f"{folder.path}/big", 9))[0] == data[:9]
+    assert await side.remove([f"{folder.path}/made", f"{folder.path}/tree"]) == ()
+    await side.close()
+
+
+async def test_a_host_with_neither(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copy, "PYTHONS", "no-such-python")
+    (bench.here / "a").write_text("a")
+    state = await bench.copy("a", "gpu:")
+    assert state.error
+    assert "has neither Python 3.6 nor SFTP" in state.error.title
 
 
 async def test_two_at_once_to_the_same_place_end_whole(bench: Bench) -> None:
