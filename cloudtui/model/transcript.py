@@ -31,6 +31,8 @@ class Words:
         self._cell = ""
         self._titles: dict[str, str] = {}
         self._begun: dict[str, float] = {}
+        self._updates: dict[str, Mapping[str, Any]] = {}
+        """What displays show that were changed after they were shown: told when the cell ends."""
         self._any = False
         self._fresh = True
 
@@ -56,6 +58,9 @@ class Words:
             return self._note(f"the disk was full: {lost} of the kernel not kept")
         if kind == "dropped":
             return self._note(f"{data_size(int(record.get('bytes') or 0))} before this are gone")
+        if kind == "update":
+            self._updates[_text_of(record.get("display"))] = record
+            return ""
         before = self._turned(cell)
         if kind == "stream":
             return before + _text_of(record.get("text"))
@@ -104,9 +109,16 @@ class Words:
         self.busy = state == "busy"
         if self.busy:
             self._begun = {cell: now}
-        elif state == "idle" and (begun := self._begun.pop(cell, 0.0)) and now - begun >= 1:
+            return ""
+        if state == "idle" and self._updates:
+            updates, self._updates, text = self._updates, {}, self._turned(cell)
+            for update in updates.values():
+                text += self._shown(update)
+                self._fresh = self._fresh or bool(text)
+            return text + self._status(record, cell)
+        if state == "idle" and (begun := self._begun.pop(cell, 0.0)) and now - begun >= 1:
             return self._line(f"{_DIM}· {duration(now - begun)}{_PLAIN}")
-        elif state in ("restarting", "dead"):
+        if state in ("restarting", "dead"):
             return self._note("the kernel died" if state == "dead" else "the kernel restarts")
         return ""
 

@@ -137,6 +137,18 @@ def test_what_befell_the_kernel_and_its_recorder() -> None:
         assert words in text, words
 
 
+def test_a_display_that_changes_is_told_as_it_was_in_the_end() -> None:
+    assert told(
+        cell("trainer.train()", 1),
+        printed("begun"),
+        {"kind": "display", "cell": "c", "display": "d", "text": "Step  Loss"},
+        {"kind": "update", "cell": "c", "display": "d", "text": "1  0.7"},
+        {"kind": "update", "cell": "c", "display": "d", "text": "2  0.5"},
+        {"kind": "update", "cell": "c", "display": "e", "text": "other"},
+        {"kind": "status", "state": "idle", "cell": "c", "t": 9.0},
+    ) == ["In [1]: trainer.train()", "begun", "Step  Loss", "2  0.5", "other"]
+
+
 def test_times_belong_to_lines_and_bars_are_one_line() -> None:
     transcript = Transcript()
     for record in (cell("x", 1), printed("\r 10%", when=5.0), printed("\r 20%\n", when=6.0),

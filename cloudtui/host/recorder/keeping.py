@@ -8,7 +8,7 @@ import contextlib
 import errno
 import json
 import os
-from typing import Any, Dict, List, Optional, Set, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 KERNEL_LIMIT = int(os.environ.get("CLOUDTUI_RECORD_KERNEL", 20 << 20))
 HOST_LIMIT = int(os.environ.get("CLOUDTUI_RECORD_HOST", 200 << 20))
@@ -99,7 +99,6 @@ class Log:
     def __init__(self, folder: str) -> None:
         """Raises `Full`."""
         self.folder = folder
-        self.recent: Set[Optional[str]] = set()
         self._file = -1
         self._begin = self._end = 0
         self._checked = 0
@@ -156,14 +155,6 @@ class Log:
             length -= len(tail) - whole
             os.ftruncate(self._file, length)
         self._end = self._begin + length
-        if not self.recent:
-            for line in tail[:whole].splitlines()[-2000:]:
-                try:
-                    self.recent.add(json.loads(line.decode()).get("id"))
-                except (ValueError, AttributeError):
-                    continue
-            self.recent.discard(None)
-            self.recent.discard("")
 
     def _next(self) -> None:
         self.close()

@@ -1,10 +1,12 @@
 """One kernel's recording: its messages become records, each told once."""
 
+import html
 import os
+import re
 import socket
 import threading
 import time
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, Optional
 
 from .keeping import Full, Log, read_json, write_json
 from .servers import Kernel
@@ -16,7 +18,6 @@ IMAGE_LIMIT = 256 << 10
 """Bytes of an image, as base64, up to which it is kept itself and not only its size."""
 _PROGRESS = 1.0
 """Seconds: of the states of a progress bar, one in each is kept."""
-_REMEMBERED = 4000
 
 
 def record_of(message: Message) -> Optional[Dict[str, Any]]:
@@ -73,6 +74,10 @@ def _shown(content: Dict[str, Any]) -> Dict[str, Any]:
     """The text of an output, and its images by type and size, small ones whole."""
     found: Dict[str, Any] = {}
     data = content.get("data")
+    if isinstance(data, dict) and "text/html" in data:
+        plain = data.get("text/plain") or ""
+        if not plain or "<IPython.core.display" in plain:
+            data = dict(data, **{"text/plain": _words_of(data["text/html"])})
     for kind, value in sorted(data.items()) if isinstance(data, dict) else ():
         if kind == "text/plain":
             found["text"] = _short("".join(value) if isinstance(value, list) else value)
@@ -89,6 +94,17 @@ def _shown(content: Dict[str, Any]) -> Dict[str, Any]:
     if shown:
         found["display"] = str(shown)
     return found
+
+
+def _words_of(markup: Any) -> str:
+    """The words of HTML, a table's rows as lines: such as the losses that a Trainer shows."""
+    text = "".join(markup) if isinstance(markup, list) else str(markup)
+    text = re.sub(r"(?is)<(script|style)\b.*?</\1\s*>", "", text[:TEXT_LIMIT])
+    text = re.sub(r"\s+", " ", text)
+    text = re.sub(r"(?i)</t[dh]\s*>", "  ", text)
+    text = re.sub(r"(?i)<br\b[^>]*>|</(?:tr|p|div|li|h\d|pre|table)\s*>", "\n", text)
+    text = html.unescape(re.sub(r"<[^>]*>", "", text))
+    return "\n".join(line.strip() for line in text.split("\n") if line.strip())
 
 
 class Tape(threading.Thread):
@@ -114,7 +130,6 @@ class Tape(threading.Thread):
         self._missed = 0
         """Records that found no room, since one was written."""
         self._kept_at = 0.0
-        self._ids: List[str] = []
         self._about: Dict[str, Any] = {}
         self._facts: Dict[str, Any] = {}
 
@@ -192,22 +207,11 @@ class Tape(threading.Thread):
             self._take(message)
 
     def _take(self, message: Optional[Message]) -> None:
-        if message is None or message.id in self.log.recent:
-            return
-        record = record_of(message)
+        record = record_of(message) if message else None
         if record:
-            self._remember(message.id)
             record["t"] = round(time.time(), 3)
             with self._lock:
                 self._keep(record)
-
-    def _remember(self, message_id: str) -> None:
-        self.log.recent.add(message_id)
-        self._ids.append(message_id)
-        if len(self._ids) > _REMEMBERED:
-            for old in self._ids[: _REMEMBERED // 2]:
-                self.log.recent.discard(old)
-            del self._ids[: _REMEMBERED // 2]
 
     def _keep(self, record: Dict[str, Any]) -> None:
         """Write the record; of a progress bar only what stands each second, and its end."""

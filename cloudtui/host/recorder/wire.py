@@ -14,7 +14,7 @@ import time
 import uuid
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
-FRAME_LIMIT = 8 << 20
+FRAME_LIMIT = 4 << 20
 """Bytes of one frame that are kept in memory; what a longer one holds is not read."""
 _GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
 _DELIMITER = b"<IDS|MSG>"
