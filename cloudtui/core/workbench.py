@@ -356,6 +356,11 @@ class Workbench:
             await self._kept.resume()
 
     @property
+    def copies_running(self) -> int:
+        """Copies that are under way, and end with this."""
+        return len(self.copies.running) if "copies" in vars(self) else 0
+
+    @property
     def own_tunnels(self) -> tuple[TunnelState, ...]:
         """Those that were opened here and stay open when this is left."""
         return self._kept.own if self._kept else ()

@@ -43,7 +43,8 @@ def plural(count: int, noun: str) -> str:
     """`1 session`, `3 sessions`, `2 entries`."""
     if count == 1:
         return f"1 {noun}"
-    return f"{count} {noun[:-1]}ies" if noun.endswith("ry") else f"{count} {noun}s"
+    consonant = noun.endswith("y") and noun[-2:-1] not in "aeiou"
+    return f"{count} {noun[:-1]}ies" if consonant else f"{count} {noun}s"
 
 
 def listed(words: Sequence[str], most: int = 6) -> str:

@@ -334,6 +334,12 @@ class CloudtuiApp(
 
     def leave(self) -> None:
         """End the console; `run` closes the workbench."""
+        if self.workbench.copies_running:
+            self.run_worker(self.leave_copies(), group="leave", exclusive=True)
+        else:
+            self.leave_without_copies()
+
+    def leave_without_copies(self) -> None:
         if self.workbench.own_tunnels:
             self.run_worker(self.leave_tunnels(), group="leave", exclusive=True)
         else:

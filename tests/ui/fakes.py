@@ -557,6 +557,10 @@ class FakeWorkbench:
         await self.tunnels.resume()
 
     @property
+    def copies_running(self) -> int:
+        return sum(not state.ended for state in self.copies.states)
+
+    @property
     def own_tunnels(self) -> tuple[TunnelState, ...]:
         return self.tunnels.states if self.keeps_tunnels else ()
 

@@ -138,7 +138,9 @@ async def test_copying_and_moving(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert len(copies.orders) == 1
         await sides.press("f6", "y")
         assert copies.orders[1].move
-        await sides.press("B", "x")
+        await sides.press("ctrl+q")
+        assert "Stop 1 copy and leave?" in sides.made.text
+        await sides.press("escape", "B", "x")
         assert copies.cancelled == ["2"]
         assert "cancelled" in sides.made.text
         await sides.press("c")
