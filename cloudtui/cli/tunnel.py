@@ -15,7 +15,7 @@ from cloudtui.core import kept_tunnels
 from cloudtui.core.events import Event, TunnelsChanged
 from cloudtui.core.workbench import Workbench
 from cloudtui.files import wanted_tunnels
-from cloudtui.model.errors import NotFound, UsageError
+from cloudtui.model.errors import NotFound, Refused, UsageError
 from cloudtui.model.instance import Instance
 from cloudtui.model.tunnel import (
     Direction,
@@ -95,8 +95,14 @@ async def _open(
     for spec in specs:
         state = await bench.tunnels.open(instance, spec)
         states.append(state)
-        local = spec.direction is Direction.LOCAL
-        if local and not await connection.probe_port(spec.host, spec.port):
+        if spec.direction is not Direction.LOCAL:
+            continue
+        try:
+            answers = await connection.probe_port(spec.host, spec.port)
+        except Refused:
+            await bench.tunnels.close_one(state.key)
+            raise
+        if not answers:
             output.narrate(
                 f"Nothing listens on port {spec.port} of {instance.spoken} yet; the tunnel "
                 "waits for it."

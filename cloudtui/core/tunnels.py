@@ -335,13 +335,25 @@ class Tunnels:
             try:
                 patience = FRESH_PATIENCE if kept.fresh else None
                 connection = await self._connections.get(instance, patience=patience)
-                await kept.way.attach(connection)
+                await self._attach(kept, connection)
             except Unreachable as unreachable:
                 kept.way.waits_for = unreachable
                 kept.tried = time.monotonic()
                 await self._pause(kept, unreachable)
             else:
                 return connection
+
+    async def _attach(self, kept: Kept, connection: Connection) -> None:
+        try:
+            await kept.way.attach(connection)
+        except Refused as refused:
+            if not kept.state.cuts:
+                raise
+            raise Unreachable(
+                refused.title,
+                refused.detail,
+                "The host may hold the port for the connection that was cut, until it notices.",
+            ) from refused
 
     async def _pause(self, kept: Kept, error: CloudtuiError) -> None:
         pause = kept.delay or self._first

@@ -26,5 +26,7 @@ def who_listens(port: int, *, proc: Path = Path("/proc")) -> str:
             for descriptor in (process / "fd").iterdir():
                 if str(descriptor.readlink()) in sockets:
                     name = (process / "comm").read_text("utf-8", "replace").strip()
+                    if b"\0cloudtui.keeper\0" in (process / "cmdline").read_bytes():
+                        name = "a tunnel in the background: cloudtui tunnel ls"
                     return f"{name} (process {process.name})"
     return ""

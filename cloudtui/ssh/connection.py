@@ -22,6 +22,7 @@ from cloudtui.model.remote import Route
 from cloudtui.ssh.forward import Forward
 from cloudtui.ssh.proxy import Proxy
 from cloudtui.ssh.terminal import Channel, Terminal
+from cloudtui.ssh.way import forbidden
 
 Stream = tuple[asyncssh.SSHReader[bytes], asyncssh.SSHWriter[bytes]]
 
@@ -382,12 +383,3 @@ async def _opened(opening: Coroutine[Any, Any, T], close: Callable[[T], object])
 
         task.add_done_callback(late)
         raise
-
-
-def forbidden(route: Route) -> Refused:
-    """The server's AllowTcpForwarding is off."""
-    return Refused(
-        f"The SSH server of {route.host} forbids port forwarding.",
-        "AllowTcpForwarding or PermitOpen in its sshd_config says so.",
-        "Ask whoever runs the machine to allow it for your user.",
-    )

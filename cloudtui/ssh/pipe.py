@@ -14,10 +14,12 @@ import struct
 from typing import TYPE_CHECKING
 
 import asyncssh
+from asyncssh.constants import OPEN_ADMINISTRATIVELY_PROHIBITED
 
 from cloudtui.model.errors import CloudtuiError, Refused, Unreachable
 from cloudtui.model.socks import Greeting, NotSocks
 from cloudtui.ssh.quick import Bulk, Quick
+from cloudtui.ssh.way import forbidden
 
 if TYPE_CHECKING:
     from cloudtui.ssh.connection import Connection
@@ -171,6 +173,11 @@ class Pipe(asyncio.Protocol):
             except (CloudtuiError, asyncssh.Error, OSError, TimeoutError) as error:
                 if connection.closed:
                     continue
+                if (
+                    isinstance(error, asyncssh.ChannelOpenError)
+                    and error.code == OPEN_ADMINISTRATIVELY_PROHIBITED
+                ):
+                    return forbidden(connection.route)
                 reason = f"{(str(error) or 'No answer').rstrip('.')}."
                 name = forward.machine or connection.route.host
                 where = name if host in _ITSELF else f"{host}, seen from {name},"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 BLOCK = 64 << 10
 OPEN_SECONDS = 20.0
+UNPRIVILEGED = 1024
 _Wanted = Callable[[asyncssh.SSHReader[bytes], asyncssh.SSHWriter[bytes]], Awaitable[None]]
 
 
@@ -57,11 +58,19 @@ class Reverse(Way):
         except (asyncssh.ChannelListenError, asyncssh.Error, OSError) as error:
             if connection.closed:
                 raise connection.cut() from error
+            hint = (
+                "Another program there may have the port, or its sshd_config forbids it "
+                "(AllowTcpForwarding, PermitListen)."
+            )
+            if self.port < UNPRIVILEGED and connection.route.user != "root":
+                hint = (
+                    f"Ports below {UNPRIVILEGED} are for root there: choose another, for example "
+                    f"-R {self.port + 8000}:{self.target[1]}."
+                )
             raise Refused(
                 f"{connection.route.host} does not listen on its port {self.port}.",
                 str(error),
-                "Another program there may have the port, or its sshd_config forbids it "
-                "(AllowTcpForwarding, PermitListen).",
+                hint,
             ) from error
         self.connection, self.waits_for = connection, None
 

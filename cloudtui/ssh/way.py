@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cloudtui.model.errors import CloudtuiError
+from cloudtui.model.errors import CloudtuiError, Refused
+from cloudtui.model.remote import Route
 
 
 class Way:
@@ -30,3 +31,12 @@ class Way:
         before, self.problem = self.problem, problem
         if (before and before.title) != (problem and problem.title):
             self.on_problem()
+
+
+def forbidden(route: Route) -> Refused:
+    """The server's AllowTcpForwarding is off."""
+    return Refused(
+        f"The SSH server of {route.host} forbids port forwarding.",
+        "AllowTcpForwarding or PermitOpen in its sshd_config says so.",
+        "Ask whoever runs the machine to allow it for your user.",
+    )

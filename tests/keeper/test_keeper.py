@@ -17,6 +17,7 @@ import pytest
 from cloudtui.core.events import InventoryChanged, InventoryState
 from cloudtui.core.kept_tunnels import stop
 from cloudtui.files import keeper_socket, wanted_tunnels
+from cloudtui.files.listening import who_listens
 from cloudtui.model.errors import CloudtuiError, CredentialsProblem, PortTaken, Refused
 from cloudtui.model.instance import State
 from cloudtui.model.tunnel import Direction, TunnelPhase, TunnelSpec
@@ -215,6 +216,36 @@ async def test_a_port_that_is_taken_is_told_by_name(lab: Lab, front: Front, uppe
     with pytest.raises(PortTaken, match=f"Port {upper} .* taken by .*{os.getpid()}"):
         await front.tunnels.open(machine(lab), spec)
     assert front.tunnels.states == ()
+
+
+async def test_a_port_that_it_holds_itself_is_told_as_such(
+    lab: Lab, front: Front, upper: int
+) -> None:
+    state = await front.open(lab, upper)
+    assert "cloudtui tunnel ls" in who_listens(state.local_port)
+
+
+async def test_a_port_there_that_the_cut_connection_holds_is_asked_for_again(
+    lab: Lab, front: Front, upper: int
+) -> None:
+    """The host has not noticed the cut: its end is stopped, as on a path that went silent."""
+    spec = TunnelSpec(Direction.REMOTE, free_port(), "127.0.0.1", upper)
+    await front.tunnels.open(machine(lab), spec)
+    stopped = lab.sshd.session_processes()
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        with front.tunnels.watched():
+            while not (held := front.tunnels.states[0]).error:
+                await asyncio.sleep(0.01)
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGKILL)
+    assert held.phase is TunnelPhase.RECONNECTING
+    assert held.error
+    assert "until it notices" in held.error.hint
+    await front.until(TunnelPhase.UP)
+    assert await asked(spec.listen_port, b"back") == b"BACK"
 
 
 async def test_what_the_front_lists_reaches_it(lab: Lab, front: Front, upper: int) -> None:

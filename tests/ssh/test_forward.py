@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import os
 import signal
@@ -16,6 +17,7 @@ import pytest
 from cloudtui.model.errors import ConnectionCut, PortTaken, Refused, Unreachable
 from cloudtui.ssh.connect import Connection
 from cloudtui.ssh.forward import Forward
+from cloudtui.ssh.reverse import Reverse
 from tests.ssh.conftest import Open
 from tests.sshd import Sshd, free_port
 
@@ -343,6 +345,35 @@ async def test_nothing_listens_on_the_host(conn: Connection) -> None:
     assert f"Port {port}" in forward.problem.title
     assert "refused" in forward.problem.detail
     await forward.close()
+
+
+async def test_a_server_that_forbids_it_is_told_of_as_such(
+    sshd: Sshd, open_connection: Open, echo: int
+) -> None:
+    sshd.config = ["AllowTcpForwarding no"]
+    sshd.restart()
+    conn = await open_connection()
+    forward = await conn.forward("127.0.0.1", echo)
+    reader, writer = await asyncio.open_connection("127.0.0.1", forward.local_port)
+    writer.write(b"GET / HTTP/1.1\r\n\r\n")
+    assert b"forbids port forwarding" in await reader.read()
+    assert isinstance(forward.problem, Refused)
+    there = Reverse(free_port(), ("127.0.0.1", echo))
+    with pytest.raises(Refused, match="does not listen") as caught:
+        await there.attach(conn)
+    assert "AllowTcpForwarding" in caught.value.hint
+    await closed(writer)
+    await forward.close()
+
+
+async def test_a_port_for_root_alone(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_server", refuse)
+    with pytest.raises(Refused, match="Port 80 on this computer is for root alone") as caught:
+        await conn.forward("127.0.0.1", 8888, 80)
+    assert "8080:80" in caught.value.hint
 
 
 async def test_a_taken_port(conn: Connection, forward: Forward) -> None:
