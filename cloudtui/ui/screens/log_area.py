@@ -18,6 +18,8 @@ from cloudtui.ui.widgets.pane_colors import PaneColors
 
 TURN_BYTES = 64 * 1024
 """Taken in before the next key and paint: about 2 ms, at most 15."""
+PAUSE_SECONDS = 0.05
+"""What comes in so long is painted once."""
 WAITING_MOST = 4 * 1024 * 1024
 """Bytes that came and are not shown yet, beyond which the oldest of them are left out."""
 
@@ -108,6 +110,7 @@ class LogArea(Area):
                     await asyncio.sleep(0)
             self.taken_in()
             self._show_face()
+            await asyncio.sleep(PAUSE_SECONDS)
 
     def _show_face(self) -> None:
         face, view = self.query_one(Face), self.view

@@ -8,8 +8,8 @@ from typing import ClassVar
 from rich.ansi import AnsiDecoder
 from rich.cells import cell_len
 from rich.segment import Segment
-from rich.text import Text
-from textual.geometry import Size
+from rich.style import Style
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.selection import Selection
@@ -20,7 +20,7 @@ from cloudtui.ui.widgets.pane_colors import PaneColors
 from cloudtui.ui.widgets.preview import themed
 
 STRIPS_KEPT = 400
-"""Lines whose drawing is remembered."""
+"""Rows whose drawing is remembered."""
 
 
 class LogView(ScrollView, can_focus=True, inherit_bindings=False):
@@ -60,7 +60,12 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         self._widest = 0
         self._starts: list[int] = [0]
         """With `wrap`: the row at which each line begins."""
-        self._strips: dict[int, Text] = {}
+        self._strips: dict[tuple[int, int], Strip] = {}
+        """Rows as they were drawn, by the line's number and the part of it."""
+        self._look: object = None
+        """What all of them were drawn with."""
+        self._base: Style | None = None
+        """The style of the lines, while they are painted."""
         self._width = 0
         self._colors: PaneColors | None = None
 
@@ -73,8 +78,10 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         changed = log.feed(data)
         gone = log.first - before
         rows_gone = self._row_of(gone) if gone else 0
-        for number in [n for n in self._strips if n >= changed or n < log.first]:
-            del self._strips[number]
+        if len(self._strips) > STRIPS_KEPT:
+            self._strips.clear()
+        for key in [key for key in self._strips if key[0] >= changed]:
+            del self._strips[key]
         self._refit(max(0, changed - log.first), gone)
         self._find_in(changed)
         top = self.scroll_offset.y
@@ -249,46 +256,59 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         self._strips.clear()
         self.refresh()
 
-    def _text(self, index: int) -> Text:
-        number = self.log_lines.first + index
-        known = self._strips.get(number)
-        if known is None:
-            line = AnsiDecoder().decode_line(self.log_lines.lines[index])
-            known = themed(line, self._colors) if self._colors else line
-            if len(self._strips) > STRIPS_KEPT:
-                self._strips.clear()
-            self._strips[number] = known
-        return known
+    def render_lines(self, crop: Region) -> list[Strip]:
+        self._base = self.rich_style  # worked out from all the widgets around, so once a paint
+        try:
+            return super().render_lines(crop)
+        finally:
+            self._base = None
 
     def render_line(self, y: int) -> Strip:
         width, row = self._room, self.scroll_offset.y + y
-        base = self.rich_style
+        base = self._base or self.rich_style
         if row >= self.rows:
             return Strip.blank(width, base)
         index, part = self._line_at(row)
-        text, number = self._text(index), self.log_lines.first + index
-        if self._words and self._words in text.plain.casefold():
-            text = text.copy()
-            current = bool(self.hits) and self.hits[self.hit] == number
+        number = self.log_lines.first + index
+        left = part * width if self.wrap else self._left
+        look = (width, self._left, self.wrap, self._words, base)
+        if look != self._look:
+            self._look, self._strips = look, {}
+        selection = self.text_selection
+        span = selection.get_span(index) if selection else None
+        current = bool(self.hits) and self.hits[self.hit] == number
+        key = (number, part)
+        strip = self._strips.get(key)
+        if strip is None or span is not None or current:
+            strip = self._drawn(index, left, base, span, current=current)
+            if span is None and not current:
+                self._strips[key] = strip
+        # Where in the text the mouse is, is asked outside of painting only, and costs.
+        return strip if self._base else strip.apply_offsets(left, index)
+
+    def _drawn(
+        self, index: int, left: int, base: Style, span: tuple[int, int] | None, *, current: bool
+    ) -> Strip:
+        width = self._room
+        line = AnsiDecoder().decode_line(self.log_lines.lines[index])
+        text = themed(line, self._colors) if self._colors else line
+        if self._words:
+            low = text.plain.casefold()
             style = self.get_component_rich_style("log--current" if current else "log--hit")
-            at = text.plain.casefold().find(self._words)
+            at = low.find(self._words)
             while at >= 0:
                 text.stylize(style, at, at + len(self._words))
-                at = text.plain.casefold().find(self._words, at + len(self._words))
-        selection = self.text_selection
-        if selection and (span := selection.get_span(index)):
+                at = low.find(self._words, at + len(self._words))
+        if span is not None:
             start, end = span
             chosen = self.screen.get_component_rich_style("screen--selection")
-            text = text.copy()
             text.stylize(chosen, start, len(text.plain) if end < 0 else end)
-        left = part * width if self.wrap else self._left
         segments = [
             Segment(s.text, base + s.style if s.style else base)
             for s in text.render(self.app.console)
             if s.text and not s.control
         ]
-        strip = Strip(segments).crop(left, left + width).adjust_cell_length(width, base)
-        return strip.apply_offsets(left, index)
+        return Strip(segments).crop(left, left + width).adjust_cell_length(width, base)
 
     # Text under the mouse
 
