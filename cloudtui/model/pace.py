@@ -47,6 +47,8 @@ class Pace:
             return Pace(((seconds, done),))
         if known and done < known[-1][1]:
             return self
+        if len(known) >= 2 and seconds <= known[-1][0]:
+            return Pace((*known[:-1], (known[-1][0], done)))  # within one tick of the clock
         if len(known) >= 2 and done - known[-2][1] <= 1e-12:
             return Pace((*known[:-1], (seconds, done)))  # it stands still: only since when counts
         if len(known) >= MOST:

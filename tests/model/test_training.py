@@ -196,6 +196,16 @@ def test_the_end_of_a_log_alone_tells_about_when(path: Path, part: float) -> Non
         assert abs(now + found.eta - run.end) / run.end <= 0.12
 
 
+def test_a_clock_of_whole_seconds_is_enough() -> None:
+    def bar(step: int) -> str:
+        gone, left = step // 4, (400 - step) // 4
+        clock = f"{gone // 60:02d}:{gone % 60:02d}<{left // 60:02d}:{left % 60:02d}"
+        return f"\r{step // 4}%|█| {step}/400 [{clock},  4.00it/s]"
+
+    found = read("".join(bar(step) for step in range(60, 116)))
+    assert found.eta == pytest.approx(71, abs=4)
+
+
 def test_an_epoch_of_an_unknown_count_ends_when_it_ends() -> None:
     run = Recorded.of(next(p for p in RECORDINGS if p.stem == "lightning-tqdm"))
     text, last = run.between(-1, 160)

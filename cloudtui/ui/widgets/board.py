@@ -365,9 +365,10 @@ def _processes(view: View, width: int, count: int) -> list[Line]:
     gpus = bool(now.gpus) or any(p.gpu_memory is not None for p in now.processes)
     titles = f"{'pid':>8}  {'user':<10}  {'CPU':>6}  {'memory':>8}"
     titles += f"  {'GPU mem':>8}" if gpus else ""
-    head = f"{titles}  command, by {view.order.value}"
+    order = Order.CPU if view.order is Order.GPU and not gpus else view.order
+    head = f"{titles}  command, by {order.value}"
     lines: list[Line] = [[(set_cell_size(head, width), "muted")]]
-    for process in ordered(now.processes, view.order)[:count]:
+    for process in ordered(now.processes, order)[:count]:
         held = "" if process.gpu_memory is None else data_size(process.gpu_memory)
         cells = (
             f"{process.pid:>8}  {set_cell_size(process.user, 10)}  {process.cpu * 100:>4.0f} %  "
