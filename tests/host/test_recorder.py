@@ -318,5 +318,6 @@ def test_kernels_of_another_home_are_left_to_its_own_recorder(box: Box, tmp_path
         with subprocess.Popen(command, env={**box.env, "HOME": home}) as process:
             cmdline = Path(f"/proc/{process.pid}/cmdline")
             until(lambda: file.encode() in cmdline.read_bytes())  # noqa: B023
-            assert (servers.kernel_processes().get(file) == process.pid) is ours
+            found = servers.kernel_processes().get(file)
             process.kill()
+            assert (found == process.pid) is ours
