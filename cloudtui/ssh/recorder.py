@@ -169,7 +169,8 @@ async def run(conn: Connection, notebook: str) -> tuple[str, str, int]:
     if told["status"] == 4:
         raise Refused(problem, hint="Interrupt it first, or look at its log.")
     if told["status"] != 3:
-        raise CloudtuiError(problem)
+        hint = "Recording needs no password; to run all cells, open the notebook in the browser."
+        raise CloudtuiError(problem, hint=hint if "password" in problem else "")
     if candidates and "answer to" in problem:
         raise Ambiguous(problem, candidates, "Name one by its path.")
     hint = "Give its path below the server's folder, such as work/train.ipynb."
