@@ -32,13 +32,15 @@ TAIL = 256 << 10
 
 async def log(opened: Opened, words: argparse.Namespace) -> int:
     """Print what was recorded of a notebook's kernel, and with `-f` what it prints from now on."""
-    if len(words.rest) != 2:
+    if len(words.rest) not in (1, 2):
         raise UsageError(
             "cloudtui kernels log wants a NAME and a NOTEBOOK.",
-            hint="See what was recorded: cloudtui kernels record NAME",
+            hint="See what was recorded: cloudtui kernels log NAME",
         )
     async with opened(words) as bench:
         instance = await bench.inventory.find(words.rest[0])
+        if len(words.rest) == 1:
+            return await _list(bench, instance, words)
         recording = await bench.recordings.find(instance, words.rest[1])
         recorder = bench.recordings.state(instance.id).recorder
         if recorder and (problem := _hint(recorder, instance)):
@@ -52,6 +54,23 @@ async def log(opened: Opened, words: argparse.Namespace) -> int:
         lines = list(transcript.lines())
         for when, text in lines[-words.lines :] if words.lines else lines:
             _print(when, text, times=words.times)
+    return 0
+
+
+async def _list(bench: Workbench, instance: Instance, words: argparse.Namespace) -> int:
+    """Print what was recorded of each kernel."""
+    state = await bench.recordings.list(instance)
+    if state.error:
+        raise state.error
+    assert state.recorder
+    if getattr(words, "json", False):
+        output.document(_document(instance, state.recorder))
+        return 0
+    _table(state.recorder)
+    if said := _hint(state.recorder, instance):
+        output.narrate(said)
+    elif not state.recorder.recordings:
+        output.narrate(f"No kernel of {instance.label} was recorded yet.")
     return 0
 
 
@@ -234,11 +253,7 @@ async def record(opened: Opened, words: argparse.Namespace) -> int:
     if getattr(words, "json", False):
         output.document(_document(instance, recorder))
         return 0
-    if recorder.recordings:
-        output.table(
-            ("KERNEL", "STATE", "SIZE", "LAST", "NOTEBOOK"),
-            [_columns(r) for r in recorder.recordings],
-        )
+    _table(recorder)
     name = shlex.quote(instance.spoken)
     if words.stop:
         output.narrate(
@@ -260,6 +275,14 @@ async def record(opened: Opened, words: argparse.Namespace) -> int:
         output.narrate(recorder.problem)
         return 1
     return 0
+
+
+def _table(recorder: HostRecorder) -> None:
+    if recorder.recordings:
+        output.table(
+            ("KERNEL", "STATE", "SIZE", "LAST", "NOTEBOOK"),
+            [_columns(r) for r in recorder.recordings],
+        )
 
 
 def _columns(recording: Recording) -> tuple[str, ...]:

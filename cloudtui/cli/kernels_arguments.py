@@ -14,6 +14,7 @@ FORMS = """\
   cloudtui kernels restart NAME KERNEL    begin it anew; its variables are lost. Asks first.
   cloudtui kernels record NAME            keep what notebooks print there, also while no browser is
                                           open; --stop ends that
+  cloudtui kernels log NAME               the kernels of which something was kept
   cloudtui kernels log NAME NOTEBOOK      what was kept of a notebook's kernel; -f goes on
   cloudtui kernels run NAME NOTEBOOK      run all its cells there, with or without this terminal;
                                           -f prints what they print

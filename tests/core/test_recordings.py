@@ -206,6 +206,9 @@ def afterwards(jupyter: Jupyter, here: Here) -> None:
     ]  # fmt: skip
     code, text = here("kernels", "log", "bert-gpu", "other.ipynb")
     assert (code, "train.ipynb" in text) == (3, True)
+    code, text = here("kernels", "log", "bert-gpu")
+    assert code == 0
+    assert text.splitlines()[1].split()[-1] == "train.ipynb"
 
 
 async def test_where_it_is_switched_on_it_is_begun_again(lab: Lab) -> None:
