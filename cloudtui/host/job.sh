@@ -352,7 +352,7 @@ view() {
   exec 3<&0 4<>"$d/keys"
   tail -c 60000 -f "$d/log" &
   shows=$!
-  (trap '' INT; exec cat <&3 >&4) &
+  (trap '' INT; exec dd bs=1024 <&3 >&4 2>/dev/null) & # no cat: some splice, and hold the pipe
   types=$!
   cat "$d/alive" >/dev/null &
   waits=$!

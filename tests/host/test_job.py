@@ -73,6 +73,15 @@ class Host:
             (bin / name).symlink_to(shutil.which(name, path="/usr/bin:/bin") or name)
         self.env["PATH"] = str(bin)
 
+    def busybox(self, *programs: str) -> None:
+        """BusyBox's programs on PATH, and these."""
+        self.only(*programs)
+        bin = Path(self.env["PATH"])
+        told = subprocess.run(["busybox", "--list"], capture_output=True, text=True, check=True)
+        for name in set(told.stdout.split()) - set(programs):
+            (bin / name).unlink(missing_ok=True)
+            (bin / name).symlink_to(shutil.which("busybox") or "busybox")
+
     def do(self, *words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
             [*self.shell, str(self.program), *words],
@@ -259,7 +268,10 @@ def test_the_log_of_a_run_has_every_line_however_fast_it_ends(plain: Host) -> No
         assert run.log == lines
 
 
-def test_a_run_outlives_the_tmux_server_that_shows_it(plain: Host) -> None:
+@pytest.mark.parametrize("busybox", [False, True])
+def test_a_run_outlives_the_tmux_server_that_shows_it(plain: Host, busybox: bool) -> None:
+    if busybox:
+        plain.busybox("tmux", "script")
     run = plain.start("sh", "-c", 'echo ready; read x; echo "got $x"; read y', holder="tmux")
     assert run.told("session").endswith(" bert")
     run.prints("ready")
@@ -270,7 +282,9 @@ def test_a_run_outlives_the_tmux_server_that_shows_it(plain: Host) -> None:
     tty = run.told("tty")
 
     def size() -> bytes:
-        return subprocess.run(["stty", "-F", tty, "size"], capture_output=True, check=False).stdout
+        return subprocess.run(
+            ["/bin/stty", "-F", tty, "size"], capture_output=True, check=False
+        ).stdout
 
     until(lambda: size() == b"31 91\n")
     plain.tmux("kill-server")
