@@ -34,12 +34,6 @@ for d in "$runs"/*; do
   for f in pid supervisor; do
     alive "$f" && printf '%s = %s alive\n' "$N" "$f"
   done
-  printf '%s COMMAND\n' "$N"
-  [ -s "$d/command" ] && head -c 4000 "$d/command"
-  if [ -s "$d/log" ]; then
-    printf '\n%s TAIL\n' "$N"
-    tail -c 4000 "$d/log"
-  fi
   [ ! -s "$d/wait/after" ] || while read -r v; do
     printf '\n%s AFTER %s\n' "$N" "$v"
   done <"$d/wait/after"
@@ -48,6 +42,22 @@ for d in "$runs"/*; do
       [ -s "$s/$f" ] && IFS= read -r v <"$s/$f" && printf '\n%s THEN %s %s %s\n' "$N" "${s##*/}" "$f" "$v"
     done
   done
+  printf '\n%s END\n' "$N"
+done
+# One head and one tail for all runs: one for each would be most of the work. /dev/null makes them
+# print the names of the files, which are not printed for one alone.
+for f in command log; do
+  set --
+  for d in "$runs"/*; do
+    case $KNOWN in *"/${d##*/}/"*) [ -s "$d/exit" ] && continue ;; esac
+    [ -s "$d/$f" ] && set -- "$@" "$d/$f"
+  done
+  printf '%s FILES %s\n' "$N" "$f"
+  case $#$f in
+    0*) ;;
+    *command) head -c 4000 "$@" /dev/null ;;
+    *) tail -c 4000 "$@" /dev/null ;;
+  esac
   printf '\n%s END\n' "$N"
 done
 set -- "$runs"/*/log

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -90,10 +90,12 @@ def parse_jobs(
             case "=":
                 name, _, value = rest.partition(" ")
                 current.facts[name] = value.rstrip()
-            case "COMMAND":
-                current.command = tuple(body.split("\0")[:-1])
-            case "TAIL":
-                current.tail = body.removesuffix("\n")
+            case "FILES":
+                for id, content in _files(body, rest, told).items():
+                    if rest == "command":
+                        told[id].command = tuple(content.split("\0")[:-1])
+                    else:
+                        told[id].tail = content
             case "AFTER":
                 current.after.append(rest)
             case "THEN":
@@ -125,6 +127,23 @@ def parse_jobs(
         if session.key not in shown | mine
     ]
     return tuple(sorted(jobs, key=_newest, reverse=True))
+
+
+def _files(text: str, name: str, ids: Collection[str]) -> dict[str, str]:
+    """Each run's file of that name by the run's id, as head and tail print several files. What
+    looks like the name of a file and is none of these is text of the one before."""
+    parts = re.split(rf"(?:^|\n)==> ([^\n]*)/{name} <==\n", text)
+    found: dict[str, str] = {}
+    last = ""
+    for path, content in zip(parts[1::2], parts[2::2], strict=True):
+        id = path.rpartition("/")[2]
+        if id in ids and id not in found:
+            found[last := id] = content
+        elif last:
+            found[last] += f"\n==> {path}/{name} <==\n{content}"
+    if last:
+        found[last] = found[last].removesuffix("\n==> /dev/null <==\n\n")
+    return found
 
 
 def _job(

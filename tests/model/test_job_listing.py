@@ -16,7 +16,9 @@ def answer(log: str, seconds: int, before: tuple[Job, ...], started: int = 0) ->
     begun = int(BEGUN.timestamp()) + started
     text = (
         f"x HOST {int(now.timestamp())} boot\nx JOB bert\nx = started {begun}\nx = pid alive\n"
-        f"x COMMAND\npython\0\nx TAIL\n{log[-400:]}\nx END\n"
+        "x END\nx FILES command\n==> /root/runs/bert/command <==\npython\0\n==> /dev/null <==\n\n"
+        f"x END\nx FILES log\n==> /root/runs/bert/log <==\n{log[-400:]}\n==> /dev/null <==\n\n"
+        "x END\n"
         f"x LOG {len(log)} {int(now.timestamp())} /root/runs/bert/log\n"
     )
     (job,) = parse_jobs(text, "x", "i-1", now, before=before) or ()
@@ -24,7 +26,8 @@ def answer(log: str, seconds: int, before: tuple[Job, ...], started: int = 0) ->
 
 
 def test_losses_count_once_and_the_end_comes_from_the_pace() -> None:
-    log, known = "", ()
+    log = ""
+    known: tuple[Job, ...] = ()
     for step in range(1, 61):
         log += f"Epoch [1/1], Step [{step}/100], Loss: {1 - step / 1000}\n"
         if step % 5 == 0:
@@ -33,5 +36,7 @@ def test_losses_count_once_and_the_end_comes_from_the_pace() -> None:
     assert job.training.losses == tuple(1 - n / 1000 for n in range(1, 61))
     assert job.training.eta is not None
     assert abs(job.training.eta - 400) < 30
+    told = answer("==> /var/log <==\n==> other/log <==\nlast words\n", 5, ())
+    assert (told.command, told.last_line) == (("python",), "last words")
     again = answer("step 1 loss=2.5\n", 900, known, started=800)
     assert again.training.losses == (2.5,)
