@@ -97,7 +97,8 @@ class RunViews:
             return
         started = await app.push_screen_wait(RunForm(instance))
         if started is not None:
-            app.say(f"{started.id} on {instance.spoken} is {started.state}.")
+            if not started.state.over:
+                app.say(f"{started.id} on {instance.spoken} is {started.state}.")
             self.open_runs(instance, started)
 
     # What ended while nobody looked

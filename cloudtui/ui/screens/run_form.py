@@ -41,11 +41,12 @@ class _Tick(Checkbox):
 class RunForm(Dialog[Job | None]):
     """The answer is the run that was started.
 
-    Its keys act at once, so that what is typed after them goes into the field that they lead to.
+    The keys that move act at once, so that what is typed after them goes into the field that they
+    lead to; the key that starts waits for what was typed before it.
     """
 
     BINDINGS = [
-        Binding("ctrl+s,ctrl+enter", "start", show=False, priority=True),
+        Binding("ctrl+s,ctrl+enter", "start", show=False),
         Binding("enter,tab,down", "field(1)", show=False, priority=True),
         Binding("shift+tab,up", "field(-1)", show=False, priority=True),
     ]
