@@ -48,6 +48,8 @@ class Kept:
     connection: Connection | None = None
     keeper: asyncio.Task[None] | None = None
     woken: asyncio.Event = field(default_factory=asyncio.Event)
+    moved: asyncio.Event = field(default_factory=asyncio.Event)
+    """The machine has another state or address than at the last attempt."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     delay: float = 0.0
     """The next pause, in seconds; 0 for the first of all."""

@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from cloudtui.core.connections import Connections
 from cloudtui.core.events import (
@@ -34,6 +34,8 @@ from cloudtui.model.tunnel import Direction, TunnelPhase, TunnelSpec, TunnelStat
 if TYPE_CHECKING:
     from cloudtui.ssh.connection import Connection
 
+T = TypeVar("T")
+
 PORTS_TRIED = 20
 RETRY_FIRST, RETRY_MOST = 0.5, 30.0
 """Seconds between attempts to open a cut tunnel again."""
@@ -42,6 +44,8 @@ STEADY_SECONDS = 30.0
 FRESH_RETRY = 1.0
 FRESH_PATIENCE = 3.0
 """Seconds such an attempt waits for an answer: a machine that boots loses the first packets."""
+LOOK_AFTER = 1.0
+"""Seconds after a cut that is not healed yet at which AWS is asked about the machine."""
 WANTED_RETRY = 2.0
 """Seconds after an attempt that a local connection which waits brings the next one about."""
 GONE = (State.TERMINATED, State.SHUTTING_DOWN)
@@ -292,6 +296,7 @@ class Tunnels:
                 kept.way.waits_for, kept.connection = kept.connection.lost, None
                 kept.state = replace(kept.state, cuts=kept.state.cuts + 1, latency=None)
                 self._move(kept, TunnelPhase.RECONNECTING)
+                asyncio.get_running_loop().call_later(LOOK_AFTER, self._look, kept)
                 self._note(
                     kept,
                     f"Tunnel {kept.state.where} lost its connection; connecting again. "
@@ -318,6 +323,7 @@ class Tunnels:
         """Connect, at once and then with growing pauses; wait while the machine does not run."""
         while True:
             kept.woken.clear()
+            kept.moved.clear()
             instance = kept.instance = self._machines.by_id(kept.instance.id) or kept.instance
             seen = (instance.state, instance.address)
             if kept.seen not in (None, seen):
@@ -334,7 +340,10 @@ class Tunnels:
                 continue
             try:
                 patience = FRESH_PATIENCE if kept.fresh else None
-                connection = await self._connections.get(instance, patience=patience)
+                opening = self._connections.get(instance, patience=patience)
+                connection = await _unless(kept.moved, opening)
+                if connection is None:
+                    continue
                 await self._attach(kept, connection)
             except Unreachable as unreachable:
                 kept.way.waits_for = unreachable
@@ -375,6 +384,11 @@ class Tunnels:
 
     # What is noticed
 
+    def _look(self, kept: Kept) -> None:
+        """It was cut a moment ago: the machine may have stopped or moved."""
+        if kept.connection is None and kept.state.key in self._kept:
+            self._machines.refresh()
+
     def _heard(self, event: Event) -> None:
         """A machine that has started or moved is tried at once; one that is gone is given up."""
         if not isinstance(event, InventoryChanged):
@@ -383,6 +397,7 @@ class Tunnels:
             now = self._machines.by_id(kept.instance.id)
             if now and not kept.connection and (now.state, now.address) != kept.seen:
                 kept.delay = 0.0
+                kept.moved.set()
                 kept.woken.set()
 
     def _look_again(self) -> None:
@@ -445,3 +460,16 @@ class Tunnels:
 
     def _changed(self) -> None:
         self._events.emit(TunnelsChanged(self.states))
+
+
+async def _unless(moved: asyncio.Event, opening: Coroutine[Any, Any, T]) -> T | None:
+    """What opens; None when `moved` is set first, and the opening was given up."""
+    attempt = asyncio.ensure_future(opening)
+    waiting = asyncio.ensure_future(moved.wait())
+    try:
+        await asyncio.wait((attempt, waiting), return_when=asyncio.FIRST_COMPLETED)
+        return attempt.result() if attempt.done() else None
+    finally:
+        waiting.cancel()
+        attempt.cancel()
+        await asyncio.wait((attempt, waiting))

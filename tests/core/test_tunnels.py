@@ -82,9 +82,13 @@ class FakeConnections:
 class FakeInventory:
     def __init__(self) -> None:
         self.machine = GPU
+        self.refreshed = asyncio.Event()
 
     def by_id(self, instance_id: str) -> Instance | None:
         return self.machine if instance_id == GPU.id else None
+
+    def refresh(self) -> None:
+        self.refreshed.set()
 
 
 class Room:
@@ -200,6 +204,25 @@ async def test_a_stopped_machine_is_waited_for_and_met_at_its_new_address(room: 
     assert again.local_port == opened.local_port
     assert room.connections.asked[-1].public_ip == "192.0.2.9"
     assert room.connections.patience == [None, FRESH_PATIENCE]
+
+
+async def test_an_attempt_at_an_old_address_is_given_up(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that was stopped answers there no more, and no less."""
+    monkeypatch.setattr("cloudtui.core.tunnels.LOOK_AFTER", 0.01)
+    first = FakeConnection()
+    room.answers(first)
+    await room.open()
+    first.cut()
+    async with asyncio.timeout(5):
+        while len(room.connections.asked) < 2:  # and this one hangs
+            await asyncio.sleep(0)
+        await room.inventory.refreshed.wait()
+    room.answers(FakeConnection())
+    room.change(public_ip="192.0.2.9")
+    await room.until(TunnelPhase.UP)
+    assert room.connections.asked[-1].public_ip == "192.0.2.9"
 
 
 async def test_a_waiting_client_brings_the_next_attempt_about(
