@@ -120,7 +120,10 @@ class HostRecorder:
                 "du -xh ~ | sort -h | tail"
             )
         if not self.current:
-            return "It is of another version. Start it again: cloudtui kernels record NAME"
+            return (
+                "The recorder there is of another version. Begin this one: cloudtui kernels "
+                "record NAME"
+            )
         return ""
 
 
