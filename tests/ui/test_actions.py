@@ -19,8 +19,8 @@ from cloudtui.ui.app import CloudtuiApp
 from cloudtui.ui.screens.addresses import AddressesScreen
 from cloudtui.ui.screens.all_sessions import AllSessionsScreen
 from cloudtui.ui.screens.area import Area
-from cloudtui.ui.screens.digest import DigestScreen
 from cloudtui.ui.screens.copies import CopiesScreen
+from cloudtui.ui.screens.digest import DigestScreen
 from cloudtui.ui.screens.files import FilesScreen
 from cloudtui.ui.screens.help import HelpScreen
 from cloudtui.ui.screens.hosts import HostsScreen
@@ -62,8 +62,8 @@ SCREENS: dict[Where, type[Area]] = {
     Where.HOSTS: HostsScreen,
     Where.MONITOR: MonitorScreen,
     Where.HELP: HelpScreen,
-    Where.DIGEST: DigestScreen,
     Where.RUNS: RunsScreen,
+    Where.DIGEST: DigestScreen,
     Where.RUN_LOG: RunLogScreen,
 }
 
