@@ -271,6 +271,12 @@ async def record(opened: Opened, words: argparse.Namespace) -> int:
                 f"The Jupyter server on port {port}: {problem}. Its kernels are recorded all the "
                 "same; the names of their notebooks are those they were started with."
             )
+    for recording in recorder.recordings:
+        if recording.state == "locked":
+            output.narrate(
+                f"The kernel of {recording.spoken} cannot be recorded: its sockets are encrypted "
+                "(transport_encryption in the settings of Jupyter there)."
+            )
     if recorder.problem:
         output.narrate(recorder.problem)
         return 1

@@ -311,6 +311,17 @@ def test_a_kernel_is_recorded_through_all_that_befalls_it(box: Box) -> None:
         first.wait()
 
 
+def test_a_kernel_with_encrypted_sockets_is_told(box: Box) -> None:
+    program = box.place("recorder-x")
+    info = {"ip": "127.0.0.1", "iopub_port": 1, "key": "k", "curve_publickey": "p"}
+    (box.runtime / "kernel-locked.json").write_text(json.dumps(info))
+    with subprocess.Popen([sys.executable, "-E", str(program), "record"], env=box.env) as process:
+        until(lambda: box.state().get("kernels") and box.state()["kernels"][0]["state"] == "locked")
+        (told,) = json.loads(box.ask(program, "list").stdout)["kernels"]
+        process.terminate()
+        assert (told["id"], told["state"]) == ("locked", "locked")
+
+
 def test_kernels_of_another_home_are_left_to_its_own_recorder(box: Box, tmp_path: Path) -> None:
     file = str(box.runtime / "kernel-k.json")
     command = [sys.executable, "-c", "import time; time.sleep(60)", file]

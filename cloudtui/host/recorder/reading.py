@@ -20,6 +20,10 @@ def told(home: str) -> Dict[str, Any]:
     alive = recording.running(home)
     live = {k.get("id"): k.get("state") for k in state.get("kernels") or ()} if alive else {}
     recordings = keeping.recordings(home)
+    there = [about["id"] for about in recordings]
+    for kernel in (state.get("kernels") or ()) if alive else ():
+        if kernel.get("id") not in there:
+            recordings.append({"id": kernel.get("id"), "path": kernel.get("path"), "bytes": 0})
     for about in recordings:
         about["state"] = live.get(about["id"], "ended" if alive else "")
         about["run"] = running.told(os.path.join(home, about["id"]))

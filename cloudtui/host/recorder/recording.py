@@ -155,7 +155,7 @@ class Recorder:
         self._servers = servers.running_servers(folders)
         for kernel in servers.live_kernels(folders, self._processes):
             tape = self._tapes.get(kernel.id)
-            if tape is None or tape.ended or not (tape.is_alive() or tape.state == "locked"):
+            if tape is None or tape.ended or not tape.is_alive():
                 known = keeping.segments(os.path.join(self._home, kernel.id))
                 early = time.time() - self._since < _EARLY
                 after = self._after if known and early else 0.0

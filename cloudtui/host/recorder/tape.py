@@ -143,7 +143,9 @@ class Tape(threading.Thread):
                 wire = Wire(info, "iopub")
             except Locked:
                 self._be("locked")
-                return
+                while self.kernel.info():
+                    time.sleep(5.0)
+                break
             except (OSError, EOFError, Broken, KeyError, ValueError):
                 if time.time() - since > 30 and not self._lives():
                     break
