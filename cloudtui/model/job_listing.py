@@ -76,8 +76,9 @@ def parse_jobs(
     clock: _Clock | None = None
     panes: dict[str, str] = {}
     current = _Told("")
-    for part in re.split(rf"^{re.escape(mark)} ", text, flags=re.MULTILINE)[1:]:
-        head, _, body = part.partition("\n")
+    # Not by a pattern: the answer of a host with hundreds of runs is long.
+    for part in f"\n{text}".split(f"\n{mark} ")[1:]:
+        head, _, body = f"{part}\n".partition("\n")
         word, _, rest = head.partition(" ")
         match word:
             case "HOST":
@@ -132,15 +133,15 @@ def parse_jobs(
 def _files(text: str, name: str, ids: Collection[str]) -> dict[str, str]:
     """Each run's file of that name by the run's id, as head and tail print several files. What
     looks like the name of a file and is none of these is text of the one before."""
-    parts = re.split(rf"(?:^|\n)==> ([^\n]*)/{name} <==\n", text)
     found: dict[str, str] = {}
-    last = ""
-    for path, content in zip(parts[1::2], parts[2::2], strict=True):
-        id = path.rpartition("/")[2]
+    last, end = "", f"/{name} <=="
+    for part in f"\n{text}".split("\n==> ")[1:]:
+        head, _, content = part.partition("\n")
+        id = head.removesuffix(end).rpartition("/")[2] if head.endswith(end) else ""
         if id in ids and id not in found:
             found[last := id] = content
         elif last:
-            found[last] += f"\n==> {path}/{name} <==\n{content}"
+            found[last] += f"\n==> {part}"
     if last:
         found[last] = found[last].removesuffix("\n==> /dev/null <==\n\n")
     return found
