@@ -16,7 +16,7 @@ from pathlib import Path
 STEPS_PER_EPOCH = 6_250
 RATE = 1.9
 """Steps per second."""
-GPU_MEMORY = 14_190
+GPU_MEMORY = 7_290
 """MiB that the pretend GPU of the machine is told to hold while this runs."""
 LOG_EVERY = 2
 """Steps between two lines."""
