@@ -53,7 +53,7 @@ async def until(
     bench: Workbench, instance: Instance, right: Callable[[dict[str, Job]], bool]
 ) -> dict[str, Job]:
     """The runs by id as soon as they are so."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         while True:
             state = await bench.jobs.list(instance)
             assert state.error is None
@@ -106,7 +106,7 @@ async def test_a_chain_ends_with_the_shutdown_when_nobody_else_runs(
     lab.sshd.cut()
     (host / "go").touch()
     down = lab.sshd.folder / "down"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         while not down.exists():
             await asyncio.sleep(0.05)
     assert down.read_text() == "-h now\n"
@@ -159,27 +159,29 @@ async def test_gpus_are_given_one_by_one_and_freed_by_a_kill(
     show = "echo gpu=$CUDA_VISIBLE_DEVICES; until [ -e ~/go ]; do sleep 0.1; done"
     for name in ("one", "two", "three", "four"):
         await bench.jobs.run(instance, spec(show, name, gpus=1))
-    jobs = await until(
-        bench,
-        instance,
-        lambda jobs: (
-            [jobs[n].state for n in ("one", "two")] == [JobState.RUNNING] * 2
-            and jobs["three"].why == "for 1 GPU, 0 free"
-            and jobs["four"].why == "for 1 GPU, behind three"
-        ),
-    )
-    assert {jobs["one"].gpus, jobs["two"].gpus} == {(0,), (1,)}
-    assert jobs["one"].last_line == f"gpu={jobs['one'].gpus[0]}"
-    assert jobs["three"].state is jobs["four"].state is JobState.QUEUED
+
+    def settled(jobs: dict[str, Job]) -> bool:
+        whys = sorted(job.why for job in jobs.values() if job.state is JobState.QUEUED)
+        return len(whys) == 2 and whys[0] == "for 1 GPU, 0 free" and "behind" in whys[1]
+
+    jobs = await until(bench, instance, settled)
+    running = [job for job in jobs.values() if job.state is JobState.RUNNING]
+    assert sorted(job.gpus for job in running) == [(0,), (1,)]
+    await until(bench, instance, lambda jobs: all(jobs[job.id].last_line for job in running))
+    for job in running:
+        assert (await bench.jobs.find(instance, job.id)).last_line == f"gpu={job.gpus[0]}"
+    first = next(job for job in jobs.values() if job.why == "for 1 GPU, 0 free")
+    second = next(job for job in jobs.values() if job.why == f"for 1 GPU, behind {first.id}")
     runs = host / ".local/share/cloudtui/runs"
-    for name, file in (("three", "supervisor"), ("one", "supervisor"), ("one", "pid")):
-        group = os.getpgid(int((runs / name / file).read_text().split()[0]))
+    gone = running[0]
+    for job, file in ((first, "supervisor"), (gone, "supervisor"), (gone, "pid")):
+        group = os.getpgid(int((runs / job.id / file).read_text().split()[0]))
         os.killpg(group, signal.SIGKILL)
-    jobs = await until(bench, instance, lambda jobs: jobs["four"].state is JobState.RUNNING)
-    assert jobs["three"].state is JobState.LOST
-    assert jobs["four"].gpus == jobs["one"].gpus
+    jobs = await until(bench, instance, lambda jobs: jobs[second.id].state is JobState.RUNNING)
+    assert jobs[first.id].state is JobState.LOST
+    assert jobs[second.id].gpus == gone.gpus
     (host / "go").touch()
-    await until(bench, instance, finished("two", "four"))
+    await until(bench, instance, finished(running[1].id, second.id))
     with pytest.raises(NotFound, match="fewer than the 3"):
         await bench.jobs.run(instance, spec("true", "many", gpus=3))
 
