@@ -10,7 +10,7 @@ import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloudtui.demo import off
+from cloudtui.demo import off, runs
 from cloudtui.demo.gpus import nvidia_smi
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -78,6 +78,11 @@ def has_notebooks(name: str) -> bool:
     return name == "bert-gpu"
 
 
+def has_runs(name: str) -> bool:
+    """Whether long runs are, or were, on the machine."""
+    return name == "bert-gpu"
+
+
 def sessions(name: str) -> tuple[Session, ...]:
     """What runs on the machine of that name."""
     if name == "bert-gpu":
@@ -119,6 +124,7 @@ def furnish(home: Path, programs: Path, name: str, type: str = "") -> None:
         pretend.parent.mkdir(parents=True, exist_ok=True)
         _write(pretend, (ours / "notebooks.py").read_text("utf-8"))
         _write(work / "tokenize_corpus.py", (ours / "tokenizing.py").read_text("utf-8"))
+        runs.furnish(home, python())
     if name == "jupyter-lab":
         _install_jupyter(home)
         _write(home / "bert-finetune.ipynb", json.dumps(_notebook(), indent=1) + "\n")

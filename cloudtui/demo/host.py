@@ -12,7 +12,7 @@ from pathlib import Path
 import asyncssh
 from asyncssh.channel import SSHChannel
 
-from cloudtui.demo import first_login, processes
+from cloudtui.demo import first_login, processes, runs
 from cloudtui.demo import home as homes
 from cloudtui.demo.folder import Plan
 from cloudtui.demo.reaper import Reaper
@@ -77,6 +77,8 @@ class Host:
         await self.listen(address)
         for session in homes.sessions(self.name):
             await self._begin(session)
+        if homes.has_runs(self.name):
+            await self.reaper.run(runs.start(), env=self.environment, cwd=self.home)
         if homes.has_notebooks(self.name):
             self._serve_notebooks()
 
