@@ -74,6 +74,9 @@ def _script(words: str, *, place: bool = False) -> str:
     )
 
 
+_NEVER = (
+    '[ -d "${XDG_DATA_HOME:-$HOME/.local/share}/cloudtui/recordings" ] || { echo NEVER; exit; }\n'
+)
 _LIST = '"$P" -E "$d" list\n'
 _START = f"""\
 export PATH="$PATH:{EXTRA_PATH}" TERM=xterm-256color
@@ -104,13 +107,16 @@ fi
 
 
 async def look(conn: Connection) -> HostRecorder:
-    """What records on the host, and what was recorded.
+    """What records on the host, and what was recorded. Nothing is brought to a host on which
+    nothing ever was.
 
     Raises:
         NotFound: there is no Python 3.6 or newer.
         CloudtuiError: the program cannot be written there, or failed.
     """
-    done = await conn.run(_script(_LIST), timeout=30)
+    done = await conn.run(_NEVER + _script(_LIST), timeout=30)
+    if done.stdout.startswith("NEVER"):
+        return HostRecorder()
     if done.stdout.startswith("MISSING"):
         return await _told(conn, _LIST)
     return _parsed(conn, done.stdout, done.stderr)

@@ -16,6 +16,7 @@ import websocket
 from cloudtui.core.events import Noted
 from cloudtui.files import recorded_hosts
 from cloudtui.model.errors import NotFound, Refused
+from cloudtui.model.recording import HostRecorder
 from cloudtui.ssh import recorder
 from tests.cli.here import Here, here
 from tests.host.test_recorder import until
@@ -23,6 +24,8 @@ from tests.lab import Lab
 from tests.sshd import Sshd, free_port
 
 __all__ = ["here"]
+
+pytestmark = pytest.mark.timeout(240)
 
 TOKEN = "not-in-any-argv"
 
@@ -43,7 +46,7 @@ class Jupyter:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        until(self._up, 40)
+        until(self._up, 100)
 
     def _up(self) -> bool:
         try:
@@ -147,7 +150,7 @@ async def away(lab: Lab, jupyter: Jupyter, kernel: str) -> None:
             found = told and told.of(kernel)
             return bool(found and found.state == "recorded" and found.path)
 
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not await recorded():
                 await asyncio.sleep(0.05)
         session = uuid.uuid4().hex
@@ -169,7 +172,7 @@ async def away(lab: Lab, jupyter: Jupyter, kernel: str) -> None:
                 enough.set()
 
         follow = asyncio.create_task(bench.recordings.log(instance, kernel, take, follow=True))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await enough.wait()
         follow.cancel()
         assert "".join(got).splitlines() == LINES
@@ -249,4 +252,5 @@ async def test_a_host_without_python_is_told(lab: Lab, monkeypatch: pytest.Monke
         with pytest.raises(NotFound, match=r"no Python 3\.6"):
             await bench.recordings.start(instance)
         assert recorded_hosts.load() == frozenset()
-        assert isinstance((await bench.recordings.list(instance)).error, NotFound)
+        assert (await bench.recordings.list(instance)).recorder == HostRecorder()
+    assert not (lab.sshd.home / ".local/share/cloudtui").exists(), "nothing is brought to look"

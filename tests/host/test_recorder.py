@@ -208,7 +208,7 @@ def box(cut_off: Path) -> Iterator[Box]:
             os.kill(pid, signal.SIGKILL)
 
 
-def until(true: Callable[[], Any], seconds: float = 20) -> Any:
+def until(true: Callable[[], Any], seconds: float = 60) -> Any:
     """What `true` returns once it is something."""
     end = time.monotonic() + seconds
     while not (found := true()):
@@ -250,6 +250,7 @@ class Kernel:
         self.process.wait()
 
 
+@pytest.mark.timeout(240)
 def test_a_kernel_is_recorded_through_all_that_befalls_it(box: Box) -> None:
     program = box.place("recorder-new")
     older = box.place("recorder-old")
