@@ -34,7 +34,7 @@ async def perform(opened: Opened, words: argparse.Namespace) -> int:
             f"See what runs: cloudtui kernels {shlex.quote(words.name)}",
         )
     async with opened(words, keep_tunnels=words.background) as bench:
-        instance = await bench.inventory.find(words.name)
+        instance = await bench.find(words.name, output.narrate)
         if words.envs:
             return await _environments(bench, instance, words)
         opening = await bench.jupyter.open(

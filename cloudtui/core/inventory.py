@@ -18,7 +18,7 @@ from cloudtui.core.tasks import cancel, keep
 from cloudtui.core.telling import Telling
 from cloudtui.core.watched import ALL, Account, Rows, Watched, merged, state_of, updated
 from cloudtui.model.errors import CloudtuiError, CredentialsProblem, NotFound
-from cloudtui.model.instance import Instance, resolve
+from cloudtui.model.instance import Instance, State, resolve
 from cloudtui.model.place import Place
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class Inventory:
         self._asked = False
         self._keeper: asyncio.Task[None] | None = None
         self._recall: asyncio.Task[None] | None = None
+        self._remembers = False
         self._saving: set[asyncio.Task[None]] = set()
         self._telling = Telling(self._emit)
         self.followed: set[str] = set()
@@ -181,7 +182,7 @@ class Inventory:
         for task in self._tasks():
             await cancel(task)
         self._telling.stop()
-        if self._keeper:
+        if self._keeper or self._remembers:
             await asyncio.gather(*self._saving, *(self._save(a) for a in self._accounts.values()))
         await self._amazons.close()
 
@@ -238,6 +239,18 @@ class Inventory:
             if self.state.errors:
                 raise self.state.errors[0][1] from None
             raise
+
+    async def recalled(self, name: str) -> Instance | None:
+        """The running instance that `name` means by the rows of an earlier run; None when these
+        do not tell. AWS is asked nothing."""
+        if self.state.updated is None and self._recall is None:
+            self._remembers = True
+            await self._recalled(tuple(self._accounts.values()))
+        try:
+            found = resolve(name, self.state.instances)
+        except CloudtuiError:
+            return None
+        return found if found.state is State.RUNNING else None
 
     def retag(self, instance_id: str, tags: Mapping[str, str]) -> None:
         """Show these tags at once; the next listing has EC2's own word."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from shlex import quote
 from typing import TYPE_CHECKING
 
 from cloudtui.core.connections import Connections
+from cloudtui.core.tasks import cancel
 from cloudtui.core.tunnels import AnyTunnels
 from cloudtui.model.environment import Environment, Has, find_environment
 from cloudtui.model.errors import (
@@ -89,28 +91,40 @@ class Jupyter:
             CloudtuiError: it does not start (its last lines are the detail) or does not answer.
             Refused, Unreachable, CredentialsProblem: no connection to the host.
         """
-        from cloudtui.ssh import jupyter
+        from cloudtui.ssh import jupyter, multiplexer
 
         on_step(f"Connecting to {instance.label}")
         connection = await self._connections.get(instance)
         on_step("Looking for a running Jupyter server")
-        found = await jupyter.find(connection)
-        environment = None
-        if wish.environment:
-            on_step("Looking for its Python environment")
-            known = await self.environments(instance)
-            environment = find_environment(known, wish.environment)
-        server = None if wish.new else _chosen(found, wish, environment, instance)
-        started = server is None
-        if server is None:
-            if self._read_only:
-                raise _not_started(instance)
-            found, environment = await self._installed(
-                connection, found, environment, instance, ask_install, on_step
-            )
-            where = f" with {environment.name}" if environment else ""
-            on_step(f"Starting Jupyter{where}, in a session that outlives this connection")
-            server = await self._start(connection, found, environment, wish.folder)
+        # Meanwhile the names of sessions that are taken, in case one is needed for a new server.
+        listing = asyncio.create_task(multiplexer.list_sessions(connection))
+        try:
+            found = await jupyter.find(connection)
+            environment = None
+            if wish.environment:
+                on_step("Looking for its Python environment")
+                known = await self.environments(instance)
+                environment = find_environment(known, wish.environment)
+            server = None if wish.new else _chosen(found, wish, environment, instance)
+            started = server is None
+            if server is None:
+                if self._read_only:
+                    raise _not_started(instance)
+                found, environment = await self._installed(
+                    connection, found, environment, instance, ask_install, on_step
+                )
+                where = f" with {environment.name}" if environment else ""
+                on_step(f"Starting Jupyter{where}, in a session that outlives this connection")
+                server = await jupyter.start(
+                    connection,
+                    found,
+                    folder=wish.folder,
+                    sessions=await listing,
+                    environment=environment,
+                )
+        finally:
+            with contextlib.suppress(CloudtuiError):
+                await cancel(listing)
         opened = await self.forward(
             instance, server, on_step=on_step, local_port=local_port, started=started
         )
@@ -164,20 +178,6 @@ class Jupyter:
             return False
         return False
 
-    async def _start(
-        self,
-        connection: Connection,
-        found: Found,
-        environment: Environment | None,
-        folder: str,
-    ) -> JupyterServer:
-        from cloudtui.ssh import jupyter, multiplexer
-
-        listing = await multiplexer.list_sessions(connection)
-        return await jupyter.start(
-            connection, found, folder=folder, sessions=listing, environment=environment
-        )
-
     async def _installed(
         self,
         connection: Connection,
@@ -194,7 +194,9 @@ class Jupyter:
         if environment is None:
             if found.executable:
                 return found, None
-            first = next((e for e in await self.environments(instance) if e.ready), None)
+            own = f"{found.home}/"
+            known = await self.environments(instance)
+            first = next((e for e in known if e.ready and e.path.startswith(own)), None)
             if first:
                 return found, first
         from cloudtui.ssh import jupyter

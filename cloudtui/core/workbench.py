@@ -396,6 +396,21 @@ class Workbench:
         reason = why_not_connect(instance) if action in NEEDS_HOST else ""
         return f"{reason} {next_step(instance)}".strip() if reason else ""
 
+    async def find(self, name: str, say: Callable[[str], None]) -> Instance:
+        """The instance that `name` means, for what changes nothing on AWS: at once where it can be
+        reached as an earlier run left it. `say` is told when AWS knows better later.
+
+        Raises:
+            CloudtuiError: as `Inventory.find`.
+        """
+        from cloudtui.core.at_once import at_once, doubts
+
+        found = await at_once(self.inventory, self.connections, name)
+        if found is None:
+            return await self.inventory.find(name)
+        self.listen(doubts(name, found, say))
+        return found
+
     async def web_console(self, instance: Instance) -> str:
         """The machine's page in the AWS web console.
 

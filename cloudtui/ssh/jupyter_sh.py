@@ -26,6 +26,7 @@ runtime_of() {{
       if (value["JUPYTER_RUNTIME_DIR"]) print value["JUPYTER_RUNTIME_DIR"]
       else if (value["JUPYTER_DATA_DIR"]) print value["JUPYTER_DATA_DIR"] "/runtime"
       else if (value["XDG_DATA_HOME"]) print value["XDG_DATA_HOME"] "/jupyter/runtime"
+      else print home "/.local/share/jupyter/runtime"
     }}'
 }}
 runtime_folders() {{
@@ -96,7 +97,8 @@ echo "JUPYTER $J"; echo "LAB $L"
     + _SERVERS
     + """\
 K=$J; [ -n "$K" ] || K=$(command -v jupyter)
-if [ -n "$K" ] && [ -z "$live" ] && printf '%s' "$seen" | grep -q '^PROCESS'; then
+ours=$elsewhere; [ -r /proc/self/environ ] || ours=$(printf '%s' "$seen" | grep '^PROCESS')
+if [ -n "$K" ] && [ -z "$live" ] && [ -n "$ours" ]; then
   PATH="${K%/*}:$PATH"; N=$(umask 077; mktemp)
   "$K" notebook list --json >"$N" 2>/dev/null &
   "$K" server list --json 2>/dev/null | sed 's/^/SERVER /'

@@ -152,7 +152,9 @@ class TestFinding:
             f"echo 'Currently running servers:' >&2\necho '{line}'\n",
         )
         sshd.script("jupyter-notebook", "#!/bin/sh\nexec sleep 60\n")
-        runs = subprocess.Popen(["bash", "-c", "exec -a 'python jupyter-notebook' sleep 60"])
+        runs = subprocess.Popen(
+            ["bash", "-c", "exec -a 'python jupyter-notebook' sleep 60"], env=sshd.env
+        )
         try:
             found = await find(conn)
         finally:
