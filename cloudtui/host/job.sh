@@ -38,6 +38,33 @@
 #
 # The words and the environment are sourced, never parsed; the environment is in no argument list.
 
+# inner: run by the login shell, with the environment of the command: no variable is set here that
+# the user may have set too. Waits for the command and tells how it ended.
+if [ "$1" = inner ]; then
+  trap : INT TERM HUP QUIT
+  set -- "$CLOUDTUI_SH" "$CLOUDTUI_ID" "$HOME/.local/share/cloudtui/runs/$CLOUDTUI_ID"
+  if [ -z "$CLOUDTUI_PIPE" ]; then
+    exec <>"$(cat "$3/tty")" >&0 2>&0
+  else
+    exec >>"$3/log" 2>&1
+  fi
+  unset CLOUDTUI_SH CLOUDTUI_ID CLOUDTUI_SHELL CLOUDTUI_PIPE CLOUDTUI_UMASK
+  /bin/sh "$1" begun "$2" $$
+  (
+    export CLOUDTUI_RUN="$3"
+    cd "$(/bin/sh "$1" where "$2")" || exit 1
+    [ ! -s "$3/env" ] || . "$3/env"
+    . "$3/words"
+    case $1 in
+      -* | */*) ;;
+      *) command -v "$1" >/dev/null || { echo "$1: command not found"; exit 127; } ;;
+    esac
+    exec "$@"
+  )
+  /bin/sh "$1" over_with "$2" $?
+  exit
+fi
+
 me=$0
 case $me in /*) ;; *) me=$PWD/$me ;; esac
 runs=$HOME/.local/share/cloudtui/runs
@@ -283,37 +310,27 @@ login() {
       </dev/null >/dev/null 2>&1
     [ -s "$d/pid" ] && exit
   done
-  inner
+  exec /bin/sh "$me" inner
 }
 
-# inner: in the environment of the login shell; waits for the command and tells how it ended.
-inner() {
-  d=$runs/$CLOUDTUI_ID id=$CLOUDTUI_ID
-  trap : INT TERM HUP QUIT
-  if [ -z "$CLOUDTUI_PIPE" ]; then
-    get tty
-    exec <>"$got" >&0 2>&0
-  else
-    exec >>"$d/log" 2>&1
-  fi
-  birth $$
-  put pid "$$ $born"
-  unset CLOUDTUI_SH CLOUDTUI_ID CLOUDTUI_SHELL CLOUDTUI_PIPE CLOUDTUI_UMASK
-  export CLOUDTUI_RUN="$d"
-  enter || { echo "The folder $cwd cannot be entered."; finish 1; exit; }
+# begun ID PID: that shell is about to run the command.
+begun() {
+  d=$runs/$1 bad=
+  birth "$2"
+  put pid "$2 $born"
   put started "$(date +%s)"
-  (
-    [ ! -s "$d/env" ] || . "$d/env"
-    . "$d/words"
-    case $1 in -* | */*) ;; *) command -v "$1" >/dev/null || no_command "$1" ;; esac
-    exec "$@"
-  )
-  finish $?
 }
 
-no_command() {
-  echo "$1: command not found"
-  exit 127
+# where ID: the folder to run it in.
+where() {
+  d=$runs/$1
+  enter && pwd || { echo "The folder $cwd cannot be entered." >&2; exit 1; }
+}
+
+# over_with ID STATUS: the command has ended.
+over_with() {
+  d=$runs/$1
+  finish "$2"
 }
 
 # finish STATUS: how it ended, for good.
@@ -536,6 +553,6 @@ show() {
 verb=$1
 [ $# -eq 0 ] || shift
 case $verb in
-  start | again | supervise | login | inner | view | show | follow | stop | remove) "$verb" "$@" ;;
+  start | again | supervise | login | begun | where | over_with | view | show | follow | stop | remove) "$verb" "$@" ;;
   *) exit 2 ;;
 esac

@@ -332,7 +332,7 @@ def test_a_host_with_next_to_nothing_runs_it_too(plain: Host, programs: tuple[st
 def test_the_environment_is_that_of_the_login_shell(plain: Host, shell: str) -> None:
     """Of an interactive one, as conda is there; what its start-up files print is not in the log."""
     plain.env["SHELL"] = shutil.which(shell) or shell
-    line = 'echo noise; export FROM=rc; [ -n "$PS1" ] && [ -z "$TMUX" ] && FROM=rc\n'
+    line = "echo noise; export FROM=rc d=1 id=2 me=3 runs=4 signal=5 got=6 RUNS=7\n"
     files = {
         "bash": (".bash_profile", line),
         "fish": (".config/fish/config.fish", "echo noise; set -gx FROM rc\n"),
@@ -346,11 +346,12 @@ def test_the_environment_is_that_of_the_login_shell(plain: Host, shell: str) -> 
     run = plain.start(
         "sh",
         "-c",
-        'echo "$FROM $SECRET $SHELL"; umask; kill -INT $$',
+        'echo "$FROM $SECRET $SHELL"; umask; echo "$d$id$me$runs$signal$got$RUNS"; kill -INT $$',
         more=(f"put env {quoted('export SECRET=' + quoted('a' + chr(10) + 'b'))}",),
     )
+    mine = "1234567" if shell in ("bash", "sh") else ""
     assert run.exit == ("130", "INT")
-    assert run.log == f"{'rc' if shell in files else ''} a\nb {plain.env['SHELL']}\n0022\n"
+    assert run.log == f"{'rc' if shell in files else ''} a\nb {plain.env['SHELL']}\n0022\n{mine}\n"
     assert (run.folder / "env").stat().st_mode & 0o777 == 0o600
 
 
