@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 import asyncssh
 
 from cloudtui.host import files
-from cloudtui.model.errors import CloudtuiError, NotFound, Refused, Timeout
+from cloudtui.model.errors import CloudtuiError, ConnectionCut, NotFound, Refused, Timeout
 from cloudtui.model.frames import PipeEnds
 from cloudtui.ssh.connection import OPEN_SECONDS, Connection
 
@@ -68,7 +68,7 @@ class HostPipe(asyncssh.SSHClientSession[bytes]):
     def _why(self) -> CloudtuiError:
         host = self._connection.route.host
         if self._status is None:
-            return self._connection.cut()
+            return self._connection.lost or ConnectionCut(f"The connection to {host} was lost.")
         if self._status in (files.NO_PYTHON, 126, 127):
             return NoPython(
                 f"{host} has no Python 3, which cloudtui reads and writes files with there."

@@ -186,8 +186,9 @@ class SftpQuestions:
 
     async def sums(self, number: int, asked: dict[str, Any]) -> object:
         """By sha256sum or shasum of the host."""
-        path = raw(asked["path"])
-        name = shlex.quote((part_of(path) if asked.get("part") else path).decode())
+        folder, name = posixpath.split(raw(asked["path"]))
+        path = posixpath.join(await self._sftp.realpath(folder or b"."), name)
+        file = shlex.quote((part_of(path) if asked.get("part") else path).decode())
         block, length = asked["block"], asked["length"]
         script = (
             "s=$(command -v sha256sum || command -v shasum) || exit 3\n"
@@ -195,7 +196,7 @@ class SftpQuestions:
         )
         for start in range(0, length, block):
             size = min(block, length - start)
-            script += f"tail -c +{start + 1} {name} | head -c {size} | $s || exit 3\n"
+            script += f"tail -c +{start + 1} {file} | head -c {size} | $s || exit 3\n"
         done = await self._connection.run(script, timeout=SUM_SECONDS)
         if done.exit_status:
             raise OSError(0, "it cannot be summed up there")

@@ -7,12 +7,13 @@ import errno
 import os
 import stat
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
-from cloudtui.core import copying
+from cloudtui.core import copying, transfer
 from cloudtui.core.browsing import Browsing
 from cloudtui.core.copies import Copies, CopyOrder, Spot
 from cloudtui.core.events import Events
@@ -28,7 +29,7 @@ from tests.sshd import Sshd
 GPU = Instance("i-0a", "us-east-1", State.RUNNING, name="bert-gpu")
 OTHER = Instance("i-0b", "us-east-1", State.RUNNING, name="other")
 
-FULL_DISK = """#!/usr/bin/env -S -i PATH=/usr/bin:/bin:/usr/local/bin python3
+FULL_DISK = f"""#!{sys.executable}
 import errno, os, sys
 if not sys.argv[2]:
     sys.exit()
@@ -70,6 +71,7 @@ class Bench:
         self.sshd, self.here, self.there = sshd, here, sshd.home
         self.reached = Reached({GPU.id: sshd, OTHER.id: sshd})
         self.copies = Copies(self.reached, Events())  # type: ignore[arg-type]
+        self.copies._telling.soon = self.copies._telling.now  # type: ignore[method-assign]
         self.told: list[CopyState] = []
         self.on_state: Callable[[CopyState], None] = lambda state: None
         self.copies.listen(self._heard)
@@ -104,6 +106,7 @@ async def bench(
     here = tmp_path / "work"
     here.mkdir()
     monkeypatch.chdir(here)
+    monkeypatch.setattr(transfer, "TOLD_SECONDS", 0.0)
     made = Bench(sshd, here)
     yield made
     await made.copies.close()
@@ -217,7 +220,7 @@ async def test_names_are_those_of_cp(bench: Bench) -> None:
 async def test_a_cut_copy_goes_on(
     bench: Bench, paths: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(copying, "WAITS", (0.3,))
+    monkeypatch.setattr(copying, "WAITS", (0.05,))
     size = 3 * BLOCK
     data = os.urandom(1 << 20) * (size >> 20)
     source = bench.here / "big" if paths[0] == "big" else bench.there / "big"
@@ -246,8 +249,8 @@ async def test_a_stopped_copy_goes_on_from_what_is_right(bench: Bench) -> None:
     part = bench.there / ".big.cloudtui-part"
     part.write_bytes(data[: 2 * BLOCK] + b"wrong")
     found = await bench.done("big", "gpu:")
-    first = next(s for s in bench.told if s.phase is CopyPhase.COPYING)
-    assert (first.phase, found.done) == (CopyPhase.COPYING, len(data))
+    assert next(s.done for s in bench.told if s.done) >= 2 * BLOCK
+    assert found.done == len(data)
     assert (bench.there / "big").read_bytes() == data
     (bench.there / "big").unlink()
 
@@ -358,8 +361,7 @@ async def test_a_host_without_python(by_sftp: Bench) -> None:
     (bench.here / "big").write_bytes(data)
     (there / ".big.cloudtui-part").write_bytes(data[: BLOCK + 5])
     await bench.done("big", "gpu:", check=True)
-    first = next(s for s in bench.told if s.phase is CopyPhase.COPYING and s.sources == ("big",))
-    assert first.done > BLOCK
+    assert next(s.done for s in bench.told if s.done and s.sources == ("big",)) > BLOCK
     assert (there / "big").read_bytes() == data
     (there / "tree" / "loss").unlink()
     (there / "tree" / "loss").mkdir()
@@ -385,7 +387,7 @@ async def test_a_host_with_neither(bench: Bench, monkeypatch: pytest.MonkeyPatch
 
 
 async def test_two_at_once_to_the_same_place_end_whole(bench: Bench) -> None:
-    data = os.urandom(1 << 20) * 40
+    data = os.urandom(1 << 20) * 20
     (bench.here / "big").write_bytes(data)
     states = await asyncio.gather(*(bench.copy("big", "gpu:", every=True) for _ in range(3)))
     assert [s.phase for s in states] == [CopyPhase.DONE] * 3, [s.error for s in states]
