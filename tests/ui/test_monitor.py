@@ -135,6 +135,20 @@ async def test_the_panel_asks_shows_and_lets_go() -> None:
         assert made.bench.vitals.watched["bert-gpu"] == 0
 
 
+async def test_the_details_tell_it_on_one_line_over_a_connection_that_is_open() -> None:
+    async with console(listed(), size=(120, 34)) as made:
+        await made.do("machine.everything")
+        assert "bert-gpu" not in made.bench.vitals.watched
+        await made.press("escape")
+        made.bench.connections.open.add("bert-gpu")
+        await made.do("machine.everything")
+        made.bench.vitals.show(doing(GPU.id, 1_000_000.0, count=30))
+        await made.settle()
+        assert "GPU 92 %  CPU 61 %  memory 34 %  disk 93 %" in made.text
+        await made.press("escape")
+        assert made.bench.vitals.watched["bert-gpu"] == 0
+
+
 async def test_of_a_new_sample_only_lines_that_changed_are_painted() -> None:
     async with console(listed(), size=(120, 34)) as made:
         screen = await opened(made)

@@ -13,7 +13,9 @@ from cloudtui.core.events import (
     InventoryChanged,
     PricesChanged,
     TunnelsChanged,
+    VitalsChanged,
 )
+from cloudtui.core.vitals import Watch
 from cloudtui.model.instance import Instance
 from cloudtui.ui.actions import Where
 from cloudtui.ui.screens.area import Scrolled, bindings
@@ -34,6 +36,7 @@ class MachineScreen(Scrolled):
     def __init__(self, instance: Instance) -> None:
         super().__init__()
         self._instance = instance
+        self._watch: Watch | None = None
 
     def compose(self) -> ComposeResult:
         yield Header(self.WHERE)
@@ -46,6 +49,12 @@ class MachineScreen(Scrolled):
         header.state, header.machine = self.workbench.inventory.state, self._instance.spoken
         self._paint()
         self._load()
+        if self.workbench.connections.peek(self._instance):
+            self._watch = self.workbench.vitals.watch(self._instance, ask=False)
+
+    def on_unmount(self) -> None:
+        if self._watch:
+            self._watch.close()
 
     @property
     def instance(self) -> Instance:
@@ -68,6 +77,9 @@ class MachineScreen(Scrolled):
                 self._paint()
         elif isinstance(event, DetailsChanged):
             if event.instance_id == self._instance.id:
+                self._paint()
+        elif isinstance(event, VitalsChanged):
+            if event.state.instance_id == self._instance.id:
                 self._paint()
         elif isinstance(event, PricesChanged | TunnelsChanged):
             self._paint()

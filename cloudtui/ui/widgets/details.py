@@ -24,11 +24,13 @@ from cloudtui.model.price import INCLUDED, Price, Source, dollars, pays
 from cloudtui.model.security_group import Group, Rule, exposed
 from cloudtui.model.training import parts
 from cloudtui.model.tunnel import TunnelState
+from cloudtui.model.vitals import summary
 from cloudtui.model.words import plural, stamp
 from cloudtui.ui.widgets.runs_table import GLYPHS
 
 if TYPE_CHECKING:
     from cloudtui.core.jobs import Jobs
+    from cloudtui.core.vitals import Vitals
     from cloudtui.core.workbench import Workbench
 
 LABEL = 10
@@ -52,6 +54,8 @@ class About:
     why_no_price: str = ""
     runs: Sequence[Job] = ()
     """Those that go on, as far as the machine was asked."""
+    doing: str = ""
+    """Its GPUs, processors and so on, while they are watched."""
 
     @staticmethod
     def of(workbench: Workbench, instance: Instance) -> About:
@@ -64,6 +68,7 @@ class About:
             price,
             "" if price else workbench.prices.why_unknown(instance),
             active_runs(workbench, instance),
+            doing(workbench, instance),
         )
 
 
@@ -72,6 +77,13 @@ def active_runs(workbench: Workbench, instance: Instance) -> list[Job]:
     jobs: Jobs | None = vars(workbench).get("jobs")
     found = jobs.state(instance.id).jobs if jobs else ()
     return [job for job in found if not job.state.over]
+
+
+def doing(workbench: Workbench, instance: Instance) -> str:
+    """`GPU 93 %  CPU 40 %  memory 62 %  disk 71 %`, or nothing; its room is not opened for it."""
+    vitals: Vitals | None = vars(workbench).get("vitals")
+    state = vitals.state(instance.id) if vitals else None
+    return summary(state.samples[-1]) if state and state.live and state.samples else ""
 
 
 def run_words(job: Job) -> str:
@@ -90,6 +102,7 @@ def pairs(about: About) -> list[Pair]:
         ("id", i.id, ""),
         ("state", f"{state}  {i.state_reason}" if i.state_reason else state, ""),
         ("type", f"{i.type}  spot" if i.spot else i.type, ""),
+        ("doing", about.doing, ""),
         ("zone", i.zone, ""),
         ("launched", stamp(i.launched) if i.launched else "", ""),
         ("price", price_words(about), ""),
