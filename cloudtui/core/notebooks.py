@@ -146,15 +146,25 @@ class Notebooks:
             *(connection.probe_port(server.host, server.port) for server in known.servers)
         )
         alive = [s for s, answer in zip(known.servers, answers, strict=True) if answer]
-        return tuple(
-            await asyncio.gather(
-                *(
-                    notebook_servers.look(
-                        connection, instance.id, s, known, login=self._login(instance, s)
-                    )
-                    for s in alive
-                )
-            )
+
+        async def look(server: JupyterServer) -> NotebookServer:
+            login = self._login(instance, server)
+            locked = self._locked(instance, server)
+            if locked and login is None:
+                return locked  # every question without the password is a line in its log
+            return await notebook_servers.look(connection, instance.id, server, known, login=login)
+
+        return tuple(await asyncio.gather(*map(look, alive)))
+
+    def _locked(self, instance: Instance, server: JupyterServer) -> NotebookServer | None:
+        """The same server as it was when it wanted its password."""
+        return next(
+            (
+                known
+                for known in self.state(instance.id).servers or ()
+                if known.server == server and wants_password(known)
+            ),
+            None,
         )
 
     async def find(

@@ -155,6 +155,8 @@ async def _kernels(bench: Workbench, gpu: Instance, plain: Server, locked: Serve
 
 async def _password(bench: Workbench, gpu: Instance, locked: Server, person: Typist) -> None:
     (other,) = await _servers(bench, gpu, locked)
+    (again,) = await _servers(bench, gpu, locked)
+    assert again.error is other.error, "it is not asked over and over"
     with pytest.raises(CredentialsProblem, match="does not take that password"):
         await bench.notebooks.log_in(gpu, other.server)
     await bench.notebooks.log_in(gpu, other.server)
