@@ -71,6 +71,10 @@ class Alerts:
         """The user ends this run now: its end is no news."""
         self._expected.add((instance_id, run))
 
+    def unexpect(self, instance_id: str, run: str) -> None:
+        """It was not ended after all."""
+        self._expected.discard((instance_id, run))
+
     async def settled(self) -> None:
         """Return when all that was heard so far is told."""
         while self._telling:

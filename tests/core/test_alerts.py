@@ -97,11 +97,18 @@ async def test_what_the_user_ends_is_no_news_and_a_machine_that_goes_is() -> Non
     watch.alerts.expect(GPU.id, "bert")
     await watch.see(replace(RUN, state=JobState.KILLED, ended=NOW), replace(RUN, id="other"))
     assert watch.kinds == []
+    watch.alerts.expect(GPU.id, "more")
+    watch.alerts.unexpect(GPU.id, "more")
+    await watch.see(replace(RUN, id="more"), replace(RUN, id="other"))
+    await watch.see(
+        replace(RUN, id="more", state=JobState.DONE, ended=NOW), replace(RUN, id="other")
+    )
+    assert watch.kinds == ["done"]
     stopped = InventoryState(instances=(replace(GPU, state=State.STOPPING),))
     watch.events.emit(InventoryChanged(stopped))
     watch.events.emit(InventoryChanged(stopped))
     await watch.alerts.settled()
-    assert watch.notes == ["other on bert-gpu: its machine has stopped."]
+    assert watch.notes[1:] == ["other on bert-gpu: its machine has stopped."]
     await watch.alerts.close()
 
 

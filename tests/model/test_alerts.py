@@ -79,8 +79,8 @@ def test_a_session_begun_by_hand_is_told_when_it_trained() -> None:
          "bert on bert-gpu has a loss of inf at step 4,018."),
         (ended(JobState.FAILED, exit_status=2, training=Training(loss=float("nan"), broken=True)),
          "bert on bert-gpu failed with exit code 2 after 3h 12m, with a loss of nan."),
-        (replace(RUN, state=JobState.STALLED, last_output=NOW - timedelta(minutes=12)),
-         "bert on bert-gpu has printed nothing for 12m"),
+        (replace(RUN, state=JobState.STALLED, last_output=NOW - timedelta(days=2, hours=3.5)),
+         "bert on bert-gpu has printed nothing for 2d 3h."),
     ],
 )  # fmt: skip
 def test_the_sentences_hold_no_secret_of_the_run(job: Job, title: str) -> None:

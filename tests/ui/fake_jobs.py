@@ -28,7 +28,7 @@ NOW = datetime.now(UTC)
 
 
 def run(instance: Instance, id: str = "bert", **changes: Any) -> Job:
-    """A run of a machine that has gone on for three hours."""
+    """A run of a machine that has gone on for three days."""
     made = Job(
         id,
         instance.id,
@@ -37,7 +37,7 @@ def run(instance: Instance, id: str = "bert", **changes: Any) -> Job:
         Holder.TMUX,
         id,
         JobState.RUNNING,
-        started=NOW - timedelta(hours=3, minutes=12),
+        started=NOW - timedelta(days=3, hours=4, minutes=30),
         last_line="{'loss': 0.3248, 'epoch': 0.64}",
         log_bytes=48_300_000,
         last_output=NOW,
@@ -209,6 +209,9 @@ class FakeAlerts:
 
     def expect(self, instance_id: str, run: str) -> None:
         self.expected.append((instance_id, run))
+
+    def unexpect(self, instance_id: str, run: str) -> None:
+        self.expected.remove((instance_id, run))
 
 
 class FakeDigests:

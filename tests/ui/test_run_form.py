@@ -12,10 +12,15 @@ from cloudtui.ui.screens.run_form import RunForm
 from cloudtui.ui.screens.runs import RunsScreen
 from cloudtui.ui.screens.session_dialogs import Destroy
 from tests.ui.fake_jobs import run
-from tests.ui.fakes import FLEET, console, listed
+from tests.ui.fakes import FLEET, Console, console, listed
 from tests.ui.test_runs import done, in_front, shows
 
 BERT = FLEET[0]
+
+
+def fill(made: Console, **fields: str) -> None:
+    for name, text in fields.items():
+        made.app.screen.query_one(f"#{name}", Input).value = text
 
 
 async def test_a_run_is_typed_started_shown_and_remembered() -> None:
@@ -27,9 +32,11 @@ async def test_a_run_is_typed_started_shown_and_remembered() -> None:
             assert words in made.text, words
         await made.press("ctrl+s")
         assert "It needs a command." in made.text
-        await made.press(*"python train.py | tee out", "enter")
+        fill(made, command="python train.py | tee ou")
+        await made.press("end", "t", "enter")
         assert "name      train" in made.text
-        await made.press(*"bert", "tab", *"~/bert", "down", "down", *"SEED=1 KEY=s3cret", "enter")
+        fill(made, cwd="~/bert", env="SEED=1 KEY=s3cret")
+        await made.press(*"bert", "tab", "down", "down", "enter")
         await made.press(*"x", "enter", *"pre", "ctrl+s")
         assert "A number up to 64." in made.text
         assert "No run pre there." in made.text
@@ -91,9 +98,10 @@ async def test_a_folder_is_sent_first_and_a_large_one_asked_about(tmp_path: Path
         made.bench.jobs.show(BERT)
         await made.press("r")
         await in_front(made, RunForm)
-        await made.press(*"python t.py", "tab", "tab", "tab", *"nowhere:~/x")
+        fill(made, command="python t.py", sync="nowhere:~/x")
+        await made.settle()
         assert "No such folder here." in made.text
-        made.app.screen.query_one("#sync", Input).value = f"{tmp_path}:~/x"
+        fill(made, sync=f"{tmp_path}:~/x")
         await made.settle()
         assert "Sends what changed" in made.text
         made.bench.uploads.size = 2 << 30

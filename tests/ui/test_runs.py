@@ -66,13 +66,13 @@ async def test_runs_of_all_hosts_the_running_first_with_what_they_do() -> None:
         ]  # fmt: skip
         text = made.text
         assert "4 Runs" in text
-        for words in ("● running", "● by hand", "× failed", "✓ done", "3h 1", "21 %",
+        for words in ("● running", "● by hand", "× failed", "✓ done", "3d 4h", "21 %",
                       "4,018/18,750", "0.3248 █▆▄▃▂▂▁▁", "1h 55m", "127",
                       "· not asked"):  # fmt: skip
             assert words in text, words
         assert "python3 train.py --epochs 3" in text
         assert "log ~/.local/share/cloudtui/runs/bert/log (46.1 MiB)" in text
-        assert "$3.88 for its machine at $1.21/h" in text
+        assert "for its machine at $1.21/h" in text
         await made.press("down", "down")
         assert "failed (127: command not found)" in made.text
         assert "1 host not asked yet: A connects to it." in made.text
@@ -153,6 +153,12 @@ async def test_stop_rerun_and_remove_name_the_run_and_ask() -> None:
         await made.press("up", "r")
         await done(made)
         assert made.said[-1] == "bert-gpu does not take that."
+        made.app.screen.query_one(RunsTable).select(f"{BERT.id}/bert-2")
+        await made.press("x")
+        await in_front(made, Ask)
+        await made.press("s")
+        await until(made, lambda: made.said.count("bert-gpu does not take that.") == 2)
+        assert len(made.bench.alerts.expected) == 1
         made.bench.read_only = True
         await made.press("r")
         assert "read-only" in made.said[-1]

@@ -188,5 +188,6 @@ class RunLogScreen(LogArea):
         try:
             await self.workbench.jobs.stop(self._instance, job)
         except CloudtuiError as error:
+            self.workbench.alerts.unexpect(self._instance.id, job.id)
             self.cloudtui.fail(error)
         self.title_now()

@@ -312,6 +312,8 @@ class RunsScreen(ListArea):
         self.workbench.alerts.expect(instance.id, job.id)
         if await self._done(self.workbench.jobs.stop(instance, job)):
             self.cloudtui.say(f"Stopped {job.id} on {instance.spoken}.")
+        else:
+            self.workbench.alerts.unexpect(instance.id, job.id)
 
     @work(group="run")
     async def rerun(self) -> None:
