@@ -16,6 +16,8 @@ RESERVE = int(os.environ.get("CLOUDTUI_RECORD_RESERVE", 100 << 20))
 """Bytes of a disk that stay free."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 _ENDING = ".jsonl"
+_PROBE = 1 << 18
+"""Bytes for which there has to be room before a full disk counts as one that has room."""
 
 
 class Full(Exception):
@@ -129,6 +131,19 @@ class Log:
         except Full:
             self.close()
             raise
+
+    def has_room(self) -> bool:
+        """Whether a good deal more than one record could be written, after the disk was full."""
+        try:
+            if self._file < 0:
+                self._open()
+            self._write(b" " * _PROBE)
+            self._end -= _PROBE
+            os.ftruncate(self._file, self._end - self._begin)
+        except (OSError, Full):
+            self.close()
+            return False
+        return True
 
     def _write(self, data: bytes) -> None:
         view, done = memoryview(data), 0

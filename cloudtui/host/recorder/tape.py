@@ -16,6 +16,8 @@ TEXT_LIMIT = 1 << 20
 """Bytes of one text that are kept."""
 IMAGE_LIMIT = 256 << 10
 """Bytes of an image, as base64, up to which it is kept itself and not only its size."""
+_PROBE_SECONDS = 2.0
+"""Between two looks whether a full disk has room again."""
 _PROGRESS = 1.0
 """Seconds: of the states of a progress bar, one in each is kept."""
 
@@ -129,6 +131,7 @@ class Tape(threading.Thread):
         self._pending: Optional[Dict[str, Any]] = None
         self._missed = 0
         """Records that found no room, since one was written."""
+        self._next_probe = 0.0
         self._kept_at = 0.0
         self._about: Dict[str, Any] = {}
         self._facts: Dict[str, Any] = {}
@@ -247,6 +250,9 @@ class Tape(threading.Thread):
 
     def _write(self, record: Optional[Dict[str, Any]]) -> None:
         missed = self._missed + (record is not None)
+        if self.state == "full" and not self._room_again():
+            self._missed = missed
+            return
         try:
             if self._missed:
                 self.log.add({"t": round(time.time(), 3), "kind": "gap", "lost": self._missed})
@@ -259,6 +265,13 @@ class Tape(threading.Thread):
             return
         if self.state == "full":
             self._be("recorded")
+
+    def _room_again(self) -> bool:
+        now = time.monotonic()
+        if now < self._next_probe:
+            return False
+        self._next_probe = now + _PROBE_SECONDS
+        return self.log.has_room()
 
     def about(self, **facts: Any) -> None:
         """Tell, in a file beside the records, what kernel this is."""
