@@ -14,8 +14,7 @@ from cloudtui.model.then import StepState
 from cloudtui.model.words import duration, plural, stamp
 
 SAME = 5.0
-"""Seconds: two runs of one id that were asked for within them are the same, whose time a host's
-clock tells a little otherwise each time."""
+"""Seconds: two runs of one id that were asked for within them are the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +23,7 @@ class Known:
 
     id: str
     queued: float
-    """Seconds since 1970; 0 when not known."""
+    """Seconds since 1970, by the host's clock; 0 when not known."""
     command: str = ""
     started: float = 0.0
     stops: bool = False
@@ -162,7 +161,7 @@ def known(job: Job) -> Known:
     """The run as it is to be remembered."""
     return Known(
         job.id,
-        job.queued.timestamp() if job.queued else 0.0,
+        job.asked or (job.queued.timestamp() if job.queued else 0.0),
         job.command_line[:200],
         job.started.timestamp() if job.started else 0.0,
         any(step.text.split(":")[-1] == "stop" for step in job.then),

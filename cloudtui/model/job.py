@@ -96,6 +96,8 @@ class Job:
     after: tuple[str, ...] = ()
     then: tuple[ThenStep, ...] = ()
     training: Training = field(default_factory=Training)
+    asked: int = 0
+    """`queued` by the host's own clock: with the id it tells the run from others of that name."""
     why: str = ""
     """More about the state: `command not found`, `its machine was rebooted`."""
 

@@ -171,6 +171,7 @@ def _job(
         exit_status=exit_status,
         signal=signal.strip(),
         queued=clock.here_at(_whole(facts.get("queued"))),
+        asked=_whole(facts.get("queued")) or 0,
         started=started,
         ended=clock.here_at(_whole(ended)) or (last if state is JobState.LOST else None),
         last_line=last_line(told.tail),
