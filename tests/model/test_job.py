@@ -81,8 +81,12 @@ def answer(*frames: str, ahead: int = 0) -> str:
     return "".join(f"x {f}\n" for f in (f"HOST {SECONDS + ahead} boot-1", *frames))
 
 
+def files(name: str, text: str) -> str:
+    return f"FILES {name}\n==> /r/a/{name} <==\n{text}\n==> /dev/null <==\n\nx END"
+
+
 def one(*facts: str, ahead: int = 0, sessions: tuple[Session, ...] = ()) -> Job:
-    frames = ("JOB a", *(f"= {fact}" for fact in facts), "COMMAND\nls\0-l\0", "END")
+    frames = ("JOB a", *(f"= {fact}" for fact in facts), "END", files("command", "ls\0-l\0"))
     jobs = parse_jobs(answer(*frames, ahead=ahead), "x", "i-1", NOW, sessions=sessions)
     assert jobs is not None
     return jobs[0]
@@ -143,7 +147,7 @@ def test_a_session_of_a_run_is_told_by_its_time_too() -> None:
 @given(st.binary(max_size=400), st.integers(0, 400))
 def test_any_log_and_an_answer_that_is_cut(log: bytes, at: int) -> None:
     tail = log.decode(errors="replace")
-    whole = answer("JOB a", *(f"= {f}" for f in RUNS), "COMMAND\nls\0", f"TAIL\n{tail}", "END")
+    whole = answer("JOB a", *(f"= {f}" for f in RUNS), "END", files("log", tail))
     (job,) = parse_jobs(whole, "x", "i-1", NOW) or ()
     assert job.state is JobState.RUNNING
     assert "\n" not in job.last_line
