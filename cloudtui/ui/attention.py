@@ -39,7 +39,7 @@ def _notification(title: str, text: str, environment: Mapping[str, str]) -> str:
     term = environment.get("TERM", "")
     known_9 = programs & set(OSC_9) or term.startswith(OSC_9_TERM) or "KITTY_PID" in environment
     if known_9 or "GHOSTTY_RESOURCES_DIR" in environment or "WEZTERM_PANE" in environment:
-        return f"\x1b]9;{title}: {text}\x1b\\" if text else f"\x1b]9;{title}\x1b\\"
+        return f"\x1b]9;{title.rstrip('.')}: {text}\x1b\\" if text else f"\x1b]9;{title}\x1b\\"
     if term.startswith(OSC_777_TERM):
         return f"\x1b]777;notify;{title.replace(';', ',')};{text}\x1b\\"
     return ""

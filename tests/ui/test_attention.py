@@ -14,7 +14,7 @@ from cloudtui.ui.attention import sequences
 from tests.ui.fakes import console, listed
 
 OSC_9 = "\x1b]9;bert is done: loss 0.3\x1b\\"
-OSC_777 = "\x1b]777;notify;bert is done;loss 0.3\x1b\\"
+OSC_777 = "\x1b]777;notify;bert is done.;loss 0.3\x1b\\"
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ OSC_777 = "\x1b]777;notify;bert is done;loss 0.3\x1b\\"
 def test_a_terminal_gets_what_it_shows(
     wish: str, environment: dict[str, str], written: str
 ) -> None:
-    assert sequences("bert is done", "loss 0.3", wish, environment) == written
+    assert sequences("bert is done.", "loss 0.3", wish, environment) == written
 
 
 @given(st.text(max_size=300), st.text(max_size=300), st.sampled_from(["foot", "xterm-kitty"]))
