@@ -25,7 +25,7 @@ for d in "$runs"/*; do
   [ -d "$d" ] || continue
   id=${d##*/}
   case $KNOWN in *"/$id/"*)
-    [ -s "$d/exit" ] && printf '%s KNOWN %s\n' "$N" "$id" && continue ;;
+    [ -s "$d/ended" ] && printf '%s KNOWN %s\n' "$N" "$id" && continue ;;
   esac
   printf '%s JOB %s\n' "$N" "$id"
   for f in holder session queued boot started exit ended stop gpus cwd why wait/for; do
@@ -49,7 +49,7 @@ done
 for f in command log; do
   set --
   for d in "$runs"/*; do
-    case $KNOWN in *"/${d##*/}/"*) [ -s "$d/exit" ] && continue ;; esac
+    case $KNOWN in *"/${d##*/}/"*) [ -s "$d/ended" ] && continue ;; esac
     [ -s "$d/$f" ] && set -- "$@" "$d/$f"
   done
   printf '%s FILES %s\n' "$N" "$f"
