@@ -57,7 +57,8 @@ class Alert:
     run: str
     """The run's id on its host."""
     moment: float
-    """When it happened, in seconds since 1970, or what else tells it from the next of its kind."""
+    """When it happened by the host's clock, in seconds since 1970: tells it from the next of its
+    kind, whatever becomes of this computer's clock."""
     title: str
     detail: str = ""
     """What the training was at, in words; never a line of the log, the command or its
@@ -65,6 +66,8 @@ class Alert:
     exit_status: int | None = None
     loss: float | None = None
     step: int | None = None
+    when: datetime | None = None
+    """The same by this computer's clock."""
 
     @property
     def bad(self) -> bool:
@@ -90,7 +93,7 @@ class Alert:
             "exit": self.exit_status,
             "loss": self.loss if self.loss is not None and math.isfinite(self.loss) else None,
             "step": self.step,
-            "when": datetime.fromtimestamp(self.moment, UTC).isoformat(timespec="seconds"),
+            "when": self.when.isoformat(timespec="seconds") if self.when else None,
         }
 
 
@@ -145,13 +148,23 @@ def _made(kind: AlertKind, job: Job, host: str, moment: datetime | None) -> Aler
         job.instance_id,
         host,
         job.id,
-        moment.timestamp() if moment else 0.0,
+        _there(moment, job),
         f"{job.id} on {host} {_what(kind, job)}{loss}.",
         "   ".join(known[:3]),
         job.exit_status,
         job.training.loss,
         job.training.step,
+        moment,
     )
+
+
+def _there(moment: datetime | None, job: Job) -> float:
+    """The moment by the host's clock; what lies between two of its times is the same here."""
+    if moment is None:
+        return float(job.asked)
+    if not job.asked or job.queued is None:
+        return moment.timestamp()
+    return job.asked + (moment - job.queued).total_seconds()
 
 
 def _what(kind: AlertKind, job: Job) -> str:

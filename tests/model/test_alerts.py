@@ -90,6 +90,18 @@ def test_the_sentences_hold_no_secret_of_the_run(job: Job, title: str) -> None:
     assert "s3cret" not in repr(alert)
 
 
+def test_a_corrected_clock_tells_nothing_twice() -> None:
+    queued, hour = STARTED - timedelta(seconds=2), timedelta(hours=1)
+    nan = Training(loss=float("nan"), broken=True)
+    broken = replace(RUN, training=nan, asked=1_000_000, queued=queued)
+    later = replace(broken, queued=queued + hour, started=STARTED + hour)
+    first, second = (alerts(None, [job], "bert-gpu", NOW)[0] for job in (broken, later))
+    assert first.same(second)
+    assert (first.moment, first.when) == (1_000_002, STARTED)
+    again = replace(later, asked=1_000_900)
+    assert not first.same(alerts(None, [again], "bert-gpu", NOW)[0])
+
+
 def test_a_machine_that_goes_takes_its_runs_along() -> None:
     gone = Instance("i-1", "us-east-1", State.STOPPED, "bert-gpu")
     alert = with_machine(RUN, gone)
