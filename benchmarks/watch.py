@@ -140,6 +140,7 @@ def console(plan: dict[str, Any]) -> None:
     from cloudtui.model.remote import Route
     from cloudtui.ssh.connect import Connection, connect
     from cloudtui.ui.app import CloudtuiApp
+    from cloudtui.ui.collector import calm
     from tests.lab import Person
     from tests.ui.fakes import FakeWorkbench, listed, machine
 
@@ -170,6 +171,8 @@ def console(plan: dict[str, Any]) -> None:
             given = cast(Any, self.inventory), cast(Any, held), cast(Any, self.sessions)
             self.connections = cast(Any, held)
             self.jobs = cast(Any, Jobs(*given, self._events, read_only=False))
+
+    calm()  # as `ui.app.run` does
 
     async def main() -> None:
         for instance, route in zip(fleet, routes, strict=True):
