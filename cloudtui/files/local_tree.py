@@ -71,16 +71,23 @@ def _below(root: bytes, base: bytes, at: bytes, git: _Layers, ours: _Layers) -> 
                 verdict = ignored(git, base + path, folder=is_folder)
             if verdict:
                 continue
-            info = entry.stat(follow_symlinks=False)
+            try:
+                info = entry.stat(follow_symlinks=False)
+                link = b""
+                if entry.is_symlink():
+                    link = os.fsencode(Path(os.fsdecode(entry.path)).readlink())
+            except FileNotFoundError:
+                continue  # it went away meanwhile
             if is_folder:
                 yield LocalFile(path, info.st_mode, 0, info.st_mtime_ns)
                 yield from _below(root, base, path + b"/", git, ours)
-            elif entry.is_symlink():
-                link = os.fsencode(Path(os.fsdecode(entry.path)).readlink())
+            elif link:
                 yield LocalFile(path, info.st_mode, 0, info.st_mtime_ns, link)
             elif entry.is_file(follow_symlinks=False):
                 yield LocalFile(path, info.st_mode, info.st_size, info.st_mtime_ns)
-    except PermissionError as error:
+    except FileNotFoundError:
+        return
+    except OSError as error:
         name = os.fsdecode(error.filename or here)
         raise Refused(
             f"{name} cannot be read here: {error.strerror}.",

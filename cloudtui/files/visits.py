@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +18,8 @@ from cloudtui.files.atomic import write_atomically
 from cloudtui.model.digest import HostVisit, Known
 
 LARGEST = 16 << 20
+PATIENCE_SECONDS = 5.0
+"""A cloudtui that was halted while it wrote is not waited for longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,15 @@ def _alone() -> Iterator[None]:
     lock = paths.state_dir() / "visits.lock"
     lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with lock.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        until = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise TimeoutError(errno.ETIMEDOUT, "another cloudtui holds it") from None
+            time.sleep(0.02)
         yield
 
 
