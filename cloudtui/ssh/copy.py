@@ -16,6 +16,7 @@ from cloudtui.ssh.connection import OPEN_SECONDS, Connection
 WINDOWS = (2 << 20, 16 << 20)
 """Bytes the host may send ahead, at least and at most: a long path stays full, and on a short one
 no more than needed is on the way, which would slow it down."""
+SHORT_SECONDS = 0.01
 BYTES_PER_SECOND = 200 << 20
 """What a path can carry, for its window."""
 HIGH_WATER = 2 << 20
@@ -136,7 +137,10 @@ async def start(connection: Connection, ends: PipeEnds) -> HostPipe:
     pipe = HostPipe(connection, ends)
     host = connection.route.host
     if connection not in _windows:
-        carried = int(await connection.latency() * BYTES_PER_SECOND)
+        trip = await connection.latency()
+        if trip > SHORT_SECONDS:  # or one of the two sides was busy
+            trip = min(trip, await connection.latency())
+        carried = int(trip * BYTES_PER_SECOND)
         _windows[connection] = max(WINDOWS[0], min(carried, WINDOWS[1]))
     try:
         async with asyncio.timeout(OPEN_SECONDS):
