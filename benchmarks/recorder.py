@@ -107,6 +107,8 @@ def story(lab: Lab, jupyter: Jupyter, folder: Path, seconds: float, bars: Bars) 
     before = seconds_of(pid)
     browser = jupyter.browser(kernel, uuid.uuid4().hex)
     first = console(log, folder / "first")
+    while not (folder / "first").read_text():
+        time.sleep(0.05)
     start = time.monotonic()
     execute(browser, CELL.format(lines=LINES, pause=seconds / LINES))
     for sixth, what in (
