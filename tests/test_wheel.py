@@ -25,7 +25,7 @@ def test_the_wheel_holds_what_the_program_reads(tmp_path: Path) -> None:
     here = {
         str(file.relative_to(ROOT))
         for file in (ROOT / "cloudtui").rglob("*")
-        if file.suffix in (".py", ".tcss", ".tsv", ".typed")
+        if file.suffix in (".py", ".sh", ".tcss", ".tsv", ".typed")
     }
     themes = {f"cloudtui/themes/{file.name}" for file in (ROOT / "themes").glob("*.yaml")}
     assert len(themes) >= 2
