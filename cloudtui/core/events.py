@@ -9,7 +9,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from cloudtui.model.address import Address
-from cloudtui.model.copy import CopyState
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.finding import Identity
 from cloudtui.model.host_drift import HostRow
@@ -19,6 +18,7 @@ from cloudtui.model.session import SessionList
 from cloudtui.model.tunnel import TunnelState
 
 if TYPE_CHECKING:
+    from cloudtui.model.copy import CopyState
     from cloudtui.model.alerts import Alert
     from cloudtui.model.job import Job
     from cloudtui.model.kernel import NotebookServer
