@@ -44,15 +44,15 @@ if [ "$1" = inner ]; then
   trap : INT TERM HUP QUIT
   set -- "$CLOUDTUI_SH" "$CLOUDTUI_ID" "$HOME/.local/share/cloudtui/runs/$CLOUDTUI_ID"
   if [ -z "$CLOUDTUI_PIPE" ]; then
-    exec <>"$(cat "$3/tty")" >&0 2>&0
+    exec <>"$CLOUDTUI_TTY" >&0 2>&0
   else
     exec >>"$3/log" 2>&1
   fi
-  unset CLOUDTUI_SH CLOUDTUI_ID CLOUDTUI_SHELL CLOUDTUI_PIPE CLOUDTUI_UMASK
-  /bin/sh "$1" begun "$2" $$
+  /bin/sh "$1" begun "$2" $$ &
   (
     export CLOUDTUI_RUN="$3"
-    cd "$(/bin/sh "$1" where "$2")" || exit 1
+    [ -n "$CLOUDTUI_CWD" ] && cd "$CLOUDTUI_CWD" || { echo "Its folder cannot be entered."; exit 1; }
+    unset CLOUDTUI_SH CLOUDTUI_ID CLOUDTUI_SHELL CLOUDTUI_PIPE CLOUDTUI_UMASK CLOUDTUI_TTY CLOUDTUI_CWD
     [ ! -s "$3/env" ] || . "$3/env"
     . "$3/words"
     case $1 in
@@ -61,7 +61,9 @@ if [ "$1" = inner ]; then
     esac
     exec "$@"
   )
-  /bin/sh "$1" over_with "$2" $?
+  set -- "$1" "$2" $?
+  wait
+  /bin/sh "$1" over_with "$2" "$3"
   exit
 fi
 
@@ -296,9 +298,14 @@ login() {
   umask 077
   trap : INT TERM HUP QUIT
   if [ -z "$CLOUDTUI_PIPE" ]; then
-    put tty "$(tty)"
+    CLOUDTUI_TTY=$(tty)
+    put tty "$CLOUDTUI_TTY"
     stty rows 48 cols 160 echo -onlcr
   fi
+  CLOUDTUI_CWD=
+  enter && CLOUDTUI_CWD=$PWD
+  cd "$HOME" || cd /
+  export CLOUDTUI_TTY CLOUDTUI_CWD
   SHELL=$CLOUDTUI_SHELL
   case ${SHELL##*/} in
     csh | tcsh) tries='-ic -c' ;;
@@ -319,12 +326,6 @@ begun() {
   birth "$2"
   put pid "$2 $born"
   put started "$(date +%s)"
-}
-
-# where ID: the folder to run it in.
-where() {
-  d=$runs/$1
-  enter && pwd || { echo "The folder $cwd cannot be entered." >&2; exit 1; }
 }
 
 # over_with ID STATUS: the command has ended.
@@ -553,6 +554,6 @@ show() {
 verb=$1
 [ $# -eq 0 ] || shift
 case $verb in
-  start | again | supervise | login | begun | where | over_with | view | show | follow | stop | remove) "$verb" "$@" ;;
+  start | again | supervise | login | begun | over_with | view | show | follow | stop | remove) "$verb" "$@" ;;
   *) exit 2 ;;
 esac
