@@ -27,7 +27,7 @@ KERNELS = [
         "connections": 2,
     },
     {"id": "aaaa2222", "name": "ir", "execution_state": "busy", "last_activity": "soon"},
-    {"id": "cccc3333", "execution_state": None, "connections": "many"},
+    {"id": "0000cccc", "execution_state": None, "connections": "many"},
     "odd",
 ]
 SESSIONS = [
@@ -56,7 +56,7 @@ def test_kernels_with_their_notebooks_come_first() -> None:
     assert train.last_activity is None
     assert (old.path, old.connections) == ("old.ipynb", 2), "a classic server's session"
     assert old.last_activity == datetime(2026, 11, 21, 19, 0, 0, 123456, UTC)
-    assert (bare.spoken, bare.state, bare.connections) == ("cccc3333", "unknown", 0)
+    assert (bare.spoken, bare.state, bare.connections) == ("0000cccc", "unknown", 0)
 
 
 @given(JSON, JSON)

@@ -73,11 +73,12 @@ class NewServer(Dialog[Wish | None]):
             Option(Content(each.words), id=each.path, disabled=each.has.name == "NOTHING")
             for each in self._found
         )
-        told.update(
-            "One without Jupyter is asked about: pip can install it there."
-            if self._found
-            else "No conda or virtual environment was found there."
-        )
+        if not self._found:
+            told.update("No conda or virtual environment was found there.")
+        elif all(each.ready for each in self._found):
+            told.update("")
+        else:
+            told.update("Into one without Jupyter pip can install it, after a question.")
 
     def action_move(self, where: str) -> None:
         getattr(self.query_one(OptionList), f"action_cursor_{where}")()
