@@ -18,8 +18,8 @@ from cloudtui.model.session import SessionList
 from cloudtui.model.tunnel import TunnelState
 
 if TYPE_CHECKING:
-    from cloudtui.model.copy import CopyState
     from cloudtui.model.alerts import Alert
+    from cloudtui.model.copy import CopyState
     from cloudtui.model.job import Job
     from cloudtui.model.kernel import NotebookServer
     from cloudtui.model.recording import HostRecorder
