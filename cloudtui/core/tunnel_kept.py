@@ -29,6 +29,7 @@ class Way(Protocol):
     hold: float
     on_problem: Callable[[], None]
     on_wanted: Callable[[], None]
+    waiting: int
 
     @property
     def open_connections(self) -> int: ...

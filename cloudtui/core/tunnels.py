@@ -367,6 +367,8 @@ class Tunnels:
     async def _pause(self, kept: Kept, error: CloudtuiError) -> None:
         pause = kept.delay or self._first
         kept.delay = min(pause * 2, self._most)
+        if kept.way.waiting:
+            pause = min(pause, WANTED_RETRY)
         delay = (min(pause, FRESH_RETRY) if kept.fresh else pause) * random.uniform(0.8, 1.2)
         at = datetime.now(UTC) + timedelta(seconds=delay)
         self._move(kept, TunnelPhase.RECONNECTING, error, retry_at=at)

@@ -130,7 +130,11 @@ class Forward(Way):
         """The SSH connection, waited for while there is none."""
         while self.connection is None or self.connection.closed:
             self.on_wanted()
-            await self._moved.wait()
+            self.waiting += 1
+            try:
+                await self._moved.wait()
+            finally:
+                self.waiting -= 1
         return self.connection
 
     def window(self, seconds: float) -> int:

@@ -23,6 +23,8 @@ class Way:
         """Why there is no SSH connection now, to be told to those that waited in vain."""
         self.on_problem: Callable[[], None] = lambda: None
         """Called when `problem` has changed."""
+        self.waiting = 0
+        """Local connections that wait for an SSH connection."""
         self.on_wanted: Callable[[], None] = lambda: None
         """Called when somebody waits for an SSH connection."""
 

@@ -241,6 +241,20 @@ async def test_a_waiting_client_brings_the_next_attempt_about(
             await room.until(TunnelPhase.UP)
 
 
+async def test_a_client_that_goes_on_waiting_keeps_the_pauses_short(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloudtui.core.tunnels.WANTED_RETRY", 0.01)
+    room.tunnels._first = 60.0
+    first = FakeConnection()
+    room.answers(first, Unreachable("no"), Unreachable("no"), FakeConnection())
+    state = await room.open()
+    room.tunnels._kept[state.key].way.waiting = 1
+    first.cut()
+    await room.until(TunnelPhase.RECONNECTING)
+    await room.until(TunnelPhase.UP)
+
+
 async def test_a_terminated_machine_gives_the_port_back(room: Room) -> None:
     first = FakeConnection()
     room.answers(first)
