@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from cloudtui.model.errors import Refused, Unreachable
 from cloudtui.model.job import JobState
+from cloudtui.model.log_lines import LogLines
 from cloudtui.model.training import Training
 from cloudtui.ui.screens.dialogs import Ask
 from cloudtui.ui.screens.log_area import TURN_BYTES, WAITING_MOST
@@ -83,6 +84,20 @@ async def test_older_lines_are_read_when_somebody_goes_up_to_them() -> None:
         await made.press("k")
         assert made.text.splitlines()[2].split()[1] == "7999"
         assert not view.following
+
+
+async def test_what_is_looked_at_stays_while_old_lines_go() -> None:
+    async with console(listed(), size=(100, 24)) as made:
+        view = await opened(made)
+        view.log_lines = LogLines(most=100)
+        feed(made, "".join(f"line {n}\n" for n in range(100)))
+        await shows(made, "line 99")
+        await made.press("pageup")
+        top = made.text.splitlines()[2]
+        feed(made, "".join(f"line {n}\n" for n in range(100, 130)))
+        await until(made, lambda: view.log_lines.first > 0)
+        await made.settle()
+        assert made.text.splitlines()[2] == top
 
 
 async def test_words_are_found_and_long_lines_wrapped() -> None:

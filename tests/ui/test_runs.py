@@ -183,6 +183,7 @@ async def test_attach_copy_and_sessions_begun_by_hand() -> None:
         assert "begun by hand" in made.said[-1]
         await made.press("x")
         assert "Where 2 lists the sessions, x ends it." in made.said[-1]
+        assert made.text.count("● by hand") == 2
         made.bench.jobs.sessions["notes"] = Session(Program.TMUX, "$7", "notes")
         await made.press("enter")
         await until(made, lambda: made.bench.sessions.attached)
