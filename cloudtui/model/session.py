@@ -59,7 +59,9 @@ SEPARATOR = "␞"
 
 PROBE = """
 export LC_ALL=C.UTF-8 PATH="$PATH:/usr/local/bin:/opt/homebrew/bin:$HOME/.local/bin"
-T=$(command -v tmux); S=$(command -v screen)
+T=; S=
+command -v tmux >/dev/null && T=yes
+command -v screen >/dev/null && S=yes
 if [ -z "$KNOWN" ]; then
   echo "TMUX ${T:+$(tmux -V)}"
   echo "SCREEN ${S:+$(screen -v | head -n 1)}"
