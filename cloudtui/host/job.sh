@@ -181,12 +181,13 @@ begin() {
   enter || { rm -rf "$d"; exit $NO_FOLDER; }
   cd "$HOME" || cd /
   aside /bin/sh "$me" supervise "$id"
-  hold
   i=0
   until [ -s "$d/started" ] || [ -s "$d/exit" ] || [ -s "$d/wait/for" ] || [ $i -ge 250 ]; do
+    [ $i -ne 25 ] || hold # a start-up file takes its time
     sleep 0.02
     i=$((i + 1))
   done
+  [ $i -gt 25 ] || [ -s "$d/exit" ] || hold
   i=0
   until [ -s "$d/exit" ] || [ -s "$d/wait/for" ] || [ $i -ge 4 ]; do
     sleep 0.02
