@@ -51,13 +51,17 @@ class Reached:
     def __init__(self, servers: dict[str, Sshd]) -> None:
         self._servers = servers
         self._open: dict[str, Connection] = {}
+        self._one_at_a_time = asyncio.Lock()
 
     async def get(self, instance: Instance, *, ask: bool = True) -> Connection:
-        held = self._open.get(instance.id)
-        if held is None or held.closed:
-            held = await connect(self._servers[instance.id].route(), Answers())
-            self._open[instance.id] = held
-        return held
+        async with self._one_at_a_time:
+            held = self._open.get(instance.id)
+            if held is None or held.closed:
+                if held:
+                    await held.close()
+                held = await connect(self._servers[instance.id].route(), Answers())
+                self._open[instance.id] = held
+            return held
 
     async def close(self) -> None:
         for each in self._open.values():

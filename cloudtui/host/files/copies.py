@@ -75,15 +75,20 @@ class Arriving:
 
     def __init__(self, asked: Asked) -> None:
         self.path = raw(asked["path"])
-        if os.path.isdir(self.path):
+        try:
+            mode = os.lstat(self.path).st_mode
+        except OSError:
+            mode = 0
+        if stat.S_ISDIR(mode) or (stat.S_ISLNK(mode) and os.path.isdir(self.path)):
             raise IsADirectoryError(errno.EISDIR, "a folder of that name is there")
-        if os.path.islink(self.path) and os.path.exists(self.path):
+        if stat.S_ISLNK(mode) and os.path.exists(self.path):
             self.path = os.path.realpath(self.path)
         self.size, self.mode, self.mtime = asked["size"], asked["mode"], asked["mtime"]
         self.part, self.at = part_of(self.path), asked["offset"]
         self.token = asked.get("token", "")
         self.fd = self.opened()
-        os.lseek(self.fd, self.at, os.SEEK_SET)
+        if self.at:
+            os.lseek(self.fd, self.at, os.SEEK_SET)
 
     def opened(self) -> int:
         """The part file, cut to the offset, and nobody else's."""
@@ -93,10 +98,12 @@ class Arriving:
             fd = os.open(self.part, flags, 0o600)
             try:
                 locked(fd)
-                if os.fstat(fd).st_ino == os.stat(self.part).st_ino:
-                    if self.at and token(os.fstat(fd)) != self.token:
+                own = os.fstat(fd)
+                if own.st_ino == os.stat(self.part).st_ino:
+                    if self.at and token(own) != self.token:
                         raise OSError(errno.ESTALE, "another copy went on with it")
-                    os.ftruncate(fd, self.at)
+                    if own.st_size != self.at:
+                        os.ftruncate(fd, self.at)
                     return fd
             except (BlockingIOError, FileNotFoundError):
                 if time.time() > end:
