@@ -28,6 +28,7 @@ from cloudtui.model.copy import (
     gone_on,
     joined,
     legible,
+    named,
     plan,
     safe,
     target_of,
@@ -205,15 +206,18 @@ class Copying:
         goal = order.target.path or "."
         if goal.startswith("~"):
             goal = await target.ask("whole", path=goal)
-        named, where = await asyncio.gather(
+        answers, where = await asyncio.gather(
             source.ask("expand", patterns=list(paths)), _stands(target, goal)
         )
         problems: list[Problem] = []
         sources: list[tuple[str, Facts]] = []
-        for typed, rows in zip(paths, named, strict=True):
+        for typed, rows in zip(paths, answers, strict=True):
             if not rows:
                 raise NotFound(f"Nothing on {source.label} matches {legible(typed)}.")
             for path, row in rows:
+                if not named(typed, path):
+                    problems.append(Problem(path, f"{source.label} told it for {legible(typed)}"))
+                    continue
                 if isinstance(row[0], int):
                     raise explained(OSError(*row), legible(path), source.label)
                 sources.append((path, facts_of(row)))

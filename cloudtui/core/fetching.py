@@ -6,6 +6,7 @@ A host cannot reach this computer, so such a step waits on the host until cloudt
 from __future__ import annotations
 
 import asyncio
+import hmac
 import math
 import time
 from pathlib import Path
@@ -15,13 +16,13 @@ from cloudtui.core.connections import Connections
 from cloudtui.core.events import Event, Events, JobsChanged, Note, Noted, Severity
 from cloudtui.core.inventory import Inventory
 from cloudtui.core.tasks import cancel, keep
-from cloudtui.files.computer import computer
+from cloudtui.files.computer import computer, seal
 from cloudtui.files.paths import expanded, short
-from cloudtui.model.copy import CopyPhase
-from cloudtui.model.errors import CloudtuiError
+from cloudtui.model.copy import CopyPhase, named
+from cloudtui.model.errors import CloudtuiError, UsageError
 from cloudtui.model.instance import Instance
 from cloudtui.model.job import Job
-from cloudtui.model.then import StepState, ThenStep
+from cloudtui.model.then import StepState, ThenStep, parse
 from cloudtui.model.words import data_size, plural
 
 if TYPE_CHECKING:
@@ -76,9 +77,28 @@ class Fetching:
             return
         if time.monotonic() - self._tried.get(key, -AGAIN_SECONDS) < AGAIN_SECONDS:
             return
+        if not self._asked_for(job, step):
+            self._tried[key] = math.inf
+            self._say(
+                f"{job.id} on {instance.label} has something for {step.where} here that was not "
+                "asked for from here. It is not fetched.",
+                None,
+            )
+            return
         task = keep(self._fetch(instance, job, step), f"fetch {job.id} {step.number}")
         self._tasks[key] = task
         task.add_done_callback(lambda _: self._tasks.pop(key, None))
+
+    def _asked_for(self, job: Job, step: ThenStep) -> bool:
+        """Whether this computer asked for it, so and to that place: a host cannot choose what is
+        written here."""
+        try:
+            right = seal(job.instance_id, step.text, step.where)
+            action = parse(step.text)
+        except (OSError, UsageError):
+            return False
+        same = hmac.compare_digest(right.encode(), step.seal.encode(errors="replace"))
+        return same and named(action.what, step.result)
 
     async def _fetch(self, instance: Instance, job: Job, step: ThenStep) -> None:
         from cloudtui.ssh import then

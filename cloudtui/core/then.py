@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from cloudtui.core.inventory import Inventory
-from cloudtui.files.computer import computer
+from cloudtui.files.computer import computer, seal
 from cloudtui.model.errors import CloudtuiError, NotFound, Refused, UsageError
 from cloudtui.model.instance import Instance
 from cloudtui.model.job import Job, JobSpec
@@ -68,7 +68,13 @@ async def record(
         terminates = await _may_shut_down(inventory, instance, actions, confirm)
     folder = str(Path.cwd())
     written = {f"wait/{name}": text.strip("\n").encode() for name, text in waiting.items()}
-    written |= files(actions, computer=_computer(actions), folder=folder, terminates=terminates)
+    written |= files(
+        actions,
+        computer=_computer(actions),
+        folder=folder,
+        terminates=terminates,
+        seal=lambda text, where: seal(instance.id, text, where),
+    )
     return then.lines(written, waits=bool(waiting), follows=bool(actions))
 
 
@@ -76,6 +82,7 @@ def _computer(actions: Sequence[Action]) -> str:
     if not any(action.kind is Kind.COPY for action in actions):
         return ""
     try:
+        seal()  # its key is kept, too
         return computer()
     except OSError as error:
         raise CloudtuiError(

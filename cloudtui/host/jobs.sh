@@ -38,7 +38,7 @@ for d in "$runs"/*; do
     printf '\n%s AFTER %s\n' "$N" "$v"
   done <"$d/wait/after"
   [ ! -e "$d/then" ] || for s in "$d"/then/[0-9]*; do
-    for f in text state result where computer; do
+    for f in text state result where computer seal; do
       [ -s "$s/$f" ] && IFS= read -r v <"$s/$f" && printf '\n%s THEN %s %s %s\n' "$N" "${s##*/}" "$f" "$v"
     done
   done

@@ -11,7 +11,7 @@
 # wait/gpus      how many GPUs to wait for; DIR/gpus: those it got, as `0,2`
 # wait/for       what it waits for now, in words
 # then/cancel    there when no further step is to be done
-# then/NN/       text kind when what where computer careful: as model/then.py writes them;
+# then/NN/       text kind when what where computer seal careful: as model/then.py writes them;
 #                state: running, fetch, done, failed or skipped; result: a line; log; fetching
 
 umask 077
@@ -231,7 +231,7 @@ if [ "$1" = again ]; then
     [ -d "$old" ] || continue
     new=$3/then/${old##*/}
     mkdir -p "$new" || exit
-    for name in text kind when what where computer careful; do
+    for name in text kind when what where computer seal careful; do
       [ ! -e "$old/$name" ] || cp "$old/$name" "$new/$name" || exit
     done
   done

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import Any
 
 from cloudtui.model.errors import CloudtuiError, NotFound, UsageError
@@ -262,6 +263,19 @@ def safe(rel: str) -> bool:
     return not rel or all(
         part not in ("", ".", "..") and "\0" not in part for part in rel.split("/")
     )
+
+
+def named(typed: str, path: str) -> bool:
+    """Whether a machine may answer that path for one that was typed, a pattern or not: under
+    another name it would be written where nobody asked for it."""
+    pattern = posixpath.basename(typed.rstrip("/"))
+    name = posixpath.basename(path.rstrip("/"))
+    if pattern in ("", ".", "..") or (pattern == typed.rstrip("/") and pattern.startswith("~")):
+        return True  # the folder itself, whatever it is called
+    if pattern == name:
+        return True
+    hidden = name.startswith(".") and not pattern.startswith(".")
+    return name not in ("", ".", "..") and not hidden and fnmatchcase(name, pattern)
 
 
 def gone_on(own: Sequence[str], theirs: Sequence[str], part: int) -> int:

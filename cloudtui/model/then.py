@@ -13,7 +13,7 @@ one it is `on-success:`, and `on-end:` for `stop`, since a machine that nobody n
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -88,6 +88,8 @@ class ThenStep:
     """Of a copy, the path on the computer that asked for it; in `result`, the one there."""
     computer: str = ""
     """The computer that asked for a copy."""
+    seal: str = ""
+    """Of a copy, what that computer knows its own words by."""
 
     @property
     def words(self) -> str:
@@ -222,12 +224,17 @@ def check_terminating(actions: Sequence[Action], machine: str) -> None:
 
 
 def files(
-    actions: Sequence[Action], *, computer: str, folder: str, terminates: bool
+    actions: Sequence[Action],
+    *,
+    computer: str,
+    folder: str,
+    terminates: bool,
+    seal: Callable[[str, str], str],
 ) -> dict[str, bytes]:
     """What the host keeps of them, by its path in the run's folder: one folder a step.
 
     `computer` tells this computer from others, `folder` is the absolute one that a copy's place
-    here is relative to.
+    here is relative to, and `seal` is given the text and the place here of a copy.
     """
     made: dict[str, bytes] = {}
     for number, action in enumerate(actions, 1):
@@ -241,6 +248,7 @@ def files(
             "what": action.what,
             "where": where,
             "computer": computer if action.kind is Kind.COPY else "",
+            "seal": seal(action.text, where) if action.kind is Kind.COPY else "",
             "careful": "1" if terminates and action.kind is Kind.STOP else "",
         }
         for name, value in step.items():
@@ -292,6 +300,7 @@ def steps_told(
                 int(number) if number.isdigit() else 0,
                 facts.get("where", ""),
                 facts.get("computer", ""),
+                facts.get("seal", ""),
             )
         )
     return tuple(steps)

@@ -59,6 +59,24 @@ async def exists(path: Path) -> None:
             await asyncio.sleep(0.02)
 
 
+async def test_a_host_does_not_choose_what_is_written_here(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = lab.sshd.home / ".local/share/cloudtui/runs"
+    (lab.sshd.home / "evil").mkdir()
+    (lab.sshd.home / "evil/authorized_keys").write_text("theirs")
+    monkeypatch.chdir(tmp_path)
+    async with lab.bench() as bench:
+        for name in ("moved", "renamed"):
+            await start(bench, name, "mkdir -p out", then=("copy:out:got",))
+            await exists(runs / name / "then/01/state")
+    (runs / "moved/then/01/where").write_text(f"{tmp_path}/.ssh\n")
+    (runs / "renamed/then/01/result").write_text(f"{lab.sshd.home}/evil\n")
+    await look(lab)
+    assert not there(tmp_path / ".ssh")
+    assert not there(tmp_path / "got")
+
+
 async def test_each_end_is_told_once_and_none_is_missed(
     lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

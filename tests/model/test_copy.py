@@ -20,6 +20,7 @@ from cloudtui.model.copy import (
     gone_on,
     joined,
     legible,
+    named,
     places,
     plan,
     safe,
@@ -93,6 +94,28 @@ def test_names_that_lead_elsewhere_are_refused(rel: str) -> None:
     found = plan([("from", "to", [Entry(rel, Facts("f"))])], {})
     assert found.steps == ()
     assert found.problems[0].why == "its name cannot be a file's"
+
+
+@pytest.mark.parametrize(
+    ("typed", "path", "may"),
+    [
+        ("out", "out", True),
+        ("out/", "/home/me/out", True),
+        ("~/out", "/home/me/out", True),
+        ("~", "/home/me", True),
+        ("out/.", "out/.", True),
+        ("*.log", "a.log", True),
+        ("**", "a/b/c", True),
+        ("a[1]", "a[1]", True),
+        ("out", "/etc/.bashrc", False),
+        ("out/", "..", False),
+        ("*", ".bashrc", False),
+        ("*", "x/..", False),
+        ("*.log", "a.sh", False),
+    ],
+)
+def test_a_machine_does_not_choose_other_names(typed: str, path: str, may: bool) -> None:
+    assert named(typed, path) is may
 
 
 def test_two_sources_for_one_target() -> None:

@@ -77,12 +77,19 @@ def test_nothing_comes_after_the_shutdown() -> None:
 @given(PLAIN, PLAIN.filter(lambda text: text not in (".", "./")))
 def test_the_record_has_what_was_asked_for(there: str, here: str) -> None:
     actions = parse_all([f"copy:{there}:{here}", "stop"])
-    record = files(actions, computer="me-1", folder="/work", terminates=True)
+    record = files(
+        actions,
+        computer="me-1",
+        folder="/work",
+        terminates=True,
+        seal=lambda text, where: f"{text} to {where}",
+    )
     assert record["then/01/what"].decode() == there
     place = record["then/01/where"].decode()
     assert place.endswith(here.removeprefix("./"))
     assert place.startswith(("/", "~"))
     assert record["then/01/computer"] == b"me-1"
+    assert record["then/01/seal"].decode() == f"copy:{there}:{here} to {place}"
     assert record["then/02/careful"] == b"1"
     assert "then/02/computer" not in record
 
