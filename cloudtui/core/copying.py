@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import posixpath
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from typing import Any
 from cloudtui.core.file_system import FileSystem, explained
 from cloudtui.core.transfer import Transfer, lower
 from cloudtui.model.copy import (
+    A_LINK,
     BLOCK,
     NOTHING,
     Act,
@@ -32,6 +34,7 @@ from cloudtui.model.copy import (
     plan,
     safe,
     target_of,
+    through,
 )
 from cloudtui.model.errors import CloudtuiError, ConnectionCut, NotFound, Unreachable
 from cloudtui.model.instance import Instance
@@ -149,7 +152,8 @@ class Copying:
             for machine, paths in self._groups():
                 source = await self._open(machine)
                 try:
-                    plans.append((machine, await self._planned(source, target, paths)))
+                    found = await self._planned(source, target, paths, foreign=bool(machine))
+                    plans.append((machine, found))
                 finally:
                     await source.close()
             return plans
@@ -166,7 +170,7 @@ class Copying:
             for machine, paths in self._groups():
                 source, self._before = await self._open(machine), self.state
                 try:
-                    await self._copied(source, target, paths)
+                    await self._copied(source, target, paths, foreign=bool(machine))
                 finally:
                     await source.close()
         finally:
@@ -200,8 +204,9 @@ class Copying:
     # Looking
 
     async def _planned(
-        self, source: FileSystem, target: FileSystem, paths: Sequence[str]
+        self, source: FileSystem, target: FileSystem, paths: Sequence[str], *, foreign: bool
     ) -> CopyPlan:
+        """`foreign`: the source is a machine, which may be no friend of the target's."""
         order = self.order
         goal = order.target.path or "."
         if goal.startswith("~"):
@@ -211,6 +216,8 @@ class Copying:
         )
         problems: list[Problem] = []
         sources: list[tuple[str, Facts]] = []
+        matched: set[str] = set()
+        """Those that a pattern found."""
         for typed, rows in zip(paths, answers, strict=True):
             if not rows:
                 raise NotFound(f"Nothing on {source.label} matches {legible(typed)}.")
@@ -221,6 +228,8 @@ class Copying:
                 if isinstance(row[0], int):
                     raise explained(OSError(*row), legible(path), source.label)
                 sources.append((path, facts_of(row)))
+                if posixpath.basename(typed.rstrip("/")) != posixpath.basename(path):
+                    matched.add(path)
         many = len(sources) > 1 or len(order.sources) > 1
         trees: list[tuple[str, str, list[Entry]]] = []
         merged = set()
@@ -239,6 +248,15 @@ class Copying:
                     merged.add(to)
             trees.append((path, to, entries))
         there = await self._there(target, trees)
+        if foreign:
+            linked = [
+                tree
+                for tree in trees
+                if tree[0] in matched
+                and through(tree[2][0].facts, there.get(tree[1], NOTHING).facts)
+            ]
+            problems += [Problem(path, A_LINK) for path, _, _ in linked]
+            trees = [tree for tree in trees if tree not in linked]
         if order.check:
             await self._compare(source, target, trees, there)
         found = plan(
@@ -247,6 +265,7 @@ class Copying:
             every=order.every,
             merged=frozenset(merged),
             done=frozenset(self._finished),
+            foreign=foreign,
         )
         await self._fits_under(target, trees, there)
         return replace(found, problems=(*problems, *found.problems))
@@ -311,8 +330,10 @@ class Copying:
 
     # Copying
 
-    async def _copied(self, source: FileSystem, target: FileSystem, paths: Sequence[str]) -> None:
-        found = await self._planned(source, target, paths)
+    async def _copied(
+        self, source: FileSystem, target: FileSystem, paths: Sequence[str], *, foreign: bool
+    ) -> None:
+        found = await self._planned(source, target, paths, foreign=foreign)
         todo = [step for step in found.steps if step.act is not Act.SAME]
         same = [step for step in found.steps if step.act is Act.SAME]
         earlier = sum(self._finished.get(step.target, 0) for step in same)
@@ -362,14 +383,36 @@ class Copying:
             await self._remove(source, found)
 
     async def _remove(self, source: FileSystem, found: CopyPlan) -> None:
-        """Take away what was moved: the things that were named, with all that is in them."""
+        """Take away what was moved: the things that were named, with all that is in them, unless
+        something of it is newer than its copy."""
         tops: list[str] = []
         for step in found.steps:
             if not any(step.source.startswith(f"{top.rstrip('/')}/") for top in tops[-1:]):
                 tops.append(step.source)
+        newer = await self._newer(source, tops, found)
+        if newer:
+            why = "it came or changed meanwhile, so nothing was taken away"
+            left = [Problem(path, f"{why} ({source.label})") for path in sorted(newer)]
+            self._set(problems=(*self.state.problems, *left)[:PROBLEMS_KEPT])
+            return
         left = await source.ask("remove", paths=tops)
         problems = [Problem(path, f"{lower(why[1])} ({source.label})") for path, why in left]
         self._set(problems=(*self.state.problems, *problems))
+
+    async def _newer(self, source: FileSystem, tops: Sequence[str], found: CopyPlan) -> set[str]:
+        """What came into the folders that were moved, or changed there, since they were listed."""
+        copied = {step.source: _mark(step.facts) for step in found.steps}
+        newer = {path for path in self._changed if path in copied}
+        for rows in await source.ask("expand", patterns=list(tops)):
+            for path, row in rows:
+                if isinstance(row[0], int):
+                    continue  # it is gone already
+                entries = [Entry("", facts_of(row))]
+                if entries[0].facts.kind == "d":
+                    entries += (await _tree(source, path, self.order.follow))[0]
+                now = {joined(path, e.rel): _mark(e.facts) for e in entries}
+                newer |= {path for path, mark in now.items() if copied.get(path) != mark}
+        return newer
 
     async def _fits(self, target: FileSystem, found: CopyPlan) -> None:
         """Raises CloudtuiError when the disk has not the room for it."""
@@ -402,6 +445,13 @@ class Copying:
                 if right:
                     found[index] = right
         return found
+
+
+def _mark(facts: Facts) -> tuple[object, ...]:
+    """Another one after a change; of folders only what is in them counts."""
+    if facts.kind == "d":
+        return ("d",)
+    return facts.kind, facts.size, facts.mtime, facts.target
 
 
 async def _stands(target: FileSystem, path: str) -> Facts | None:

@@ -41,7 +41,12 @@ class FileSystem:
     # What the pipe tells
 
     def came(self, data: bytes) -> None:
-        self._reader.feed(data)
+        if self.failed:
+            return
+        try:
+            self._reader.feed(data)
+        except ValueError as error:
+            self.ended(CloudtuiError(f"{self.label} gave no answer that can be read.", str(error)))
 
     def room(self) -> None:
         self._room.set()

@@ -183,12 +183,14 @@ def plan(
     every: bool = False,
     merged: frozenset[str] = frozenset(),
     done: frozenset[str] = frozenset(),
+    foreign: bool = False,
 ) -> CopyPlan:
     """The steps for trees of (source, target, entries).
 
     `there` has what stands at each target path. Files of the same size
     and time are left alone, unless `every`; those in `done` in any case. Folders in `merged` keep
-    their own mode and time.
+    their own mode and time. Of `foreign` trees, which another machine told, nothing goes through
+    a link that is there: an earlier copy may have brought it.
     """
     steps: list[Step] = []
     problems: list[Problem] = []
@@ -196,12 +198,17 @@ def plan(
     taken: dict[str, tuple[str, str]] = {}
     for source, target, entries in trees:
         blocked: list[str] = []
+        folders: set[str] = set()
         for entry in entries:
             path, goal = joined(source, entry.rel), joined(target, entry.rel)
             if not safe(entry.rel):
                 problems.append(Problem(path, "its name cannot be a file's"))
                 continue
             if any(entry.rel.startswith(f"{each}/") for each in blocked):
+                continue
+            above = entry.rel.rpartition("/")[0]
+            if entry.rel and above not in folders:
+                problems.append(Problem(path, "the folder that it is in was not told"))
                 continue
             if entry.facts.kind == "o":
                 skipped.append(Problem(path, "neither a file, a folder nor a link"))
@@ -215,11 +222,15 @@ def plan(
             seen = there.get(goal, NOTHING)
             now = seen.facts
             act = act_for(entry.facts, now, every=every and goal not in done)
+            if foreign and entry.rel and through(entry.facts, now):
+                act = A_LINK
             if isinstance(act, str) and not isinstance(act, Act):
                 problems.append(Problem(path, act))
                 if entry.facts.kind == "d":
                     blocked.append(entry.rel)
                 continue
+            if entry.facts.kind == "d":
+                folders.add(entry.rel)
             part = seen.part if seen.part <= entry.facts.size else 0
             steps.append(Step(act, path, goal, entry.facts, part, seen.token, now, goal in merged))
     return CopyPlan(tuple(steps), tuple(problems), tuple(skipped))
@@ -241,6 +252,14 @@ def act_for(entry: Facts, there: Facts | None, *, every: bool = False) -> Act | 
     if every or not unchanged(entry, there):
         return Act.COPY
     return Act.SAME if entry.mode == there.mode else Act.MODE
+
+
+A_LINK = "a link of that name is there"
+
+
+def through(entry: Facts, there: Facts | None) -> bool:
+    """Whether it would be written where a link leads to."""
+    return there is not None and there.kind == "l" and entry.kind in ("d", "f")
 
 
 def unchanged(one: Facts, other: Facts) -> bool:

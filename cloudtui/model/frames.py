@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 HEAD = struct.Struct(">cII")
+LARGEST = 64 << 20
+"""Bytes of a frame that is held whole."""
 
 
 def frame(kind: bytes, number: int, value: object = None) -> bytes:
@@ -24,6 +26,7 @@ class FrameReader:
         on_frame: Callable[[bytes, int, Any], None],
         on_data: Callable[[int, memoryview], None],
     ) -> None:
+        """`feed` raises ValueError for what is no frame."""
         self._on_frame = on_frame
         self._on_data = on_data
         self._held = bytearray()
@@ -50,6 +53,8 @@ class FrameReader:
                 self._number, self._left = number, size
                 self._held.clear()
                 continue
+            if size > LARGEST:
+                raise ValueError(f"a frame of {size} bytes")
             need = HEAD.size + size - len(self._held)
             self._held += view[:need]
             view = view[need:]

@@ -19,7 +19,7 @@ from cloudtui.core.copies import Copies, CopyOrder, Spot
 from cloudtui.core.events import Events
 from cloudtui.host.files.copies import Arriving
 from cloudtui.model.copy import BLOCK, Act, CopyPhase, CopyState
-from cloudtui.model.errors import NotFound, Refused, UsageError
+from cloudtui.model.errors import CloudtuiError, NotFound, Refused, UsageError
 from cloudtui.model.instance import Instance, State
 from cloudtui.ssh import copy
 from cloudtui.ssh.connect import Connection, connect
@@ -419,3 +419,55 @@ async def test_a_side_is_walked_and_changed(bench: Bench) -> None:
     left = await side.remove([f"{bench.there}/notes", f"{bench.there}/absent"])
     assert [p.path for p in left] == [f"{bench.there}/absent"]
     await side.close()
+
+
+async def test_what_came_or_changed_while_it_was_moved_stays(bench: Bench) -> None:
+    folder = bench.there / "run"
+    folder.mkdir()
+    (folder / "early").write_text("early")
+
+    def late(state: CopyState) -> None:
+        if state.phase is CopyPhase.COPYING and not (folder / "late").exists():
+            (folder / "late").write_text("late")
+
+    bench.on_state = late
+    state = await bench.copy("gpu:run", ".", move=True)
+    assert state.phase is CopyPhase.FAILED
+    assert [p.path for p in state.problems] == ["run/late"]
+    assert sorted(p.name for p in folder.iterdir()) == ["early", "late"]
+    assert (bench.here / "run/early").read_text() == "early"
+    bench.on_state = lambda state: None
+    await bench.done("gpu:run", ".", move=True)
+    assert not folder.exists()
+    assert (bench.here / "run/late").read_text() == "late"
+
+
+async def test_a_machine_leads_nowhere_else_by_links(bench: Bench) -> None:
+    outside = bench.here.parent / "outside"
+    outside.mkdir()
+    (outside / "keys").write_text("mine")
+    (bench.there / "out").mkdir()
+    (bench.there / "out/a").symlink_to(outside)
+    (bench.there / "out/b").symlink_to(outside / "keys")
+    await bench.done("gpu:out", ".")
+    await bench.done("gpu:out/.", ".")
+    for name in ("a", "b"):
+        (bench.there / "out" / name).unlink()
+    (bench.there / "out/a").mkdir()
+    (bench.there / "out/a/keys").write_text("theirs")
+    (bench.there / "out/b").write_text("theirs")
+    for typed, found in (("gpu:out", ["out/a", "out/b"]), ("gpu:out/*", ["out/a", "out/b"])):
+        state = await bench.copy(typed, ".")
+        assert sorted(p.path for p in state.problems) == found, state
+    assert (outside / "keys").read_text() == "mine"
+
+
+async def test_what_cannot_be_read_ends_a_copy(bench: Bench) -> None:
+    files = await bench.copies.file_system(None)
+    with pytest.raises(OSError, match="null"):
+        await files.ask("mkdir", path="a\0b")
+    await files.ask("mkdir", path="made")
+    files.came(b"N" + b"\xff" * 8)
+    with pytest.raises(CloudtuiError, match="no answer that can be read"):
+        await files.ask("mkdir", path="more")
+    await files.close()

@@ -28,7 +28,7 @@ from cloudtui.model.copy import (
     unchanged,
 )
 from cloudtui.model.errors import NotFound, UsageError
-from cloudtui.model.frames import HEAD, FrameReader, frame
+from cloudtui.model.frames import HEAD, LARGEST, FrameReader, frame
 
 SECOND = 1_000_000_000
 FOLDER = Facts("d", 4096, 0o755, SECOND)
@@ -50,6 +50,9 @@ there = st.builds(There, st.none() | facts, st.integers(0, 12), st.just("t"))
 def test_every_entry_has_one_fate_and_nothing_leaves_its_folder(
     tree: dict[str, Facts], data: st.DataObject
 ) -> None:
+    for rel in list(tree):
+        for parent in (rel[:n] for n, letter in enumerate(rel) if letter == "/"):
+            tree.setdefault(parent, FOLDER)
     entries = [Entry("", FOLDER), *(Entry(rel, f) for rel, f in sorted(tree.items()))]
     known = {joined("to", e.rel): data.draw(there) for e in entries if data.draw(st.booleans())}
     every = data.draw(st.booleans())
@@ -94,6 +97,18 @@ def test_names_that_lead_elsewhere_are_refused(rel: str) -> None:
     found = plan([("from", "to", [Entry(rel, Facts("f"))])], {})
     assert found.steps == ()
     assert found.problems[0].why == "its name cannot be a file's"
+
+
+def test_no_link_that_is_there_leads_out_of_what_a_machine_told() -> None:
+    link, file = There(Facts("l", target="/etc", through="d")), Facts("f")
+    tree = [Entry("", FOLDER), Entry("x", FOLDER), Entry("x/y", file), Entry("z", file)]
+    there = {"to/x": link, "to/z": There(Facts("l", target="/etc/passwd", through="f"))}
+    found = plan([("from", "to", tree)], there, foreign=True)
+    assert [step.target for step in found.steps] == ["to"]
+    assert {p.path for p in found.problems} == {"from/x", "from/z"}
+    assert len(plan([("from", "to", tree)], there).steps) == 4
+    hidden = plan([("from", "to", [Entry("", FOLDER), Entry("x/y", file)])], there)
+    assert [step.target for step in hidden.steps] == ["to"]
 
 
 @pytest.mark.parametrize(
@@ -237,3 +252,10 @@ def test_frames_come_out_as_they_went_in(said: list[tuple[bytes, int, object]], 
         if kind == b"D" and isinstance(value, bytes) and value:
             wanted[number] = wanted.get(number, b"") + value
     assert data == wanted
+
+
+@pytest.mark.parametrize("said", [HEAD.pack(b"N", 1, LARGEST + 1), HEAD.pack(b"R", 1, 1) + b"{"])
+def test_what_is_no_frame(said: bytes) -> None:
+    reader = FrameReader(lambda *_: None, lambda *_: None)
+    with pytest.raises(ValueError, match=r"frame of|Expecting"):
+        reader.feed(said)

@@ -11,6 +11,7 @@ from typing import Dict, Union
 
 from cloudtui.host.files.frames import (
     CHUNK,
+    FAILURES,
     Asked,
     Input,
     Output,
@@ -32,7 +33,7 @@ def send(out: Output, number: int, asked: Asked) -> object:
     for index, text, offset, check in asked["files"]:
         try:
             send_one(out, index, raw(text), offset, check)
-        except OSError as error:
+        except FAILURES as error:
             out.tell(b"F", index, failure(error))
     return None
 
@@ -146,7 +147,7 @@ def locked(fd: int) -> None:
 
 def attributes(where: Union[int, bytes], mode: int, mtime: int) -> None:
     try:
-        os.chmod(where, mode)
+        os.chmod(where, mode & 0o777)
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
             raise
@@ -173,7 +174,7 @@ def link(asked: Asked) -> None:
 def folder(asked: Asked) -> None:
     path = raw(asked["path"])
     try:
-        os.mkdir(path, asked["mode"] | 0o700)
+        os.mkdir(path, asked["mode"] & 0o777 | 0o700)
     except FileExistsError:
         if not os.path.isdir(path):
             raise NotADirectoryError(
@@ -228,7 +229,7 @@ def receive(out: Output, number: int, asked: Asked, source: Input) -> object:
                 elif kind in PLAIN:
                     PLAIN[kind](told)
                     out.tell(b"O", index, None)
-            except OSError as error:
+            except FAILURES as error:
                 arriving.pop(index, None)
                 out.tell(b"F", index, failure(error))
     finally:

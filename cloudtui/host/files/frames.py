@@ -103,8 +103,12 @@ class Output:
             view = view[os.write(1, view) :]
 
 
-def failure(error: OSError) -> List[Any]:
-    return [error.errno or 0, error.strerror or str(error)]
+FAILURES = (OSError, ValueError)
+"""ValueError: a name that no file can have."""
+
+
+def failure(error: Exception) -> List[Any]:
+    return [getattr(error, "errno", 0) or 0, getattr(error, "strerror", "") or str(error)]
 
 
 def letter(mode: int) -> str:

@@ -8,7 +8,7 @@ import os
 import signal
 
 from cloudtui.host.files.copies import receive, send
-from cloudtui.host.files.frames import Input, Output, failure
+from cloudtui.host.files.frames import FAILURES, Input, Output, failure
 from cloudtui.host.files.questions import (
     content,
     expand,
@@ -58,7 +58,7 @@ def serve(source: Input, out: Output) -> None:
             else:
                 answer = QUESTIONS[name](out, number, asked)
             out.tell(b"R", number, answer)
-        except OSError as error:
+        except FAILURES as error:
             out.tell(b"X", number, failure(error))
         except RecursionError:
             out.tell(b"X", number, [errno.ENAMETOOLONG, "its folders are too deep"])
