@@ -8,6 +8,7 @@ import errno
 import io
 import json
 import os
+import re
 import shutil
 import sys
 import unicodedata
@@ -57,6 +58,14 @@ def _replaced(error: UnicodeError) -> tuple[str | bytes, int]:
     return _LOOKS_LIKE.get(lacking, "?"), error.start + 1
 
 
+_CONTROL = re.compile(r"\x1b(?!\[[0-9;:]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]")
+
+
+def _harmless(text: str) -> str:
+    """What a machine said, without what a terminal would obey; colours, lines and tabs stay."""
+    return text if text.isprintable() else _CONTROL.sub("", text)
+
+
 def _write(text: str, *, flush: bool = False) -> None:
     if _passing:
         _say("")
@@ -94,11 +103,15 @@ def unwritten(error: OSError) -> Unwritten:
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Left-aligned columns, two spaces apart, nothing after the last word of a line."""
-    lines = [list(header), *(list(row) for row in rows)]
+    lines = [list(header), *([_cell(text) for text in row] for row in rows)]
     widths = [max(map(_cells, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         padded = (c + " " * (w - _cells(c)) for c, w in zip(line, widths, strict=True))
         _write("  ".join(padded).rstrip())
+
+
+def _cell(text: str) -> str:
+    return text if text.isprintable() else " ".join(_harmless(text).splitlines())
 
 
 def _cells(text: str) -> int:
@@ -120,9 +133,11 @@ def document(value: Any) -> None:
     except UnicodeEncodeError:
         text = _laid_out(value, _ASCII_JSON)
     _documents.append(1)
-    _write(text)
+    _write(_EIGHT_BIT.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
+_EIGHT_BIT = re.compile(r"[\x7f-\x9f]")
+"""What JSON leaves as it is and a terminal may obey."""
 _documents: list[int] = []
 """One entry for each document printed: a command prints no second one."""
 
@@ -169,12 +184,12 @@ def _members(value: Any, indent: str, json: Callable[[Any], str]) -> str:
 
 def line(text: str) -> None:
     """One line of result, out at once."""
-    _write(text, flush=True)
+    _write(_harmless(text), flush=True)
 
 
 def narrate(text: str) -> None:
     """What is going on, for a person."""
-    _say(f"{text}\n")
+    _say(f"{_harmless(text)}\n")
 
 
 _passing: list[str] = []

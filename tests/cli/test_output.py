@@ -218,3 +218,18 @@ def test_a_failure_after_the_document_is_told_on_stderr_alone(
     output.document({"url": "http://localhost:8888"})
     output.failed_document(ConnectionCut("The connection is gone."))
     assert json.loads(capsys.readouterr().out) == {"url": "http://localhost:8888"}
+
+
+def test_a_terminal_obeys_nothing_that_a_machine_said(capsys: pytest.CaptureFixture[str]) -> None:
+    evil = "a\x1b]0;title\x07\x1b[2Jb\r\x08\x9b31mc\x1b[1md\x1b[0m"
+    plain = "a]0;title[2Jb31mc\x1b[1md\x1b[0m"
+    output.table(("NAME", "WHAT"), [("x\ny", evil)])
+    output.line(evil)
+    output.narrate(evil)
+    output.failure(ConnectionCut(evil, "\x1b[2Jwhy", "\x9bhint"))
+    output.document({"said": evil})
+    out, err = capsys.readouterr()
+    assert out.splitlines()[1:3] == [f"x y   {plain}", plain]
+    assert err.splitlines() == [plain, plain, "  [2Jwhy", "  hint"]
+    assert "\x9b" not in out
+    assert json.loads(out[out.index("{") :]) == {"said": evil}
