@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ import pytest
 from cloudtui.cli import output
 from tests.lab import Lab
 from tests.moto_child import StubEndpoint
+from tests.sshd import free_port
 
 Result = subprocess.CompletedProcess[str]
 PROGRAM = [sys.executable, "-m", "cloudtui"]
@@ -31,6 +34,18 @@ def cloudtui(*words: str, text: str | None = None) -> Result:
         start_new_session=True,
         check=False,
     )
+
+
+@contextmanager
+def held(words: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """A program that goes on until it is told to end, or the test does."""
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as holding:
+        try:
+            yield holding
+        finally:
+            holding.kill()
 
 
 def test_version_and_help() -> None:
@@ -235,17 +250,14 @@ def test_read_only_makes_no_session(lab: Lab) -> None:
 
 def test_jupyter_prints_one_line_and_holds_until_interrupted(lab: Lab) -> None:
     lab.sshd.with_jupyter()
-    with subprocess.Popen(
-        [*PROGRAM, "jupyter", "bert-gpu", "--no-browser", "--local-port", "18888"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as holding:
+    port = free_port()
+    jupyter = [*PROGRAM, "jupyter", "bert-gpu", "--no-browser", "--local-port", str(port)]
+    with held(jupyter) as holding:
         assert holding.stdout is not None
         url = holding.stdout.readline().strip()
-        assert url.startswith("http://localhost:18888/lab?token=")
+        assert url.startswith(f"http://localhost:{port}/lab?token=")
         token = url.partition("token=")[2]
-        api = f"http://localhost:18888/api/kernels?token={token}"
+        api = f"http://localhost:{port}/api/kernels?token={token}"
         with urllib.request.urlopen(api, timeout=10) as answer:
             assert json.load(answer) == []
         assert token not in _arguments_of_all_processes()
@@ -270,12 +282,7 @@ def _arguments_of_all_processes() -> str:
 
 def test_sigterm_ends_a_held_tunnel(lab: Lab) -> None:
     lab.sshd.with_jupyter()
-    with subprocess.Popen(
-        [*PROGRAM, "jupyter", "bert-gpu", "--no-browser", "--json"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as holding:
+    with held([*PROGRAM, "jupyter", "bert-gpu", "--no-browser", "--json"]) as holding:
         assert holding.stdout is not None
         lines: list[str] = []
         while "}\n" not in lines:

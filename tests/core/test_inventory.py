@@ -111,6 +111,8 @@ async def test_rows_of_another_account_are_not_shown(
     cloud.machines("us-east-1", "theirs")
     await listed_before(cloud)
     monkeypatch.setenv(name, value)
+    if name == "AWS_REGION":
+        cloud.homes[""] = value
     async with watching(cloud) as seen:
         seen.inventory.recall()
         cloud.machines("eu-west-1", "mine", profile=seen.state.profiles[0])

@@ -49,6 +49,11 @@ async def contents(server: JupyterServer, port: int) -> list[str]:
     return await asyncio.to_thread(ask)
 
 
+def is_this_one(environment: str) -> bool:
+    """Whether it is the environment of the tests, by whichever path."""
+    return Path(environment).samefile(sys.prefix)
+
+
 class TestRealServers:
     @pytest.fixture(autouse=True)
     def jupyter(self, sshd: Sshd) -> None:
@@ -97,7 +102,7 @@ class TestRealServers:
         again = await open_connection()
         (there,) = (await find(again)).servers
         assert replace(there, environment="") == server
-        assert Path(there.environment) == Path(sys.executable).parent.parent
+        assert is_this_one(there.environment)
         sessions = (await list_sessions(again)).sessions
         expected = [] if how == "neither" else [(Program(how), "jupyter")]
         assert [(s.program, s.name) for s in sessions] == expected
