@@ -59,6 +59,7 @@ class Alerts:
         self._turn = asyncio.Lock()
         self._telling: set[asyncio.Task[None]] = set()
         self._keeper: asyncio.Task[None] | None = None
+        self._again: asyncio.Task[None] | None = None
         self._end_listening: Callable[[], None] | None = None
 
     def start(self) -> None:
@@ -66,6 +67,7 @@ class Alerts:
         if self._keeper is None:
             self._end_listening = self._events.listen(self._hear)
             self._keeper = keep(self._keep(), "alerts")
+            self._again = keep(self._reach_again(), "lost hosts of runs")
 
     def expect(self, instance_id: str, run: str) -> None:
         """The user ends this run now: its end is no news."""
@@ -85,6 +87,7 @@ class Alerts:
         if self._end_listening:
             self._end_listening()
         await cancel(self._keeper)
+        await cancel(self._again)
         for task in list(self._telling):
             await cancel(task)
         await self._hook.close()
@@ -95,6 +98,14 @@ class Alerts:
             jobs = self._jobs()
             if jobs is not None:
                 await jobs.refresh(ask=False)
+
+    async def _reach_again(self) -> None:
+        """Apart from the looks at the others, which a host that does not answer would hold up."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            jobs = self._jobs()
+            if jobs is not None:
+                await jobs.reach_again()
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, JobsChanged):

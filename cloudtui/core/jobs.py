@@ -44,6 +44,13 @@ class HostJobs:
         return self.state.jobs
 
     @property
+    def lost(self) -> bool:
+        """It answered before, its connection is gone, and nothing but that is known against it."""
+        error = self.state.error
+        answered = self.state.updated is not None and not self.connected
+        return answered and (error is None or isinstance(error, Unreachable))
+
+    @property
     def words(self) -> str:
         """Why it has no rows of its own, or why they are old; empty when all is well."""
         if self.state.error:
@@ -92,12 +99,17 @@ class Jobs:
         """
         await self._list_all(h.instance for h in self.hosts if ask or h.connected)
 
-    async def _list_all(self, instances: Iterable[Instance]) -> None:
+    async def reach_again(self) -> None:
+        """Connect once more to each host that answered before and was lost since, where nothing
+        has to be asked for that, and ask it: what is told of its runs is old."""
+        await self._list_all((h.instance for h in self.hosts if h.lost), ask=False)
+
+    async def _list_all(self, instances: Iterable[Instance], *, ask: bool = True) -> None:
         room = asyncio.Semaphore(AT_ONCE)
 
         async def one(instance: Instance) -> None:
             async with room:
-                await self.list(instance)
+                await self.list(instance, ask=ask)
 
         async with asyncio.TaskGroup() as group:
             for instance in instances:

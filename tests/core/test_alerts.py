@@ -91,6 +91,31 @@ async def test_each_event_is_told_once_also_by_the_next_console() -> None:
     await second.alerts.close()
 
 
+async def test_a_host_that_does_not_answer_holds_up_no_look_at_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cloudtui.core.alerts.WATCH_SECONDS", 0.001)
+
+    class _Jobs:
+        looked, tried = asyncio.Semaphore(0), asyncio.Event()
+
+        async def refresh(self, *, ask: bool) -> None:
+            self.looked.release()
+
+        async def reach_again(self) -> None:
+            self.tried.set()
+            await asyncio.Event().wait()
+
+    jobs = _Jobs()
+    watch = Alerts(_Inventory(), lambda: jobs, Events())  # type: ignore[arg-type, return-value]
+    watch.start()
+    async with asyncio.timeout(10):
+        await jobs.tried.wait()
+        for _ in range(5):
+            await jobs.looked.acquire()
+        await watch.close()
+
+
 async def test_what_the_user_ends_is_no_news_and_a_machine_that_goes_is() -> None:
     watch = Watch()
     await watch.see(RUN, replace(RUN, id="other"))

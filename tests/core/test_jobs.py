@@ -154,6 +154,34 @@ async def test_every_line_comes_once_over_cut_connections(lab: Lab) -> None:
         assert last == b"1997\n1998\n1999\n"
 
 
+async def test_a_host_that_was_lost_is_asked_again_without_a_question(lab: Lab) -> None:
+    async with lab.bench() as bench:
+        jobs, machine = bench.jobs, await gpu(bench)
+        await jobs.reach_again()
+        assert not jobs.hosts[0].connected, "it never answered: connecting may ask something"
+        await jobs.run(machine, JobSpec(("true",), name="short"))
+        lab.sshd.cut()
+        await until(lambda: jobs.hosts[0].lost)
+        await jobs.refresh()
+        assert not jobs.hosts[0].connected
+        before = jobs.state(machine.id).updated
+        await jobs.reach_again()
+        found = jobs.hosts[0]
+        assert found.connected
+        assert not found.lost
+        assert not found.words
+        assert before
+        assert found.state.updated
+        assert found.state.updated > before
+        lab.sshd.cut()
+        await until(lambda: jobs.hosts[0].lost)
+        (lab.home / ".ssh/known_hosts").write_text("")
+        await jobs.reach_again()
+        assert not jobs.hosts[0].connected, "its host key is a question"
+        assert not jobs.hosts[0].lost
+        assert jobs.hosts[0].state.error
+
+
 async def test_sessions_by_hand_are_runs_too_and_those_of_runs_are_not_told_twice(lab: Lab) -> None:
     async with lab.bench() as bench:
         machine, jobs = await gpu(bench), bench.jobs

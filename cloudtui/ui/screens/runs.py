@@ -192,7 +192,8 @@ class RunsScreen(ListArea):
         line = self.query_one("#trouble", Static)
         unasked = [h for h in self._hosts if h.state.updated is None and not h.state.error]
         unasked = [host for host in unasked if not host.state.loading]
-        failed = [host for host in self._hosts if host.state.error]
+        failed = [host for host in self._hosts if host.state.error and not host.lost]
+        lost = [host for host in self._hosts if host.state.error and host.lost]
         parts = []
         if self._asking:
             parts.append("Asking every host …   Esc stops.")
@@ -201,6 +202,9 @@ class RunsScreen(ListArea):
             parts.append(f"{plural(len(unasked), 'host')} not asked yet: A connects to {them}.")
         if failed:
             parts.append(f"{plural(len(failed), 'host')} failed; A tries again.")
+        if lost and not self._asking:
+            what = f"{plural(len(lost), 'host')} lost, told as last seen"
+            parts.append(f"{what}; tried again by itself, A at once.")
         line.display = bool(parts and self._hosts)
         line.update("   ".join(parts))
 
