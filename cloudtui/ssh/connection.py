@@ -19,6 +19,7 @@ from asyncssh.constants import (
 
 from cloudtui.model.errors import CloudtuiError, ConnectionCut, Refused, Timeout
 from cloudtui.model.remote import Route
+from cloudtui.ssh.beginning import Beginning
 from cloudtui.ssh.forward import Forward
 from cloudtui.ssh.proxy import Proxy
 from cloudtui.ssh.terminal import Channel, Terminal
@@ -173,10 +174,16 @@ class Connection:
             elif not flood.done():
                 flood.set_result(None)
 
-        channel = await self._session(
-            "sh -s", Channel(lambda data: keep(data, out), lambda data: keep(data, err))
-        )
-        channel.write(b"{\n" + script.encode(errors="surrogateescape") + b"\n} </dev/null\n")
+        said = Beginning(lambda data: keep(data, out))
+
+        def printed(data: bytes) -> None:
+            said.take(data)
+            if said.skipped > OUTPUT_LIMIT and not flood.done():
+                flood.set_result(None)
+
+        channel = await self._session("sh -s", Channel(printed, lambda data: keep(data, err)))
+        sent = f"{said.command}\n{{\n{script}\n}} </dev/null\n"
+        channel.write(sent.encode(errors="surrogateescape"))
         assert channel.channel
         with contextlib.suppress(OSError):
             channel.channel.write_eof()
@@ -239,6 +246,17 @@ class Connection:
     ) -> RemoteCommand:
         """The command, run by the login shell without a terminal, as `ssh HOST COMMAND` does."""
         return RemoteCommand(self, await self._session(command, Channel(on_stdout, on_stderr)))
+
+    async def program(
+        self,
+        command: str,
+        on_stdout: Callable[[bytes], None],
+        on_stderr: Callable[[bytes], None],
+    ) -> RemoteCommand:
+        """As `command`, for one whose output is read here: what the shell's start-up files print
+        before it is left out."""
+        said = Beginning(on_stdout)
+        return await self.command(f"{said.command}; {command}", said.take, on_stderr)
 
     async def forward(self, remote_host: str, remote_port: int, local_port: int = 0) -> Forward:
         """A local port, on 127.0.0.1 and ::1, that leads to a port as the host sees it.

@@ -11,6 +11,7 @@ import asyncssh
 from cloudtui.host import files
 from cloudtui.model.errors import CloudtuiError, ConnectionCut, NotFound, Refused, Timeout
 from cloudtui.model.frames import PipeEnds
+from cloudtui.ssh.beginning import Beginning
 from cloudtui.ssh.connection import OPEN_SECONDS, Connection
 
 WINDOWS = (2 << 20, 16 << 20)
@@ -40,6 +41,7 @@ class HostPipe(asyncssh.SSHClientSession[bytes]):
         self._ends = ends
         self._full = self._closing = self._paused = False
         self._words = b""
+        self.said = Beginning(ends.came)
         self._status: int | None = None
         self._channel: asyncssh.SSHClientChannel[bytes] | None = None
         self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -52,7 +54,7 @@ class HostPipe(asyncssh.SSHClientSession[bytes]):
         if datatype == asyncssh.EXTENDED_DATA_STDERR:
             self._words = (self._words + data)[-TAIL:]
         elif not self._closing:
-            self._ends.came(data)
+            self.said.take(data)
 
     def exit_status_received(self, status: int) -> None:
         self._status = status
@@ -146,7 +148,7 @@ async def start(connection: Connection, ends: PipeEnds) -> HostPipe:
         async with asyncio.timeout(OPEN_SECONDS):
             await connection.ssh.create_session(
                 lambda: pipe,
-                command(),
+                f"{pipe.said.command}; {command()}",
                 encoding=None,
                 request_pty=False,
                 window=_windows[connection],

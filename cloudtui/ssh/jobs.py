@@ -206,7 +206,7 @@ async def follow(
             cursor.offset += len(data)
             on_bytes(data)
 
-    remote = await conn.command(
+    remote = await conn.program(
         _line(("follow", id, str(at), "1" if once else "")), take, said.extend
     )
     try:

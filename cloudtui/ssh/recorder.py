@@ -244,7 +244,7 @@ async def read(
 
     words = f"log {shlex.quote(kernel_id)} {offset} {tail} {'follow' if follow else '-'}"
     script = _script(f'exec "$P" -E "$d" {words}')
-    process = await conn.command(f"sh -c {shlex.quote(script)}", take, errors.extend)
+    process = await conn.program(f"sh -c {shlex.quote(script)}", take, errors.extend)
     if not follow:
         process.write_eof()
     try:

@@ -67,7 +67,7 @@ async def send(
         CloudtuiError: the host's disk is full, or it could not unpack.
     """
     err = bytearray()
-    command = await conn.command(_command("unpack"), lambda data: None, err.extend)
+    command = await conn.program(_command("unpack"), lambda data: None, err.extend)
     try:
         command.write(os.fsencode(folder) + b"\n")
         sent = 0
@@ -119,7 +119,7 @@ async def _asked(conn: Connection, verb: str, folder: str, data: bytes) -> tuple
         if len(out) < _ANSWER:
             out.extend(more)
 
-    command = await conn.command(_command(verb), keep, err.extend)
+    command = await conn.program(_command(verb), keep, err.extend)
     try:
         command.write(os.fsencode(folder) + b"\n")
         for start in range(0, len(data), BLOCK):

@@ -20,7 +20,7 @@ async def vitals(
         Refused: the server opens no more sessions.
         ConnectionCut, Timeout: see `Connection`.
     """
-    command = await conn.command(f"sh -s {every:g}", on_data, lambda _: None)
+    command = await conn.program(f"sh -s {every:g}", on_data, lambda _: None)
     # Braces: the shell reads all of it before it begins, and then waits for the end of its input.
     command.write(b"{\n" + text("vitals.sh").encode() + b"\n}\n")
     return command
