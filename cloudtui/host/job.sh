@@ -469,8 +469,7 @@ stop() {
   fi
   for signal in INT TERM KILL; do
     put stop $signal
-    get pid
-    birth "${got%% *}" || break
+    lives pid || break # not another process that has its number now
     if [ $signal = KILL ]; then
       destroy
     elif [ "$front" -gt 0 ]; then

@@ -377,6 +377,18 @@ def test_what_vanished_is_lost_and_a_killed_supervisor_is_not(plain: Host) -> No
     assert other.told("exit") == ""
 
 
+def test_stop_kills_no_other_process_that_has_the_number_now(plain: Host) -> None:
+    run = plain.start("sleep", "100")
+    innocent = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    try:
+        (plain.runs / run.id / "pid").write_text(f"{innocent.pid} 1\n")
+        plain.do("stop", run.id, "0")
+        assert innocent.poll() is None
+    finally:
+        innocent.kill()
+        innocent.wait()
+
+
 def test_a_home_that_takes_nothing(plain: Host) -> None:
     (plain.home / ".local").write_text("a file, not a folder")
     refused = plain.do("start", "bert", "none", stdin=b"put cwd ''\nput words 'set -- true'")
