@@ -63,6 +63,8 @@ class Copies:
             UsageError: both sides are this computer.
         """
         self._refuse(order)
+        for old in [s.key for s in self.states if s.ended][:-ENDED_KEPT]:
+            del self._copies[old], self._tasks[old]
         self._number += 1
         key = str(self._number)
         copy = Copying(key, order, self.file_system, self._telling.soon)

@@ -10,7 +10,6 @@ from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance, State
 from cloudtui.model.job import Job
 from cloudtui.model.price import dollars
-from cloudtui.model.then import StepState
 from cloudtui.model.words import duration, plural, stamp
 
 SAME = 5.0
@@ -176,12 +175,6 @@ def ending(job: Job) -> str:
     lasted = job.elapsed(datetime.now(UTC))
     after = f", after {duration(lasted.total_seconds())}" if lasted is not None else ""
     return f"{job.words}{at}{after}"
-
-
-def unfinished(job: Job) -> bool:
-    """Whether there is more to tell of it: it runs or waits, or the steps after it do."""
-    waits = (StepState.WAITING, StepState.RUNNING)
-    return not job.by_hand and (not job.state.over or any(step.state in waits for step in job.then))
 
 
 def untold(jobs: Iterable[Job], visit: HostVisit) -> tuple[Job, ...]:

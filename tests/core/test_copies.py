@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudtui.core import copying, transfer
+from cloudtui.core import copies, copying, transfer
 from cloudtui.core.browsing import Browsing
 from cloudtui.core.copies import Copies, CopyOrder, Spot
 from cloudtui.core.events import Events
@@ -471,3 +471,13 @@ async def test_what_cannot_be_read_ends_a_copy(bench: Bench) -> None:
     with pytest.raises(CloudtuiError, match="no answer that can be read"):
         await files.ask("mkdir", path="more")
     await files.close()
+
+
+async def test_not_every_copy_that_ended_is_kept(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copies, "ENDED_KEPT", 1)
+    (bench.there / "model").write_text("weights")
+    for name in ("a", "b", "c"):
+        await bench.done("gpu:model", name)
+    assert [state.target for state in bench.copies.states] == ["b", "c"]
