@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
@@ -156,6 +156,7 @@ def _job(
     ended, _, signal = rest.partition(" ")
     exit_status = _whole(status)
     state, why = _state(told, clock, exit_status, signal, started, last)
+    seen = _training(told, clock, started, last, before)
     return Job(
         id=told.id,
         instance_id=instance_id,
@@ -186,7 +187,7 @@ def _job(
             alive="supervisor" in facts,
             rebooted=bool(facts.get("boot")) and facts.get("boot") != clock.boot,
         ),
-        training=_training(told, clock, started, last, before),
+        training=seen if not state.over else replace(seen, eta=None),
         why=why,
     )
 

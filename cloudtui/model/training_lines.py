@@ -105,6 +105,10 @@ def _trainer(line: str, so_far: Training) -> Training | None:
     if not found:
         return None
     values = {name: _value(text) for name, text in _ITEM.findall(found[0])}
+    if "train_runtime" in values and "train_loss" in values and so_far.loss is not None:
+        # The summary at the end: the mean of all losses is not the last one.
+        mean = values.pop("train_loss")
+        so_far = replace(so_far, metrics={**so_far.metrics, "train_loss": mean})
     return _with(so_far, values) if values else None
 
 

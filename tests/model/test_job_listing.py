@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from cloudtui.model.job import Job
+from cloudtui.model.job import Job, JobState
 from cloudtui.model.job_listing import parse_jobs
 
 BEGUN = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 
 
-def answer(log: str, seconds: int, before: tuple[Job, ...], started: int = 0) -> Job:
+def answer(
+    log: str, seconds: int, before: tuple[Job, ...], started: int = 0, facts: str = ""
+) -> Job:
     """What a host says of one run, so many seconds after `BEGUN`."""
     now = BEGUN + timedelta(seconds=seconds)
     begun = int(BEGUN.timestamp()) + started
     text = (
         f"x HOST {int(now.timestamp())} boot\nx JOB bert\nx = started {begun}\nx = pid alive\n"
+        f"{facts}"
         "x END\nx FILES command\n==> /root/runs/bert/command <==\npython\0\n==> /dev/null <==\n\n"
         f"x END\nx FILES log\n==> /root/runs/bert/log <==\n{log[-400:]}\n==> /dev/null <==\n\n"
         "x END\n"
@@ -36,6 +39,10 @@ def test_losses_count_once_and_the_end_comes_from_the_pace() -> None:
     assert job.training.losses == tuple(1 - n / 1000 for n in range(1, 61))
     assert job.training.eta is not None
     assert abs(job.training.eta - 400) < 30
+    ended = f"x = exit 130 {int(BEGUN.timestamp()) + 700} INT\n"
+    over = answer(log + "stopped\n", 700, known, facts=ended)
+    assert (over.state, over.training.step) == (JobState.KILLED, 60)
+    assert over.training.eta is None, "a run that is over has no time left"
     told = answer("==> /var/log <==\n==> other/log <==\nlast words\n", 5, ())
     assert (told.command, told.last_line) == (("python",), "last words")
     again = answer("step 1 loss=2.5\n", 900, known, started=800)

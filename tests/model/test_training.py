@@ -20,6 +20,15 @@ TRAINER = (
 )
 
 
+def test_the_mean_loss_that_the_trainer_tells_at_its_end_is_not_the_last_one() -> None:
+    summary = "{'train_runtime': 60.5, 'train_loss': 0.9, 'epoch': 3.0}"
+    found = read(f"{TRAINER}\n{summary}")
+    assert (found.loss, found.losses, found.epoch) == (0.3475, (0.3475,), 3.0)
+    assert found.metrics["train_loss"] == 0.9
+    assert read(f"{{'loss': nan, 'epoch': 2.9}}\n{summary}").broken
+    assert read(summary).loss == 0.9, "no other was told"
+
+
 def test_the_trainer_of_hugging_face() -> None:
     found = read(TRAINER)
     assert (found.loss, found.learning_rate, found.epoch) == (0.3475, 1.5732e-05, 0.6403)
