@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -103,16 +104,25 @@ async def fetched(conn: Connection, run: str, number: int, state: str, result: s
 
 
 async def last_lines(conn: Connection, runs: Sequence[str], count: int) -> dict[str, str]:
-    """The ends of the logs of runs, `count` lines each and maybe more; one round trip."""
-    mark = f"LOG-{secrets.token_hex(8)}"
+    """The ends of the logs of runs, `count` lines each and maybe more; one round trip. None
+    begins within a line, or within a state of a progress bar."""
+    size, mark = 800 * count, f"LOG-{secrets.token_hex(8)}"
     asked = "".join(
         f"printf '\\n%s\\n' {mark}\ncd \"{RUNS}\"/{_quoted(run)} 2>/dev/null && "
-        f"tail -c {200 * count} log\n"
+        f"tail -c {size + 1} log\n"
         for run in runs
     )
     done = await conn.run(asked) if runs else None
     parts = done.stdout.split(f"\n{mark}\n")[1:] if done else []
-    return dict(zip(runs, parts, strict=False))
+    return dict(zip(runs, (_from_a_line(part, size) for part in parts), strict=False))
+
+
+def _from_a_line(text: str, size: int) -> str:
+    """What was cut out of more than `size` bytes, from where a line begins."""
+    if len(text.encode(errors="replace")) <= size:
+        return text
+    rest = re.split(r"[\r\n]", text, maxsplit=1)[-1]
+    return rest if rest.strip() else text
 
 
 def _quoted(word: str) -> str:

@@ -85,20 +85,24 @@ async def test_each_end_is_told_once_and_none_is_missed(
     monkeypatch.chdir(tmp_path / "here")
     async with lab.bench() as bench:
         await start(bench, "good", "seq 9; mkdir -p out; echo 1 >out/model", then=("copy:out:got",))
-        await start(bench, "shot", "echo up; sleep 100")
+        await start(bench, "shot", r"printf '%05000d\nup\n' 1; sleep 100")
+        await start(bench, "wide", r"printf '%05000d\n' 1")
         await start(bench, "long", "echo up; until [ -e ~/go ]; do sleep 0.1; done")
     await exists(runs / "good/then/01/state")
     await exists(runs / "good/ended")
+    await exists(runs / "wide/ended")
     os.kill(child(runs / "shot"), signal.SIGKILL)
     await exists(runs / "shot/ended")
 
     found = await look(lab)
-    assert names(found) == ["good", "shot"]
+    assert names(found) == ["good", "shot", "wide"]
     assert [job.id for _, job in found.running] == ["long"]
     told = {each.job.id: each for each in found.ended}
     assert told["good"].lines == ("5", "6", "7", "8", "9")
     assert told["good"].job.state is JobState.DONE
     assert told["shot"].job.words == "killed (KILL)"
+    assert told["shot"].lines[:1] == ("up",), "not the end of the line before"
+    assert told["wide"].lines[0].endswith("01"), "the only line, though it is cut"
     assert told["shot"].cost is not None
     assert "on bert-gpu: killed (KILL) at 2" in told["shot"].words
     ended = told["shot"].job.ended
