@@ -205,7 +205,9 @@ async def run(opened: Opened, words: argparse.Namespace) -> int:
         )
     async with opened(words) as bench:
         instance = await bench.inventory.find(words.rest[0])
-        recording, cells = await bench.recordings.run(instance, words.rest[1])
+        recording, cells = await bench.recordings.run(
+            instance, words.rest[1], port=words.server or 0
+        )
         name, path = shlex.quote(instance.spoken), shlex.quote(recording.path)
         output.narrate(
             f"{plural(cells, 'cell')} of {recording.path} run on {instance.label}, with or without "

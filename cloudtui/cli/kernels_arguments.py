@@ -17,7 +17,7 @@ FORMS = """\
   cloudtui kernels log NAME               the kernels of which something was kept
   cloudtui kernels log NAME NOTEBOOK      what was kept of a notebook's kernel; -f goes on
   cloudtui kernels run NAME NOTEBOOK      run all its cells there, with or without this terminal;
-                                          -f prints what they print
+                                          -f prints what they print, --server PORT names the server
 
 KERNEL is the path or file name of its notebook, its id, or a unique beginning of that
 """

@@ -114,10 +114,12 @@ class Recordings:
             )
         return found
 
-    async def run(self, instance: Instance, notebook: str) -> tuple[Recording, int]:
+    async def run(
+        self, instance: Instance, notebook: str, *, port: int = 0
+    ) -> tuple[Recording, int]:
         """Begin to run every code cell of a notebook in its kernel, on the host: it goes on
         without cloudtui. Recording is switched on for that. The recording, whose `end` is where
-        the run begins in it, and the number of cells.
+        the run begins in it, and the number of cells. With `port` of the server there alone.
 
         Raises:
             Refused: read-only mode, or it is run already.
@@ -128,7 +130,7 @@ class Recordings:
 
         before = await self.start(instance)
         connection = await self._connections.get(instance)
-        kernel, path, cells = await recorder.run(connection, notebook)
+        kernel, path, cells = await recorder.run(connection, notebook, port)
         known = before.of(kernel) or Recording(kernel)
         return replace(known, path=path), cells
 

@@ -153,16 +153,17 @@ async def remove(conn: Connection, kernel_id: str) -> HostRecorder:
     return await _told(conn, f'"$P" -E "$d" remove {shlex.quote(kernel_id)}\n{_LIST}')
 
 
-async def run(conn: Connection, notebook: str) -> tuple[str, str, int]:
+async def run(conn: Connection, notebook: str, port: int = 0) -> tuple[str, str, int]:
     """Begin to run every code cell of a notebook there; the kernel, the notebook's path and the
-    number of cells. A kernel is started for one that has none.
+    number of cells. A kernel is started for one that has none. With `port` only the server there
+    is asked.
 
     Raises:
         NotFound, Ambiguous: the detail lists the notebooks there are.
         Refused: it is run already.
         CloudtuiError: its server or its kernel does not do it.
     """
-    words = f'"$P" -E "$d" run {shlex.quote(notebook)}\n'
+    words = f'"$P" -E "$d" run {shlex.quote(notebook)} {port}\n'
     done = await conn.run(_script(words, place=True), timeout=150)
     try:
         told = json.loads(done.stdout)
@@ -178,8 +179,11 @@ async def run(conn: Connection, notebook: str) -> tuple[str, str, int]:
         hint = "Recording needs no password; to run all cells, open the notebook in the browser."
         raise CloudtuiError(problem, hint=hint if "password" in problem else "")
     if candidates and "answer to" in problem:
-        raise Ambiguous(problem, candidates, "Name one by its path.")
+        hint = "Name one by its whole path, or give its server's port: --server PORT"
+        raise Ambiguous(problem, candidates, hint)
     hint = "Give its path below the server's folder, such as work/train.ipynb."
+    if "runs on port" in problem:
+        hint = "Name one of these ports."
     raise NotFound(problem, "\n".join(candidates), hint if candidates else "")
 
 

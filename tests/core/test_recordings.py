@@ -207,6 +207,8 @@ def afterwards(jupyter: Jupyter, here: Here) -> None:
     assert [r["code"] for r in records if r["kind"] == "input"][1:] == [
         "x = 6", "# nothing but words", "x * 7", "1/0",
     ]  # fmt: skip
+    code, text = here("kernels", "run", "bert-gpu", "train.ipynb", "--server", "1")
+    assert (code, "No Jupyter server runs on port 1 there" in text) == (3, True)
     code, text = here("kernels", "log", "bert-gpu", "other.ipynb")
     assert (code, "train.ipynb" in text) == (3, True)
     code, text = here("kernels", "log", "bert-gpu")

@@ -21,7 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloudtui.host.recorder import keeping, reading, servers
+from cloudtui.host.recorder import keeping, reading, running, servers
 from cloudtui.host.recorder.tape import TEXT_LIMIT, _overwrites, record_of
 from cloudtui.host.recorder.wire import Message, Wire
 from cloudtui.ssh.recorder import files
@@ -37,6 +37,27 @@ def test_python_3_6_can_read_it_and_it_stands_alone(name: str) -> None:
             module = (node.module or "").partition(".")[0]
             assert module in sys.stdlib_module_names | {"recorder"}, node.module
             assert module not in ("__future__", "dataclasses")
+
+
+# Which notebook
+
+
+def test_a_path_means_that_notebook_and_the_inner_server_of_two_that_have_it() -> None:
+    outer = servers.Server({"port": 8888, "root_dir": "/home/me"})
+    inner = servers.Server({"port": 8889, "root_dir": "/home/me/work"})
+    run = (outer, "work/train.ipynb", "a1b2c3")
+    found: list[running.Found] = [(outer, "train.ipynb", "f0f0f0"), run]
+    for name in ("/home/me/work/train.ipynb", "work/train.ipynb", "a1b2c3"):
+        assert running.exactly(name, found) == [run], name
+    assert running.exactly("train.ipynb", [run]) == []
+    for name in ("train.ipynb", "train", "a1b2"):
+        assert running.in_part(name, [run]) == [run], name
+    same = [(outer, "work/a.ipynb", ""), (inner, "a.ipynb", "")]
+    assert running.one_of_each_file(same) == same[1:]
+    others = [(outer, "a.ipynb", ""), (inner, "a.ipynb", "")]
+    assert sorted(running.one_of_each_file(others), key=lambda e: e[0].port) == others
+    untold = [(servers.Server({"port": port}), "a.ipynb", "") for port in (1, 2)]
+    assert running.one_of_each_file(untold) == untold
 
 
 # On disk

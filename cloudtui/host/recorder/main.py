@@ -8,11 +8,11 @@ from typing import List
 from . import keeping, reading, recording
 
 
-def _run(home: str, name: str) -> int:
+def _run(home: str, name: str, port: int) -> int:
     from . import running
 
     try:
-        answer = running.main(home, name)
+        answer = running.main(home, name, port)
     except running.Refused as error:
         answer = {"error": str(error), "status": error.status, "candidates": error.candidates}
     json.dump(answer, sys.stdout)
@@ -40,11 +40,12 @@ def main(words: List[str]) -> int:
         kernel, offset, tail, follow = words[1:]
         return reading.print_log(home, kernel, int(offset), int(tail), follow == "follow")
     if verb == "run":
-        return _run(home, words[1])
+        return _run(home, words[1], int(words[2]))
     if verb == "remove":
         reading.remove(home, words[1])
         return 0
     sys.stderr.write(
-        "record, ready, stop, list, log KERNEL OFFSET TAIL FOLLOW, run NOTEBOOK, remove KERNEL\n"
+        "record, ready, stop, list, log KERNEL OFFSET TAIL FOLLOW, run NOTEBOOK PORT, "
+        "remove KERNEL\n"
     )
     return 2

@@ -49,14 +49,14 @@ def _lives(run: Dict[str, Any]) -> bool:
         return False
 
 
-def main(home: str, name: str) -> Dict[str, Any]:
+def main(home: str, name: str, port: int) -> Dict[str, Any]:
     """Find the notebook and begin; what is run is the answer. The cells run in a process of their
     own, which nobody has to wait for.
 
     Raises:
         Refused: no such notebook, several, it runs already, or its kernel does not start.
     """
-    run = Run(home, *_found(name))
+    run = Run(home, *_found(name, port))
     run.prepare()
     answer = {"kernel": run.kernel, "path": run.path, "cells": len(run.cells)}
     sys.stdout.flush()
@@ -77,51 +77,87 @@ def main(home: str, name: str) -> Dict[str, Any]:
         os._exit(0)
 
 
-def _found(name: str) -> Tuple[servers.Server, str, str]:
-    """The server, the notebook's path there, and its kernel or nothing."""
-    found: List[Tuple[servers.Server, str, str]] = []
+Found = Tuple[servers.Server, str, str]
+"""A server, a notebook's path there, and its kernel or nothing."""
+
+
+def _found(name: str, port: int) -> Found:
+    """The notebook called so: one with a kernel whose path or kernel it is, then a file of that
+    path, then one with a kernel that is called so in part. With `port` of that server alone."""
+    every: List[Found] = []
     problems: List[str] = []
     there = servers.running_servers(
         servers.runtime_folders(sorted({os.path.dirname(p) for p in servers.kernel_processes()}))
     )
     asked = []
     for server in there:
+        if port and server.port != port:
+            continue
         try:
             sessions = server.sessions()
         except servers.Failed as error:
             problems.append("The Jupyter server on port %d: %s." % (server.port, error))
             continue
         asked.append(server)
-        found += [(server, path, kernel) for kernel, (path, _) in sessions.items() if path]
-    every = found
-    for fits in (
-        lambda path, kernel: name in (path, kernel),
-        lambda path, kernel: path.endswith("/" + name),
-        lambda path, kernel: os.path.basename(path) == name + ".ipynb",
-        lambda path, kernel: len(name) > 3 and kernel.startswith(name),
-    ):
-        found = [entry for entry in every if fits(entry[1], entry[2])]
-        if found:
-            break
-    if not found:
-        for server in asked:
-            path = servers.below_root(name, [server]) if name.startswith("/") else name
-            try:
-                server.ask("GET", server.contents(path) + "?content=0")
-            except servers.Failed:
-                continue
-            found.append((server, path, ""))
+        every += [(server, path, kernel) for kernel, (path, _) in sessions.items() if path]
+    found = exactly(name, every) or one_of_each_file(_files(name, asked)) or in_part(name, every)
     if len(found) == 1:
         return found[0]
-    lines = tuple("port %d  %s" % (s.port, path) for s, path, _ in found or every)
+    lines = tuple("port %d  %s" % (e[0].port, _file(e) or e[1]) for e in found or every)
     if found:
         raise Refused("%d notebooks answer to %s." % (len(found), name), 3, lines)
     if not there:
         raise Refused("No Jupyter server runs there.", 3)
     if problems and not asked:
         raise Refused(" ".join(problems))
+    if not asked:
+        lines = tuple("port %d  %s" % (s.port, s.root or "its folder") for s in there)
+        raise Refused("No Jupyter server runs on port %d there." % port, 3, lines)
     lines += tuple("port %d  looks below %s" % (s.port, s.root or "its folder") for s in asked)
     raise Refused("No Jupyter server there has a notebook %s." % name, 3, lines)
+
+
+def _file(entry: Found) -> str:
+    """Where the notebook lies on the disk; empty when its server does not tell its folder."""
+    root = entry[0].root
+    return os.path.realpath(os.path.join(os.path.expanduser(root), entry[1])) if root else ""
+
+
+def exactly(name: str, every: List[Found]) -> List[Found]:
+    """Those whose path or kernel it is."""
+    file = os.path.realpath(name) if name.startswith("/") else ""
+    return [e for e in every if name in (e[1], e[2]) or (file and _file(e) == file)]
+
+
+def in_part(name: str, every: List[Found]) -> List[Found]:
+    """Those whose path ends with it, else whose name it is without its ending, else whose kernel
+    begins with it."""
+    return (
+        [e for e in every if e[1].endswith("/" + name)]
+        or [e for e in every if os.path.basename(e[1]) == name + ".ipynb"]
+        or [e for e in every if len(name) > 3 and e[2].startswith(name)]
+    )
+
+
+def _files(name: str, asked: List[servers.Server]) -> List[Found]:
+    """A file of that path, on each server that has it."""
+    found: List[Found] = []
+    for server in asked:
+        path = servers.below_root(name, [server]) if name.startswith("/") else name
+        try:
+            server.ask("GET", server.contents(path) + "?content=0")
+        except servers.Failed:
+            continue
+        found.append((server, path, ""))
+    return found
+
+
+def one_of_each_file(found: List[Found]) -> List[Found]:
+    """Where the folder of a server lies in that of another, both have a file: the inner one."""
+    best: Dict[str, Found] = {}
+    for entry in sorted(found, key=lambda e: -len(e[0].root)):
+        best.setdefault(_file(entry) or "%d %s" % (entry[0].port, entry[1]), entry)
+    return list(best.values())
 
 
 class Run:
