@@ -97,14 +97,14 @@ class Jobs:
 
         A failure is in that host's state and stops no other. Cancelling stops those under way.
         """
-        await self._list_all(h.instance for h in self.hosts if ask or h.connected)
+        await self._list_all((h.instance for h in self.hosts if ask or h.connected), ask=ask)
 
     async def reach_again(self) -> None:
         """Connect once more to each host that answered before and was lost since, where nothing
         has to be asked for that, and ask it: what is told of its runs is old."""
         await self._list_all((h.instance for h in self.hosts if h.lost), ask=False)
 
-    async def _list_all(self, instances: Iterable[Instance], *, ask: bool = True) -> None:
+    async def _list_all(self, instances: Iterable[Instance], *, ask: bool) -> None:
         room = asyncio.Semaphore(AT_ONCE)
 
         async def one(instance: Instance) -> None:

@@ -107,14 +107,14 @@ class Notebooks:
 
         A failure is in that host's state and stops no other. Cancelling stops those under way.
         """
-        await self._refresh(h.instance for h in self.hosts if ask or h.connected)
+        await self._refresh((h.instance for h in self.hosts if ask or h.connected), ask=ask)
 
-    async def _refresh(self, instances: Iterable[Instance]) -> None:
+    async def _refresh(self, instances: Iterable[Instance], *, ask: bool) -> None:
         room = asyncio.Semaphore(AT_ONCE)
 
         async def one(instance: Instance) -> None:
             async with room:
-                await self.list(instance)
+                await self.list(instance, ask=ask)
 
         async with asyncio.TaskGroup() as group:
             for instance in instances:

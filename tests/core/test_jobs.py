@@ -16,6 +16,7 @@ from cloudtui.model.errors import Ambiguous, NotFound, Refused, UsageError
 from cloudtui.model.instance import Instance
 from cloudtui.model.job import Holder, Job, JobSpec, JobState
 from cloudtui.model.session import Ending, Program
+from cloudtui.ssh.connection import Connection
 from tests.lab import Lab
 
 FOREVER = ("sh", "-c", "echo up; while :; do sleep 0.05; done")
@@ -152,6 +153,24 @@ async def test_every_line_comes_once_over_cut_connections(lab: Lab) -> None:
         last = bytearray()
         await jobs.read(machine, job, lines=3, on_bytes=last.extend)
         assert last == b"1997\n1998\n1999\n"
+
+
+async def test_a_look_that_nobody_asked_for_puts_no_question(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with lab.bench() as bench:
+        machine, reach, asked = await gpu(bench), bench.connections.get, []
+        await reach(machine)
+
+        async def get(instance: Instance, *, ask: bool = True) -> Connection:
+            asked.append(ask)
+            return await reach(instance, ask=ask)
+
+        monkeypatch.setattr(bench.connections, "get", get)
+        await bench.jobs.refresh()
+        await bench.notebooks.refresh()
+        assert asked
+        assert not any(asked)
 
 
 async def test_a_host_that_was_lost_is_asked_again_without_a_question(lab: Lab) -> None:
