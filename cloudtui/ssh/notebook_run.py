@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cloudtui.ssh.host_program import path, placing
+from cloudtui.ssh.jobs import quoted
 
 PROGRAM = "notebook_run.py"
 
@@ -17,7 +18,7 @@ def is_notebook(command: Sequence[str]) -> bool:
 def lines(command: Sequence[str]) -> list[str]:
     """Sh for `ssh.jobs.start`: the record keeps the notebook as the command, and what is run is
     the program with it."""
-    words = " ".join(map(_quoted, command))
+    words = " ".join(map(quoted, command))
     runs = (
         "command -v python3 >/dev/null || { echo 'There is no python3 here to run a notebook with. "
         "Install it: sudo apt install -y python3, or sudo dnf install -y python3'; exit 127; }\n"
@@ -26,9 +27,5 @@ def lines(command: Sequence[str]) -> list[str]:
     return [
         placing(PROGRAM).rstrip("\n") + " || bad=1",
         f"printf '%s\\0' {words} >\"$d/command\" || bad=1",
-        f"put words {_quoted(runs)}",
+        f"put words {quoted(runs)}",
     ]
-
-
-def _quoted(word: str) -> str:
-    return "'" + word.replace("'", "'\\''") + "'"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from cloudtui.ssh.connection import Connection
 from cloudtui.ssh.host_program import path, placing
+from cloudtui.ssh.jobs import quoted
 
 PROGRAM = "then.sh"
 RUNS = "$HOME/.local/share/cloudtui/runs"
@@ -67,7 +68,7 @@ def lines(record: Mapping[str, bytes], *, waits: bool, follows: bool) -> Sequenc
     made += [f'mkdir -p "$d/{folder}" || bad=1' for folder in folders]
     for name, content in record.items():
         text = content.decode(errors="surrogateescape")
-        made.append(f"put {name} {_quoted(text)}")
+        made.append(f"put {name} {quoted(text)}")
     if waits:
         made.append(f'put before \'exec /bin/sh "{path(PROGRAM)}" wait "$1"\'')
     if follows:
@@ -81,7 +82,7 @@ async def claim(conn: Connection, run: str, number: int) -> bool:
     """Say that this computer fetches a copy now; False when that was said less than a minute
     ago, or it is done. To be said again every `STILL_SECONDS`, by `still`."""
     done = await conn.run(
-        f'cd "{RUNS}"/{_quoted(run)}/then/{number:02d} || exit 3\n'
+        f'cd "{RUNS}"/{quoted(run)}/then/{number:02d} || exit 3\n'
         '[ "$(cat state)" = fetch ] || exit 3\n'
         '[ -z "$(find fetching -prune -mmin -1 2>/dev/null)" ] || exit 4\n'
         ": >fetching"
@@ -91,14 +92,14 @@ async def claim(conn: Connection, run: str, number: int) -> bool:
 
 async def still(conn: Connection, run: str, number: int) -> None:
     """The copy goes on."""
-    await conn.run(f': >"{RUNS}"/{_quoted(run)}/then/{number:02d}/fetching')
+    await conn.run(f': >"{RUNS}"/{quoted(run)}/then/{number:02d}/fetching')
 
 
 async def fetched(conn: Connection, run: str, number: int, state: str, result: str) -> None:
     """How fetching a copy ended: `done`, `failed`, or `fetch` when it is to be tried again."""
     await conn.run(
-        f'cd "{RUNS}"/{_quoted(run)}/then/{number:02d} || exit\n'
-        f"umask 077\nprintf '%s\\n' {_quoted(result)} >result.new && mv -f result.new result\n"
+        f'cd "{RUNS}"/{quoted(run)}/then/{number:02d} || exit\n'
+        f"umask 077\nprintf '%s\\n' {quoted(result)} >result.new && mv -f result.new result\n"
         f"printf '%s\\n' {state} >state.new && mv -f state.new state\nrm -f fetching"
     )
 
@@ -108,7 +109,7 @@ async def last_lines(conn: Connection, runs: Sequence[str], count: int) -> dict[
     begins within a line, or within a state of a progress bar."""
     size, mark = 800 * count, f"LOG-{secrets.token_hex(8)}"
     asked = "".join(
-        f"printf '\\n%s\\n' {mark}\ncd \"{RUNS}\"/{_quoted(run)} 2>/dev/null && "
+        f"printf '\\n%s\\n' {mark}\ncd \"{RUNS}\"/{quoted(run)} 2>/dev/null && "
         f"tail -c {size + 1} log\n"
         for run in runs
     )
@@ -123,7 +124,3 @@ def _from_a_line(text: str, size: int) -> str:
         return text
     rest = re.split(r"[\r\n]", text, maxsplit=1)[-1]
     return rest if rest.strip() else text
-
-
-def _quoted(word: str) -> str:
-    return "'" + word.replace("'", "'\\''") + "'"
