@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -15,13 +16,14 @@ from cloudtui.core import kept_tunnels
 from cloudtui.core.events import Event, TunnelsChanged
 from cloudtui.core.workbench import Workbench
 from cloudtui.files import wanted_tunnels
-from cloudtui.model.errors import NotFound, Refused, UsageError
+from cloudtui.model.errors import CloudtuiError, Refused, UsageError
 from cloudtui.model.instance import Instance
 from cloudtui.model.tunnel import (
     Direction,
     TunnelPhase,
     TunnelSpec,
     TunnelState,
+    find_tunnels,
     parse_tunnel,
     port_label,
 )
@@ -156,7 +158,11 @@ async def _ls(opened: Opened, words: argparse.Namespace) -> int:
 
 async def _stop(opened: Opened, words: argparse.Namespace) -> int:
     if words.all:
-        if await kept_tunnels.stop(forget=True):
+        closed = await _keys(opened, words) if getattr(words, "json", False) else None
+        running = await kept_tunnels.stop(forget=True)
+        if closed is not None:
+            output.document({"closed": closed})
+        if running:
             output.narrate("Every tunnel in the background is closed.")
         else:
             output.narrate("No tunnel is open in the background.")
@@ -166,18 +172,30 @@ async def _stop(opened: Opened, words: argparse.Namespace) -> int:
             "Which one?", hint="cloudtui tunnel stop 8888, or --all. See: cloudtui tunnel ls"
         )
     async with opened(words, keep_tunnels=True) as bench:
-        kept = await _in_background(bench, words.tunnels)
-        for key in words.tunnels:
+        kept, keys = await _in_background(bench, words.tunnels)
+        for key in keys:
             await kept.close_one(key)
             output.narrate(f"Closed {key}.")
+    if getattr(words, "json", False):
+        output.document({"closed": keys})
     return 0
+
+
+async def _keys(opened: Opened, words: argparse.Namespace) -> list[str]:
+    """Those in the background; a keeper of another version does not tell."""
+    async with opened(words, keep_tunnels=True) as bench:
+        with contextlib.suppress(CloudtuiError):
+            return [t.key for t in (await _in_background(bench, ()))[0].states]
+    return []
 
 
 async def _retry(opened: Opened, words: argparse.Namespace) -> int:
     """Connect again now; wait until each is up, or say why it is not."""
     async with opened(words, keep_tunnels=True) as bench:
-        kept = await _in_background(bench, words.tunnels)
-        keys = words.tunnels or [t.key for t in kept.states if t.phase is not TunnelPhase.UP]
+        kept, keys = await _in_background(bench, words.tunnels)
+        if not words.tunnels:
+            keys = [t.key for t in kept.states if t.phase is not TunnelPhase.UP]
+        some = bool(kept.states)
         for key in keys:
             await kept.retry(key)
         states = [await kept.settled(key) for key in keys]
@@ -188,23 +206,21 @@ async def _retry(opened: Opened, words: argparse.Namespace) -> int:
         if state.phase is not TunnelPhase.UP and state.error:
             output.narrate(str(state.error))
     if not keys:
-        output.narrate("Every tunnel in the background is up.")
+        output.narrate(
+            "Every tunnel in the background is up." if some else "No tunnel is in the background."
+        )
     return 0 if all(t.phase is TunnelPhase.UP for t in states) else 5
 
 
-async def _in_background(bench: Workbench, keys: Sequence[str]) -> kept_tunnels.KeptTunnels:
+async def _in_background(
+    bench: Workbench, texts: Sequence[str]
+) -> tuple[kept_tunnels.KeptTunnels, list[str]]:
+    """The tunnels in the background, and the keys of those that are meant."""
     kept = bench.tunnels
     assert isinstance(kept, kept_tunnels.KeptTunnels)
     await kept.meet()
-    open_now = {t.key for t in kept.states}
-    for key in keys:
-        if key not in open_now:
-            raise NotFound(
-                f"No tunnel {key} is open in the background.",
-                f"Open are: {', '.join(sorted(open_now)) or 'none'}.",
-                "See: cloudtui tunnel ls",
-            )
-    return kept
+    found = [state.key for text in texts for state in find_tunnels(kept.states, text)]
+    return kept, list(dict.fromkeys(found))
 
 
 def _tell_problems(bench: Workbench) -> None:

@@ -17,7 +17,8 @@ jupyter, tensorboard, ray, dask, mlflow, streamlit, gradio, vscode
   cloudtui tunnel NAME 8888 --background    goes on without this terminal
   cloudtui tunnel ls                        those in the background
   cloudtui tunnel retry 8888                connect it again now; without a port all that are cut
-  cloudtui tunnel stop 8888                 close one of them; --all closes every one
+  cloudtui tunnel stop 8888                 close one of them; NAME closes those of a machine, --all
+                                            every one
 """
 
 

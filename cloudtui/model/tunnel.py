@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from cloudtui.model.errors import CloudtuiError, UsageError
+from cloudtui.model.errors import Ambiguous, CloudtuiError, NotFound, UsageError
 
 PORT_NAMES = {
     8888: "Jupyter",
@@ -145,6 +145,11 @@ class TunnelState:
         return f"{_bracketed(self.bind)}:{self.local_port}" if self.bind else str(self.local_port)
 
     @property
+    def listens(self) -> int:
+        """The port listened on: here, or on the host."""
+        return self.remote_port if self.direction is Direction.REMOTE else self.local_port
+
+    @property
     def where(self) -> str:
         """`localhost:8888 → bert-gpu:8888`, from the side that listens to the one that connects."""
         here = self.bind or "localhost"
@@ -247,3 +252,34 @@ def _bracketed(host: str) -> str:
 
 def _wrong(text: str, direction: Direction, detail: str = "") -> UsageError:
     return UsageError(f"{text!r} is not a tunnel.", detail, f"Write it as {FORMS[direction]}.")
+
+
+def find_tunnels(states: Sequence[TunnelState], text: str) -> list[TunnelState]:
+    """The tunnel of that key, those of the machine called so, or the one that listens on that
+    port: here, or there with `-R`.
+
+    Raises:
+        NotFound: none; the detail lists those there are.
+        Ambiguous: several machines are called so, or several tunnels listen on that port.
+    """
+    for found, one in (
+        ([t for t in states if t.key == text], len),
+        ([t for t in states if text in (t.machine, t.instance_id)], _machines),
+        ([t for t in states if text == str(t.listens)], len),
+    ):
+        if found and one(found) > 1:
+            lines = [f"{t.key}  {t.where}" for t in found]
+            raise Ambiguous(
+                f"{len(found)} tunnels answer to {text}.", lines, "See: cloudtui tunnel ls"
+            )
+        if found:
+            return found
+    raise NotFound(
+        f"No tunnel {text} is open in the background.",
+        f"Open are: {', '.join(sorted(t.key for t in states)) or 'none'}.",
+        "See: cloudtui tunnel ls",
+    )
+
+
+def _machines(states: Sequence[TunnelState]) -> int:
+    return len({t.instance_id for t in states})

@@ -94,7 +94,8 @@ def test_in_the_background(keeper: Lab, upper: int) -> None:
     assert asked(port, b"again") == b"AGAIN"
     assert cloudtui("tunnel", "retry", "99").returncode == 3
     assert cloudtui("tunnel", "stop", "99").returncode == 3
-    assert cloudtui("tunnel", "stop", str(port)).returncode == 0
+    closed = cloudtui("tunnel", "stop", "bert-gpu", "--json")
+    assert json.loads(closed.stdout) == {"closed": [str(port)]}
     with pytest.raises(ConnectionRefusedError):
         asked(port, b"x")
 
@@ -103,7 +104,9 @@ def test_nothing_in_the_background(lab: Lab) -> None:
     told = cloudtui("tunnel", "ls", "--json")
     assert json.loads(told.stdout) == {"running": False, "tunnels": []}
     assert "No tunnel" in cloudtui("tunnel", "ls").stderr
-    assert cloudtui("tunnel", "stop", "--all").returncode == 0
+    closed = cloudtui("tunnel", "stop", "--all", "--json")
+    assert (closed.returncode, json.loads(closed.stdout)) == (0, {"closed": []})
+    assert "No tunnel" in cloudtui("tunnel", "retry").stderr
 
 
 def test_a_taken_port_names_who_has_it(lab: Lab, upper: int) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudtui.model.errors import UsageError
+from cloudtui.model.errors import Ambiguous, NotFound, UsageError
 from cloudtui.model.tunnel import (
     FLAGS,
     Direction,
+    TunnelPhase,
     TunnelSpec,
+    TunnelState,
+    find_tunnels,
     parse_tunnel,
     port_label,
     usual_first,
@@ -91,3 +96,35 @@ def test_ports_are_named_and_offered_with_the_named_first() -> None:
     assert port_label(1234) == "1234"
     assert usual_first([22, 9999, 8888, 22, 6006]) == [6006, 8888, 22, 9999]
     assert set(FLAGS) == set(Direction)
+
+
+def test_a_tunnel_is_found_by_its_key_its_machine_or_the_port_it_listens_on() -> None:
+    def state(
+        here: int, there: int, machine: str, bind: str = "", way: Direction = L
+    ) -> TunnelState:
+        return TunnelState(
+            f"i-{machine}", machine, here, there, TunnelPhase.UP, datetime.now(UTC), None,
+            direction=way, bind=bind, machine=machine,
+        )  # fmt: skip
+
+    states = [
+        state(8888, 8888, "a"), state(17777, 7, "a", bind="127.0.0.1"),
+        state(15000, 9000, "b", way=R), state(15001, 8888, "b", way=R),
+        state(5, 70, "c", bind="::1"), state(5, 71, "c", bind="127.0.0.1"),
+    ]  # fmt: skip
+    for text, keys in (
+        ("8888", ["8888"]),
+        ("17777", ["127.0.0.1:17777"]),
+        ("9000", ["R9000@i-b"]),
+        ("R9000@i-b", ["R9000@i-b"]),
+        ("a", ["8888", "127.0.0.1:17777"]),
+        ("i-b", ["R9000@i-b", "R8888@i-b"]),
+    ):
+        assert [t.key for t in find_tunnels(states, text)] == keys, text
+    with pytest.raises(Ambiguous, match="2 tunnels answer to 5"):
+        find_tunnels(states, "5")
+    twin = TunnelState("i-other", "", 1, 1, TunnelPhase.UP, datetime.now(UTC), machine="a")
+    with pytest.raises(Ambiguous, match="3 tunnels answer to a"):
+        find_tunnels([*states, twin], "a")
+    with pytest.raises(NotFound, match="No tunnel 70"):
+        find_tunnels(states, "70")
