@@ -66,6 +66,7 @@ async def told(
     """Print the log until the run is over, and tell how it ended; how it did."""
 
     def trouble(error: CloudtuiError | None) -> None:
+        _end_line()
         bench.inventory.start()  # it may be stopping, or have another address by now
         output.narrate(f"{error.title} Connecting again …" if error else "Connected again.")
 
@@ -102,13 +103,27 @@ async def told(
 def _ended(job: Job, instance: Instance) -> None:
     if not job.state.over:
         return
+    _end_line()
     elapsed = job.elapsed(datetime.now(UTC))
     after = f" after {duration(elapsed.total_seconds())}" if elapsed is not None else ""
     output.narrate(f"{job.id} on {instance.spoken}: {job.words}{after}.")
 
 
+_within_line: list[bool] = [False]
+"""Whether what was printed last ended within a line, as a progress bar does."""
+
+
+def _end_line() -> None:
+    """Let what is told on a terminal begin a line of its own; the log elsewhere stays as it is."""
+    if _within_line[0] and sys.stdout.isatty() and sys.stderr.isatty():
+        output.narrate("")
+    _within_line[0] = False
+
+
 def _printed(data: bytes) -> None:
     stream = sys.stdout.buffer
+    if data:
+        _within_line[0] = not data.endswith(b"\n")
     try:
         stream.write(data)
         stream.flush()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
+
+import pytest
 
 from tests.cli.here import Here, here
 from tests.lab import Lab
@@ -50,3 +53,16 @@ def test_a_run_from_the_command_line(lab: Lab, here: Here) -> None:
     for words in (("jobs", "stop"), ("jobs", "stop", "bert-gpu"), ("jobs", "a", "b"), ("run", "x"),
                   ("run", "bert-gpu", "--env", "UNSET_HERE", "--", "ls")):  # fmt: skip
         assert here(*words)[0] == 2
+
+
+def test_what_is_told_on_a_terminal_begins_a_line(
+    lab: Lab, here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("run", "bert-gpu", "--follow", "--name", "bar", "--", "printf", "99 %%")
+    code, told = here(*words)
+    assert told.startswith("99 %Started"), "the log in a file is as it was printed"
+    for stream in (sys.stdout, sys.stderr):
+        monkeypatch.setattr(stream, "isatty", lambda: True)
+    code, told = here("logs", "bert-gpu", "bar")
+    assert code == 0
+    assert told == "99 %\nbar on bert-gpu: done after 0 s.\n"
