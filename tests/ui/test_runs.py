@@ -76,6 +76,8 @@ async def test_runs_of_all_hosts_the_running_first_with_what_they_do() -> None:
         await made.press("down", "down")
         assert "failed (127: command not found)" in made.text
         assert "1 host not asked yet: A connects to it." in made.text
+        await made.press("G", "enter")
+        await shows(made, "are not known yet. Press A to ask.")
         await made.press("A")
         await done(made)
         assert made.bench.jobs.asked == 1

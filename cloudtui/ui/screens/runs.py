@@ -108,6 +108,8 @@ class RunsScreen(ListArea):
             return "" if self._hosts else "No machine runs. Press 1, then u on one, to start it."
         if action.id.startswith("run.") and action.id != "run.new_run":
             place = self._place
+            if place and place[1] is None and place[0].state.updated is None:
+                return f"The runs of {place[0].instance.spoken} are not known yet. Press A to ask."
             if place is None or place[1] is None:
                 return "No run is selected. Press n to start one."
             if reason := why_not_run(action, place[1]):
