@@ -56,7 +56,11 @@ if [ "$1" = inner ]; then
     [ ! -s "$3/env" ] || . "$3/env"
     . "$3/words"
     case $1 in
-      -* | */*) ;;
+      -*) ;;
+      */*)
+        [ -e "$1" ] || { echo "$1: no such file"; exit 127; }
+        [ -x "$1" ] && [ ! -d "$1" ] || {
+          echo "$1: not executable: name what runs it, such as python3, or chmod +x it"; exit 126; } ;;
       *) command -v "$1" >/dev/null || { echo "$1: command not found"; exit 127; } ;;
     esac
     exec "$@"

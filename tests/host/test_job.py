@@ -204,7 +204,11 @@ def test_a_run_has_a_terminal_a_log_and_an_exit_status(host: Host) -> None:
     missing = host.start("no-such-program")
     assert missing.exit == ("127", "")
     assert missing.log == "no-such-program: command not found\n"
-    assert host.start("/etc/passwd").exit == ("126", "")
+    gone, plain = host.start("./gone.py"), host.start("/etc/passwd")
+    assert (gone.exit, gone.log) == (("127", ""), "./gone.py: no such file\n")
+    assert plain.exit == ("126", "")
+    assert plain.log.startswith("/etc/passwd: not executable: name what runs it, such as python3")
+    assert host.start("/etc").exit == ("126", "")
     assert host.start("sh", "-c", "kill -SEGV $$").exit == ("139", "SEGV")
 
 
