@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 
 from cloudtui.model.errors import NotFound, Refused
 from cloudtui.model.ignore import Rules, ignored, parse
@@ -31,7 +32,10 @@ def walk(folder: Path) -> Iterator[LocalFile]:
     """
     root = os.fsencode(folder)
     if not folder.is_dir():
-        raise NotFound(f"There is no folder {folder} here.", hint="See: ls -d its parent")
+        if folder.exists():
+            whole = f"Name the folder that it is in: {quote(str(folder.parent))}"
+            raise NotFound(f"{folder} is a file here, not a folder.", hint=whole)
+        raise NotFound(f"There is no folder {folder} here.", hint="See what there is: ls -la")
     top, base = _repository(folder)
     git: _Layers = ()
     if top is not None:

@@ -99,6 +99,9 @@ def test_ours_is_stronger_and_git_is_never_sent(tmp_path: Path) -> None:
     assert found[b"data/train.bin"].size == len("data/train.bin")
     with pytest.raises(NotFound):
         list(walk(tmp_path / "nowhere"))
+    (tmp_path / "train.py").touch()
+    with pytest.raises(NotFound, match="is a file here, not a folder"):
+        list(walk(tmp_path / "train.py"))
 
 
 def test_odd_files() -> None:
