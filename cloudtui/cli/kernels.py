@@ -242,7 +242,7 @@ async def _change(
     opened: Opened, words: argparse.Namespace, change: tuple[Change, str, str]
 ) -> int:
     do, question, done = change
-    ends_server = words.name == "stop" and bool(words.server)
+    ends_server = words.name == "stop" and bool(words.server) and len(words.rest) == 1
     if len(words.rest) != (1 if ends_server else 2):
         raise UsageError(
             f"cloudtui kernels {words.name} wants a NAME and a KERNEL.",
@@ -261,6 +261,7 @@ async def _change(
             await _agreed(words)
         await do(bench, instance, server, kernel)
         output.narrate(f"{done} {name} on {instance.label}.")
+    _changed(words, instance, server.server.port, kernel)
     return 0
 
 
@@ -282,7 +283,19 @@ async def _stop_server(bench: Workbench, instance: Instance, words: argparse.Nam
     await _agreed(words)
     await bench.notebooks.shutdown_server(instance, found[0])
     output.narrate(f"Ended the Jupyter server on port {words.server} of {instance.label}.")
+    _changed(words, instance, words.server)
     return 0
+
+
+def _changed(
+    words: argparse.Namespace, instance: Instance, port: int, kernel: Kernel | None = None
+) -> None:
+    """With `--json`, what was changed; without a kernel it is the server."""
+    if not getattr(words, "json", False):
+        return
+    about = {"instance": instance.id, "name": instance.name or None, "done": words.name}
+    one = {"kernel": kernel and kernel.id, "notebook": (kernel and kernel.path) or None}
+    output.document({**about, "port": port, **one})
 
 
 async def _agreed(words: argparse.Namespace) -> None:

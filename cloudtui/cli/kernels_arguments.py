@@ -9,7 +9,8 @@ FORMS = """\
   cloudtui kernels NAME                   servers, kernels and terminals of one
   cloudtui kernels stop NAME KERNEL       end a kernel; its variables are lost. Asks first.
   cloudtui kernels stop NAME --server 8888
-                                          end a server with all its kernels. Asks first.
+                                          end a server with all its kernels, with a KERNEL that
+                                          one of its kernels alone. Asks first.
   cloudtui kernels interrupt NAME KERNEL  stop the cell it runs
   cloudtui kernels restart NAME KERNEL    begin it anew; its variables are lost. Asks first.
   cloudtui kernels record NAME            keep what notebooks print there, also while no browser is

@@ -190,7 +190,8 @@ def find_recording(recordings: Sequence[Recording], text: str) -> Recording:
 
     Raises:
         NotFound: none; the detail lists those there are.
-        Ambiguous: several notebooks answer to it.
+        Ambiguous: several notebooks answer to it, or several of its kernels run: two servers may
+            each have one of that path.
     """
     ways = (
         lambda r: text in (r.id, r.path),
@@ -201,8 +202,15 @@ def find_recording(recordings: Sequence[Recording], text: str) -> Recording:
     for way in ways:
         found = [recording for recording in recordings if way(recording)]
         names = {recording.path or recording.id for recording in found}
+        live = [recording for recording in found if recording.live]
+        if len(names) == 1 and len(live) > 1:
+            raise Ambiguous(
+                f"{len(live)} kernels that run answer to {text}.",
+                _lines(live),
+                "Name one by the beginning of its id. The server of each: cloudtui kernels",
+            )
         if len(names) == 1:
-            return next((r for r in found if r.live), found[0])
+            return live[0] if live else found[0]
         if found:
             raise Ambiguous(
                 f"{len(names)} recordings answer to {text}.", _lines(found), "Name one by its path."

@@ -222,6 +222,9 @@ def test_a_jupyter_with_kernels_runs_on_one_host(site: Site) -> None:
     assert told.returncode == 0, told.stderr
     (server,) = json.loads(told.stdout)["servers"]
     assert {(k["notebook"], k["state"]) for k in server["kernels"]} >= {("eda.ipynb", "idle")}
-    stopped = kernels("stop", "bert-gpu", "evaluate.ipynb", "--yes")
+    here = ("--server", str(server["port"]))
+    stopped = kernels("stop", "bert-gpu", "evaluate.ipynb", *here, "--yes", "--json")
     assert stopped.returncode == 0, stopped.stderr
+    changed = json.loads(stopped.stdout)
+    assert (changed["done"], changed["notebook"]) == ("stop", "bert-finetune/evaluate.ipynb")
     assert "evaluate" not in kernels("bert-gpu").stdout

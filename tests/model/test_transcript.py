@@ -46,6 +46,11 @@ def test_several_or_none_are_told_with_what_there_is() -> None:
     with pytest.raises(Ambiguous, match="2 recordings answer") as caught:
         find_recording(KEPT, "train.ipynb")
     assert len(caught.value.candidates) == 3
+    twin = Recording("ffff6666", "work/train.ipynb", "recorded")
+    with pytest.raises(Ambiguous, match="2 kernels that run answer") as caught:
+        find_recording([*KEPT, twin], "work/train.ipynb")
+    assert [line[:8] for line in caught.value.candidates] == ["bbbb2222", "ffff6666"]
+    assert find_recording([*KEPT, twin], "ff") is twin
     with pytest.raises(NotFound) as missed:
         find_recording(KEPT, "nothing")
     assert "eda.ipynb" in missed.value.detail
