@@ -39,6 +39,7 @@ from cloudtui.ui.actions_leader import LEADER_ACTIONS, with_leader_keys
 from cloudtui.ui.collector import calm
 from cloudtui.ui.console_words import in_console
 from cloudtui.ui.file_views import FileViews
+from cloudtui.ui.harmless import strip_controls
 from cloudtui.ui.host_views import HostViews
 from cloudtui.ui.key_views import KeyViews
 from cloudtui.ui.machine_views import MachineViews
@@ -115,6 +116,7 @@ class CloudtuiApp(
         problems: Sequence[CloudtuiError] = (),
     ) -> None:
         super().__init__()
+        strip_controls()
         self.workbench = make_workbench(DialogPrompts(self))
         self.settings = settings
         self._problems = list(problems)
