@@ -87,7 +87,7 @@ if [ -n "$S" ]; then
       { read -r name </proc/$6/comm; } 2>/dev/null
       runs="$runs/$name"
     done
-    [ -n "$stat" ] || age=$(ps -o etime= -p "$p" 2>/dev/null)
+    [ -n "$up$stat" ] || age=$(ps -o etime= -p "$p" 2>/dev/null)
     printf 'S␞%s␞%s␞%s␞%s␞%s\\n' "$up" "$stat" "$age" "$runs" "$line"
   done
 fi

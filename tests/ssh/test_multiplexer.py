@@ -274,7 +274,9 @@ async def test_dead_sockets_are_wiped_and_no_others(sshd: Sshd, conn: Connection
         return now is not None and now.dead
 
     await until(is_dead)
+    sshd.script("ps", f"touch {sshd.folder}/asked; exit 1\n")
     sessions = (await list_sessions(conn)).sessions
+    assert not (sshd.folder / "asked").exists()
     await actions.wipe(conn, sessions)
     assert [s.name for s in (await list_sessions(conn)).sessions] == ["alive"]
 
