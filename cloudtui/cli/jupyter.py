@@ -44,10 +44,8 @@ async def perform(opened: Opened, words: argparse.Namespace) -> int:
             local_port=words.local_port,
             wish=Wish(words.port, words.folder, words.env, words.new),
         )
-        if opening.local_port != opening.wanted_port:
-            output.narrate(
-                f"Port {opening.wanted_port} is taken here, so it is {opening.local_port}."
-            )
+        if opening.moved:
+            output.narrate(opening.moved)
         if opening.others and not opening.started and words.port is None:
             others = " or ".join(f"--port {port}" for port in opening.others)
             output.narrate(f"Others run there too: {others} opens it.")

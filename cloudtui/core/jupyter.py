@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -143,7 +144,7 @@ class Jupyter:
         """The tunnel to a known server; returns once it answers locally. Raises as `open`."""
         from cloudtui.ssh import jupyter
 
-        wanted = local_port or self._local_port
+        wanted, began = local_port or self._local_port, datetime.now(UTC)
         on_step(f"Forwarding localhost:{wanted} to port {server.port} there")
         tunnel = await self._tunnels.open(
             instance,
@@ -165,7 +166,10 @@ class Jupyter:
                 f"See how it is doing: cloudtui sessions {instance.spoken}",
             )
         asks = server.tokenless and await self._asks_password(instance, server)
-        return OpenJupyter(server, tunnel.local_port, started, wanted, tunnel.key, asks)
+        return OpenJupyter(
+            server, tunnel.local_port, started, wanted, tunnel.key, asks,
+            was_open=tunnel.since < began,
+        )  # fmt: skip
 
     async def _asks_password(self, instance: Instance, server: JupyterServer) -> bool:
         from cloudtui.ssh.jupyter_rest import ask
@@ -243,7 +247,7 @@ def _chosen(
         return best(servers)
     running = listed([f"{s.port} {s.root_dir}".strip() for s in found.servers])
     raise NotFound(
-        f"{instance.label} has no such Jupyter server on port {wish.port}.",
+        f"{instance.label} has no Jupyter server on port {wish.port}.",
         f"Running there: {running}." if running else "None runs there.",
         f"Start one: cloudtui jupyter {quote(instance.spoken)} --new",
     )

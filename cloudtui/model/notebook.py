@@ -60,13 +60,24 @@ class OpenJupyter:
     started: bool
     """True when cloudtui started the server, False when it was found running."""
     wanted_port: int
-    """The local port that was asked for; differs from `local_port` when that was taken."""
+    """The local port that was asked for; see `moved`."""
     tunnel: str = ""
     """The key of its tunnel."""
     password: bool = False
     """The browser will be asked for the server's password."""
     others: tuple[int, ...] = ()
     """The ports there of the other servers that run."""
+    was_open: bool = False
+    """Its tunnel was there before."""
+
+    @property
+    def moved(self) -> str:
+        """Why it is not on the port that was asked for; empty when it is."""
+        if self.local_port == self.wanted_port:
+            return ""
+        if self.was_open:
+            return f"Its tunnel was open already: localhost:{self.local_port}."
+        return f"Port {self.wanted_port} is taken here, so it is {self.local_port}."
 
     @property
     def url(self) -> str:

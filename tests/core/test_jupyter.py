@@ -62,6 +62,8 @@ async def test_the_server_that_is_meant_or_a_new_one(lab: Lab) -> None:
 
         again = await there.open(wanted)
         assert (again.started, again.server.port) == (False, first.server.port)
+        assert (first.moved, first.was_open, again.local_port) == ("", False, first.local_port)
+        assert again.moved == f"Its tunnel was open already: localhost:{first.local_port}."
         elsewhere = await there.open(Wish())
         assert elsewhere.server.port == first.server.port
 
@@ -74,7 +76,7 @@ async def test_the_server_that_is_meant_or_a_new_one(lab: Lab) -> None:
         chosen = await there.open(Wish(port=second.server.port))
         assert chosen.server.port == second.server.port
 
-        with pytest.raises(NotFound, match="no such Jupyter server on port 1") as caught:
+        with pytest.raises(NotFound, match="no Jupyter server on port 1") as caught:
             await there.open(Wish(port=1))
         assert f"{first.server.port} {home}/my data" in caught.value.detail
         with pytest.raises(NotFound, match="No Python environment answers to jax"):

@@ -177,6 +177,7 @@ async def _opened(bench: Workbench, gpu: Instance, plain: Server, locked: Server
     first = await bench.jupyter.forward(gpu, one.server, on_step=lambda _: None)
     second = await bench.jupyter.forward(gpu, other.server, on_step=lambda _: None)
     assert second.local_port > second.wanted_port
+    assert second.moved.startswith(f"Port {second.wanted_port} is taken here")
     assert first.url.endswith(f"/lab?token={plain.token}")
     assert second.url == f"https://localhost:{second.local_port}/team/nlp/lab"
     assert (first.password, second.password) == (False, True)

@@ -80,7 +80,7 @@ async def test_a_taken_port_is_told() -> None:
         bench.jupyter.port = 8890
 
     async with jupyter(prepare) as ui:
-        await until(ui, lambda: "Local port 8888 was taken, so it is 8890." in ui.text)
+        await until(ui, lambda: "Port 8888 is taken here, so it is 8890." in ui.text)
 
 
 async def test_steps_are_shown_and_escape_stops_the_opening() -> None:

@@ -200,10 +200,8 @@ class JupyterScreen(Area):
         if opened.others and not opened.started:
             more = plural(len(opened.others), "other server")
             lines.append(Content(f"{more} of the machine: press 7."))
-        if opened.local_port != opened.wanted_port:
-            lines.append(
-                Content(f"Local port {opened.wanted_port} was taken, so it is {opened.local_port}.")
-            )
+        if opened.moved:
+            lines.append(Content(opened.moved))
         if tunnel is None:
             lines.append(
                 Content.styled("The tunnel is closed. Press J on the machine again.", "$warning")
