@@ -274,11 +274,17 @@ async def test_dead_sockets_are_wiped_and_no_others(sshd: Sshd, conn: Connection
         return now is not None and now.dead
 
     await until(is_dead)
-    sshd.script("ps", f"touch {sshd.folder}/asked; exit 1\n")
     sessions = (await list_sessions(conn)).sessions
-    assert not (sshd.folder / "asked").exists()
     await actions.wipe(conn, sessions)
     assert [s.name for s in (await list_sessions(conn)).sessions] == ["alive"]
+
+
+async def test_a_dead_screen_starts_no_program(sshd: Sshd, conn: Connection) -> None:
+    line = r"There is a screen on:\n\t4194400.bert\t(Dead ???)\n"
+    sshd.script("screen", f"#!/bin/sh\nprintf '{line}'\n")
+    sshd.script("ps", f"#!/bin/sh\ntouch {sshd.folder}/asked\n")
+    assert [(s.name, s.dead) for s in (await list_sessions(conn)).sessions] == [("bert", True)]
+    assert not (sshd.folder / "asked").exists()
 
 
 async def test_a_second_listing_asks_no_versions_again(sshd: Sshd, conn: Connection) -> None:
