@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cloudtui.core.file_system import FileSystem, explained
+from cloudtui.core.same_file import one_and_the_same
 from cloudtui.core.transfer import Transfer, lower
 from cloudtui.model.copy import (
     A_LINK,
@@ -380,6 +381,11 @@ class Copying:
         if transfer.stale:
             raise ConnectionCut("Another copy went on with the same file.", "", self.again)
         if self.order.move and not self.state.problems and not self.state.skipped:
+            if twins := await one_and_the_same(source, target, same):
+                why = f"it is the very file that is on {target.label}, so it stays"
+                problems = [Problem(path, f"{why} ({source.label})") for path in twins]
+                self._set(problems=(*self.state.problems, *problems)[:PROBLEMS_KEPT])
+                return
             await self._remove(source, found)
 
     async def _remove(self, source: FileSystem, found: CopyPlan) -> None:

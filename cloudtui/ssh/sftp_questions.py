@@ -58,6 +58,7 @@ class SftpQuestions:
             "expand": self.expand,
             "tree": self.tree,
             "look": self.look,
+            "identity": self.identity,
             "sums": self.sums,
             "list": self.listing,
             "space": self.space,
@@ -163,6 +164,10 @@ class SftpQuestions:
             if entry.filename not in (b".", b"..") and isinstance(entry.filename, bytes)
         ]
         return sorted(found, key=lambda each: each[0])
+
+    async def identity(self, number: int, asked: dict[str, Any]) -> object:
+        """SFTP does not tell."""
+        return [""] * len(asked["paths"])
 
     async def look(self, number: int, asked: dict[str, Any]) -> object:
         async def one(text: str) -> list[Any]:

@@ -442,6 +442,18 @@ async def test_what_came_or_changed_while_it_was_moved_stays(bench: Bench) -> No
     assert (bench.here / "run/late").read_text() == "late"
 
 
+async def test_a_file_on_a_disk_that_both_share_is_not_moved_away(bench: Bench) -> None:
+    folder = bench.there / "shared"
+    folder.mkdir()
+    (folder / "model.pt").write_text("weights")
+    for source in ("gpu:shared/model.pt", "gpu:shared"):
+        target = folder if source.endswith("pt") else bench.there
+        state = await bench.copy(source, str(target), move=True)
+        assert state.phase is CopyPhase.FAILED
+        assert "the very file" in state.problems[0].why
+        assert (folder / "model.pt").read_text() == "weights"
+
+
 async def test_a_machine_leads_nowhere_else_by_links(bench: Bench) -> None:
     outside = bench.here.parent / "outside"
     outside.mkdir()
