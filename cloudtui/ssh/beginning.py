@@ -6,6 +6,9 @@ import secrets
 from collections.abc import Callable
 
 
+KEPT = 1000
+
+
 class Beginning:
     """Hands on what comes after a line that nothing else prints."""
 
@@ -23,6 +26,11 @@ class Beginning:
         """What prints that line, in any shell."""
         return f"echo {self._word}"
 
+    @property
+    def instead(self) -> bytes:
+        """The last of what was printed while the line has not come; empty once it has."""
+        return self._held
+
     def take(self, data: bytes) -> None:
         """The next bytes of all that was printed."""
         if self._found:
@@ -31,7 +39,7 @@ class Beginning:
         _, found, rest = (self._held + data).partition(self._line)
         if not found:
             self.skipped += len(data)
-            self._held = (self._held + data)[-len(self._line) :]
+            self._held = (self._held + data)[-KEPT:]
             return
         self._found, self._held = True, b""
         if rest:

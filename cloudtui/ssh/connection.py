@@ -41,6 +41,7 @@ class Completed:
 
     stdout: str
     stderr: str
+    """And before it what came instead of an answer, when no sh ran the script."""
     exit_status: int | None
     """128 + n for death by signal n."""
     signal: str = ""
@@ -213,7 +214,7 @@ class Connection:
             raise self.cut()
         return Completed(
             out.decode(errors="replace"),
-            err.decode(errors="replace"),
+            (said.instead + err).decode(errors="replace"),
             end.exit_status,
             channel.signal,
         )
