@@ -25,8 +25,8 @@ always: (also when you stop the run yourself, which leaves out all others).
 
 The run goes on when the connection, this computer or the tmux server there ends. The words after --
 arrive as they are; what a shell does, such as && and *, needs a shell: sh -c '...'.
-The exit code is 0 once it has begun; the run's own with --follow, and when it was over at once, such
-as 127 for a command that is not there.
+The exit code is 0 once it has begun; the run's own with --follow, and when it was over at once,
+such as 127 for a command that is not there.
 See it again: cloudtui jobs, cloudtui logs NAME RUN -f, cloudtui attach NAME:RUN
 """
 

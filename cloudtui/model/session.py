@@ -69,9 +69,17 @@ else
   echo "TMUX ${T:+?}"
   echo "SCREEN ${S:+?}"
 fi
+L=
 if [ -n "$T" ]; then
-  tmux -u list-sessions -F 'T␞#{session_id}␞#{session_created}␞#{session_attached}␞\
-#{session_windows}␞#{pane_current_command}␞#{session_name}' 2>&1
+  L=$(tmux -u list-sessions -F 'T␞#{session_id}␞#{session_created}␞#{session_attached}␞\
+#{session_windows}␞#{pane_current_command}␞#{session_name}' 2>&1)
+  [ -z "$L" ] || printf '%s\n' "$L"
+fi
+if [ -n "$S" ] && [ -d "${SCREENDIR:-/run/screen}" ]; then
+  S=
+  for f in ${SCREENDIR:+"$SCREENDIR"/*} ${SCREENDIR:-/run/screen/S-*/* "$HOME"/.screen/*}; do
+    if [ -p "$f" ] || [ -S "$f" ]; then S=yes; break; fi
+  done
 fi
 if [ -n "$S" ]; then
   { read -r up idle </proc/uptime; } 2>/dev/null
@@ -94,7 +102,8 @@ fi
 """
 """A POSIX sh script for `sh -s`; one round trip, whatever the login shell is.
 
-With KNOWN set the versions are left out. On Linux nothing is started but tmux and screen.
+With KNOWN set the versions are left out. On Linux nothing is started but tmux and, where screen
+has a socket, screen. What tmux said stays in L.
 """
 
 TICKS = 100

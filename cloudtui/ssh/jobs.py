@@ -249,10 +249,17 @@ if [ -n "$T" ]; then
     [ -s "$d" ] && IFS= read -r v <"$d" && shown="$shown/$v"
   done
   set --
-  for s in $(tmux -u list-sessions -F '#{session_id}:#{session_created}' 2>/dev/null); do
-    case "$shown" in *"/${s%%:*} ${s#*:} "*) continue ;; esac
-    set -- "$@" display-message -p "$N PANE ${s%%:*}" \\; capture-pane -p -t "${s%%:*}:" \\;
-  done
+  while IFS= read -r s; do
+    case $s in T␞*) ;; *) continue ;; esac
+    s=${s#T␞}
+    i=${s%%␞*}
+    s=${s#*␞}
+    c=${s%%␞*}
+    case "$shown" in *"/$i $c "*) continue ;; esac
+    set -- "$@" display-message -p "$N PANE $i" \\; capture-pane -p -t "$i:" \\;
+  done <<LISTED
+$L
+LISTED
   [ $# -eq 0 ] || tmux -u "$@" 2>/dev/null
 fi
 :

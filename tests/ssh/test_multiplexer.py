@@ -279,12 +279,33 @@ async def test_dead_sockets_are_wiped_and_no_others(sshd: Sshd, conn: Connection
     assert [s.name for s in (await list_sessions(conn)).sessions] == ["alive"]
 
 
+def sockets(sshd: Sshd) -> Path:
+    """Where screen has them."""
+    folder = Path(sshd.env["SCREENDIR"])
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
 async def test_a_dead_screen_starts_no_program(sshd: Sshd, conn: Connection) -> None:
+    folder = sockets(sshd)
+    os.mkfifo(folder / "4194400.bert")
     line = r"There is a screen on:\n\t4194400.bert\t(Dead ???)\n"
     sshd.script("screen", f"#!/bin/sh\nprintf '{line}'\n")
     sshd.script("ps", f"#!/bin/sh\ntouch {sshd.folder}/asked\n")
     assert [(s.name, s.dead) for s in (await list_sessions(conn)).sessions] == [("bert", True)]
     assert not (sshd.folder / "asked").exists()
+
+
+async def test_screen_is_started_only_where_it_has_a_socket(sshd: Sshd, conn: Connection) -> None:
+    folder = sockets(sshd)
+    sshd.script("screen", f"#!/bin/sh\necho asked >>{sshd.folder}/asked\n")
+    listing = await list_sessions(conn)
+    listing = await list_sessions(conn, listing)
+    versions = (sshd.folder / "asked").read_text()
+    assert versions.count("asked") == 1
+    os.mkfifo(folder / "123.bert")
+    await list_sessions(conn, listing)
+    assert (sshd.folder / "asked").read_text() == versions * 2
 
 
 async def test_a_second_listing_asks_no_versions_again(sshd: Sshd, conn: Connection) -> None:
