@@ -440,7 +440,7 @@ def test_any_argument_list_arrives_as_typed(tmp_path: Path, shell: str) -> None:
     """What `inner` does with the words, without the rest of a run."""
     sh = SHELLS[shell]
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
     @given(WORDS)
     def arrives(words: list[bytes]) -> None:
         typed = ["printf", "%s\\0", *map(os.fsdecode, words)]

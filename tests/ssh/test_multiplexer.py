@@ -351,7 +351,7 @@ def read(program: Program, word: str) -> str:
     return word
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @example(Program.TMUX, ";", "a;")
 @example(Program.TMUX, "a;", "find . -exec ls {} \\;")
 @example(Program.SCREEN, "a;", ";")
@@ -373,7 +373,7 @@ def test_any_name_reaches_the_program_as_typed_or_is_refused(
     assert read(program, said(stage, PREPARE + renamed)[-1]) == name
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(folder=NAMES)
 def test_any_folder_reaches_cd_as_typed_or_is_refused(stage: Path, folder: str) -> None:
     try:
