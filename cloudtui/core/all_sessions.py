@@ -6,19 +6,15 @@ A host is asked without being told to only while a connection to it is open; the
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cloudtui.core.connections import Connections
 from cloudtui.core.events import SessionsState
 from cloudtui.core.inventory import Inventory
+from cloudtui.core.running_hosts import ask_each, running_hosts
 from cloudtui.core.sessions import Sessions
-from cloudtui.model.instance import Instance, State
+from cloudtui.model.instance import Instance
 from cloudtui.model.session import Session
-
-AT_ONCE = 16
-"""Hosts asked at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +55,9 @@ class AllSessions:
     @property
     def hosts(self) -> tuple[HostSessions, ...]:
         """Every running machine, by name."""
-        running = [i for i in self._inventory.state.instances if i.state is State.RUNNING]
-        running.sort(key=lambda i: (not i.name, i.name.casefold(), i.id))
         return tuple(
             HostSessions(i, self._sessions.state(i.id), self._connections.peek(i) is not None)
-            for i in running
+            for i in running_hosts(self._inventory)
         )
 
     async def refresh(self, *, ask: bool = False) -> None:
@@ -71,16 +65,5 @@ class AllSessions:
 
         A failure is in that host's state and stops no other. Cancelling stops those under way.
         """
-        await self._list(h.instance for h in self.hosts if ask or h.connected)
-
-    async def _list(self, instances: Iterable[Instance]) -> None:
-        room = asyncio.Semaphore(AT_ONCE)
-
-        async def one(instance: Instance) -> None:
-            async with room:
-                await self._sessions.list(instance)
-
-        async with asyncio.TaskGroup() as group:
-            for instance in instances:
-                if not self._sessions.state(instance.id).loading:
-                    group.create_task(one(instance))
+        idle = [h.instance for h in self.hosts if (ask or h.connected) and not h.state.loading]
+        await ask_each(idle, self._sessions.list)

@@ -15,6 +15,7 @@ from cloudtui.core.connections import Connections
 from cloudtui.core.events import Event, Events, JobsChanged, Note, Noted, Severity
 from cloudtui.core.inventory import Inventory
 from cloudtui.core.prices import Prices
+from cloudtui.core.running_hosts import ask_each
 from cloudtui.core.tasks import aside, keep
 from cloudtui.files import visits
 from cloudtui.files.visits import Visits
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
 LINES = 5
 """Of a log's end."""
-AT_ONCE = 16
 GONE = (State.STOPPING, State.STOPPED, State.SHUTTING_DOWN, State.TERMINATED)
 
 
@@ -128,27 +128,23 @@ class Digests:
             for i in instances.values()
             if i.state is State.RUNNING and (everywhere or i.id in memory.hosts)
         ]
-        room = asyncio.Semaphore(AT_ONCE)
         silent: list[tuple[Instance, CloudtuiError]] = []
         ended: list[Ended] = []
         running: list[tuple[Instance, Job]] = []
 
         async def one(instance: Instance) -> None:
-            async with room:
-                state = await self._jobs.list(instance, ask=ask)
-                if state.error:
-                    silent.append((instance, state.error))
-                    return
-                visit = _visit(memory, instance)
-                over = untold(state.jobs, visit)
-                ended.extend(await self._told_of(instance, over, ask=ask))
-                running.extend(
-                    (instance, job) for job in state.jobs if not job.by_hand and not job.state.over
-                )
+            state = await self._jobs.list(instance, ask=ask)
+            if state.error:
+                silent.append((instance, state.error))
+                return
+            visit = _visit(memory, instance)
+            over = untold(state.jobs, visit)
+            ended.extend(await self._told_of(instance, over, ask=ask))
+            running.extend(
+                (instance, job) for job in state.jobs if not job.by_hand and not job.state.over
+            )
 
-        async with asyncio.TaskGroup() as group:
-            for instance in wanted:
-                group.create_task(one(instance))
+        await ask_each(wanted, one)
         ended.sort(key=lambda e: e.job.ended or datetime.min.replace(tzinfo=UTC), reverse=True)
         return Digest(
             memory.last,

@@ -15,17 +15,16 @@ from cloudtui.core.attachment import Attachment, OnData
 from cloudtui.core.connections import Connections
 from cloudtui.core.events import Events, JobsChanged, JobsState
 from cloudtui.core.inventory import Inventory
+from cloudtui.core.running_hosts import ask_each, running_hosts
 from cloudtui.core.sessions import Sessions
 from cloudtui.model.errors import READ_ONLY, CloudtuiError, Refused, Unreachable
-from cloudtui.model.instance import Instance, State
+from cloudtui.model.instance import Instance
 from cloudtui.model.job import Holder, Job, JobSpec, find_job
 from cloudtui.model.session import Session
 
 if TYPE_CHECKING:
     from cloudtui.core.then import Confirm
 
-AT_ONCE = 16
-"""Hosts asked at the same time."""
 GRACE = 10.0
 """Seconds that a run has to end after each signal."""
 
@@ -86,10 +85,9 @@ class Jobs:
     @property
     def hosts(self) -> tuple[HostJobs, ...]:
         """Every running machine, by name."""
-        running = [i for i in self._inventory.state.instances if i.state is State.RUNNING]
-        running.sort(key=lambda i: (not i.name, i.name.casefold(), i.id))
         return tuple(
-            HostJobs(i, self.state(i.id), self._connections.peek(i) is not None) for i in running
+            HostJobs(i, self.state(i.id), self._connections.peek(i) is not None)
+            for i in running_hosts(self._inventory)
         )
 
     async def refresh(self, *, ask: bool = False) -> None:
@@ -105,16 +103,8 @@ class Jobs:
         await self._list_all((h.instance for h in self.hosts if h.lost), ask=False)
 
     async def _list_all(self, instances: Iterable[Instance], *, ask: bool) -> None:
-        room = asyncio.Semaphore(AT_ONCE)
-
-        async def one(instance: Instance) -> None:
-            async with room:
-                await self.list(instance, ask=ask)
-
-        async with asyncio.TaskGroup() as group:
-            for instance in instances:
-                if not self.state(instance.id).loading:
-                    group.create_task(one(instance))
+        idle = [i for i in instances if not self.state(i.id).loading]
+        await ask_each(idle, lambda instance: self.list(instance, ask=ask))
 
     async def list(self, instance: Instance, *, ask: bool = True) -> JobsState:
         """Ask the host; a failure is in the state's `error`, with the old runs kept. Without

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cloudtui.core.connections import Connections
 from cloudtui.core.events import Events, NotebooksChanged, NotebooksState
 from cloudtui.core.inventory import Inventory
+from cloudtui.core.running_hosts import ask_each, running_hosts
 from cloudtui.model.errors import (
     READ_ONLY,
     Ambiguous,
@@ -21,7 +22,7 @@ from cloudtui.model.errors import (
     NotFound,
     Refused,
 )
-from cloudtui.model.instance import Instance, State
+from cloudtui.model.instance import Instance
 from cloudtui.model.kernel import Kernel, NotebookServer, find_kernel
 from cloudtui.model.notebook import JupyterServer
 from cloudtui.model.remote import Prompts
@@ -29,9 +30,6 @@ from cloudtui.model.remote import Prompts
 if TYPE_CHECKING:
     from cloudtui.ssh.connection import Connection
     from cloudtui.ssh.jupyter_rest import Answer, Login
-
-AT_ONCE = 16
-"""Hosts asked at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +93,9 @@ class Notebooks:
     @property
     def hosts(self) -> tuple[HostNotebooks, ...]:
         """Every running machine, by name."""
-        running = [i for i in self._inventory.state.instances if i.state is State.RUNNING]
-        running.sort(key=lambda i: (not i.name, i.name.casefold(), i.id))
         return tuple(
             HostNotebooks(i, self.state(i.id), self._connections.peek(i) is not None)
-            for i in running
+            for i in running_hosts(self._inventory)
         )
 
     async def refresh(self, *, ask: bool = False) -> None:
@@ -110,16 +106,8 @@ class Notebooks:
         await self._refresh((h.instance for h in self.hosts if ask or h.connected), ask=ask)
 
     async def _refresh(self, instances: Iterable[Instance], *, ask: bool) -> None:
-        room = asyncio.Semaphore(AT_ONCE)
-
-        async def one(instance: Instance) -> None:
-            async with room:
-                await self.list(instance, ask=ask)
-
-        async with asyncio.TaskGroup() as group:
-            for instance in instances:
-                if not self.state(instance.id).loading:
-                    group.create_task(one(instance))
+        idle = [i for i in instances if not self.state(i.id).loading]
+        await ask_each(idle, lambda instance: self.list(instance, ask=ask))
 
     async def list(self, instance: Instance, *, ask: bool = True) -> NotebooksState:
         """Ask the host; a failure is in the state's `error`, with the old servers kept, and that
