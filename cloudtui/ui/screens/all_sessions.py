@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from textual import work
-from textual.widgets import Static
-
-from cloudtui.core.all_sessions import HostSessions
+from cloudtui.core.all_sessions import AllSessions, HostSessions
 from cloudtui.core.events import Event, InventoryChanged, SessionsChanged
 from cloudtui.model.instance import Instance
 from cloudtui.model.session import Session
 from cloudtui.model.words import plural
 from cloudtui.ui.actions import Action, Where
 from cloudtui.ui.screens.area import bindings
+from cloudtui.ui.screens.hosts_area import HostsArea
 from cloudtui.ui.screens.session_area import SessionArea
 from cloudtui.ui.widgets.face import Face
 
@@ -19,7 +17,7 @@ REFRESH_SECONDS = 5.0
 """How often the hosts with an open connection are asked while the list is in front."""
 
 
-class AllSessionsScreen(SessionArea):
+class AllSessionsScreen(SessionArea, HostsArea):
     """Only hosts with an open connection are asked by themselves; `A` asks the others too."""
 
     WHERE = Where.ALL_SESSIONS
@@ -29,13 +27,15 @@ class AllSessionsScreen(SessionArea):
     def __init__(self) -> None:
         super().__init__()
         self._hosts: tuple[HostSessions, ...] = ()
-        self._asking = False
-        """All hosts are being asked, questions to the user included."""
 
     def on_mount(self) -> None:
         super().on_mount()
         self.set_interval(REFRESH_SECONDS, self._refresh_in_front)
         self.paint()
+
+    @property
+    def asked(self) -> AllSessions:
+        return self.workbench.all_sessions
 
     @property
     def _place(self) -> tuple[HostSessions, Session | None] | None:
@@ -76,48 +76,23 @@ class AllSessionsScreen(SessionArea):
     def paint(self) -> None:
         self._hosts, query = self.workbench.all_sessions.hosts, self.query_text
         self.table.show_hosts(self._hosts, query)
-        face, rows = self.query_one(Face), bool(self.table.row_count)
-        face.display, self.table.display = not rows, rows
-        if rows and self.focused is None:
-            self.table.focus()
-        if not rows:
-            self._paint_face(face)
+        self.paint_rows()
         self._paint_trouble()
         self.show_preview()
         self.refresh_footer()
 
-    def _paint_face(self, face: Face) -> None:
-        state = self.workbench.inventory.state
+    def paint_face(self, face: Face) -> None:
         if self._hosts:
             count = sum(len(host.sessions) for host in self._hosts)
             without = f"{plural(count, 'session')} without it."
             face.say("No session matches the filter.", without, [("Esc", "clear the filter")])
-        elif state.loading and state.updated is None:
-            face.work("Listing the instances …")
-        elif state.errors:
-            _, error = state.errors[0]
-            face.fail(error, [("Ctrl-r", "try again now"), ("1", "go to the machines")])
         else:
-            face.say(
-                "No machine runs.",
-                "The tmux and screen sessions of every running machine are listed here.",
-                [("1", "go to the machines")],
-            )
+            self.paint_no_hosts(face, "The tmux and screen sessions")
 
     def _paint_trouble(self) -> None:
-        line = self.query_one("#trouble", Static)
         unasked = [h for h in self._hosts if h.state.listing is None and not h.state.error]
         failed = [h for h in self._hosts if h.state.error]
-        parts = []
-        if self._asking:
-            parts.append("Asking every host …   Esc stops.")
-        elif unasked:
-            them = "it" if len(unasked) == 1 else "them"
-            parts.append(f"{plural(len(unasked), 'host')} not asked yet: A connects to {them}.")
-        if failed:
-            parts.append(f"{plural(len(failed), 'host')} failed; A tries again.")
-        line.display = bool(parts and self._hosts)
-        line.update("   ".join(parts))
+        self.tell_trouble(len(unasked), len(failed))
 
     def about_host(self) -> str:
         place = self._place
@@ -129,48 +104,6 @@ class AllSessionsScreen(SessionArea):
         if place[0].state.listing is None:
             return f"Enter connects to {name} and lists its sessions; A asks every host."
         return f"Enter lists the sessions of {name}; n makes one."
-
-    # Asking
-
-    def refresh_now(self) -> None:
-        """Ask the hosts that have a connection."""
-        if not any(host.connected for host in self._hosts) and self._hosts:
-            self.cloudtui.say("No host has an open connection. A connects to all of them.")
-        self._refresh_in_front()
-
-    def _refresh_in_front(self) -> None:
-        if self.app.screen is self and not self._asking:
-            self._refresh()
-
-    @work(exclusive=True, group="list")
-    async def _refresh(self) -> None:
-        await self.workbench.all_sessions.refresh()
-
-    def ask_all(self) -> None:
-        self._asking = True
-        self._ask()
-        self.paint()
-
-    @work(exclusive=True, group="ask")
-    async def _ask(self) -> None:
-        try:
-            await self.workbench.all_sessions.refresh(ask=True)
-        finally:
-            self._asking = False
-            if self.is_mounted:
-                self.paint()
-
-    def back(self) -> None:
-        """Esc: stop asking, clear the filter, or else go back."""
-        if self._asking:
-            self.workers.cancel_group(self, "ask")
-        else:
-            super().back()
-
-    def on_screen_resume(self) -> None:
-        if self.is_mounted:
-            self.paint()
-            self._refresh_in_front()
 
     def open_all_sessions(self) -> None:
         """It is open."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -12,6 +13,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from cloudtui.core.events import Event, InventoryChanged, Severity
+from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance
 from cloudtui.ui.actions import BY_ID, Action, Where, at, key_words
 from cloudtui.ui.widgets.frame import Footer, FooterKey, Header
@@ -86,6 +88,15 @@ class Area(Screen[None]):
             return
         handler = getattr(self, action.handler, None) or getattr(self.cloudtui, action.handler)
         handler()
+
+    async def went_well(self, work: Awaitable[object]) -> bool:
+        """Wait for it; a failure is said, and False."""
+        try:
+            await work
+        except CloudtuiError as error:
+            self.cloudtui.fail(error)
+            return False
+        return True
 
     def show(self, event: Event) -> None:
         """Take in one event of core."""

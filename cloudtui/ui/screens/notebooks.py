@@ -9,13 +9,13 @@ from textual.app import ComposeResult
 from textual.widgets import Static
 
 from cloudtui.core.events import Event, InventoryChanged, NotebooksChanged, RecordingsChanged
-from cloudtui.core.notebooks import HostNotebooks, wants_password
-from cloudtui.model.errors import CloudtuiError
+from cloudtui.core.notebooks import HostNotebooks, Notebooks, wants_password
 from cloudtui.model.instance import Instance
 from cloudtui.model.words import plural
 from cloudtui.ui.actions import Action, Where
 from cloudtui.ui.screens.area import bindings
-from cloudtui.ui.screens.list_area import FilterField, ListArea
+from cloudtui.ui.screens.hosts_area import HostsArea
+from cloudtui.ui.screens.list_area import FilterField
 from cloudtui.ui.screens.notebook_recordings import NotebookRecordings
 from cloudtui.ui.widgets.face import Face
 from cloudtui.ui.widgets.frame import Footer, Header
@@ -28,7 +28,7 @@ REFRESH_SECONDS = 5.0
 KERNEL_ONLY = ("notebooks.interrupt", "notebooks.restart", "notebooks.log", "notebooks.run_all")
 
 
-class NotebooksScreen(ListArea, NotebookRecordings):
+class NotebooksScreen(HostsArea, NotebookRecordings):
     """Only hosts with an open connection are asked by themselves; `A` asks the others too."""
 
     WHERE = Where.NOTEBOOKS
@@ -38,8 +38,6 @@ class NotebooksScreen(ListArea, NotebookRecordings):
     def __init__(self) -> None:
         super().__init__()
         self._hosts: tuple[HostNotebooks, ...] = ()
-        self._asking = False
-        """All hosts are being asked, questions to the user included."""
 
     def compose(self) -> ComposeResult:
         yield Header(self.WHERE)
@@ -55,6 +53,15 @@ class NotebooksScreen(ListArea, NotebookRecordings):
         self.set_interval(REFRESH_SECONDS, self._refresh_in_front)
         self.paint()
         self._refresh_in_front()
+
+    @property
+    def asked(self) -> Notebooks:
+        return self.workbench.notebooks
+
+    async def refresh_connected(self) -> None:
+        await super().refresh_connected()
+        with_servers = [host.instance for host in self._hosts if host.connected and host.servers]
+        await self.workbench.recordings.refresh(with_servers)
 
     # What is under the cursor
 
@@ -112,49 +119,23 @@ class NotebooksScreen(ListArea, NotebookRecordings):
             h.instance.id: self.workbench.recordings.state(h.instance.id) for h in self._hosts
         }
         self.table.show_hosts(self._hosts, self.query_text, recorded)
-        face, rows = self.query_one(Face), bool(self.table.row_count)
-        face.display, self.table.display = not rows, rows
-        if rows and self.focused is None:
-            self.table.focus()
-        if not rows:
-            self._paint_face(face)
+        self.paint_rows()
         self._paint_trouble()
         self._paint_told()
         self.refresh_footer()
 
-    def _paint_face(self, face: Face) -> None:
-        state = self.workbench.inventory.state
+    def paint_face(self, face: Face) -> None:
         if self._hosts:
             count = sum(len(host.servers) for host in self._hosts)
             without = f"{plural(count, 'Jupyter server')} without it."
             face.say("Nothing matches the filter.", without, [("Esc", "clear the filter")])
-        elif state.loading and state.updated is None:
-            face.work("Listing the instances …")
-        elif state.errors:
-            _, error = state.errors[0]
-            face.fail(error, [("Ctrl-r", "try again now"), ("1", "go to the machines")])
         else:
-            face.say(
-                "No machine runs.",
-                "The Jupyter servers, kernels and terminals of every running machine are listed "
-                "here.",
-                [("1", "go to the machines")],
-            )
+            self.paint_no_hosts(face, "The Jupyter servers, kernels and terminals")
 
     def _paint_trouble(self) -> None:
-        line = self.query_one("#trouble", Static)
         unasked = [h for h in self._hosts if h.state.servers is None and not h.state.error]
         failed = [h for h in self._hosts if h.state.error]
-        parts = []
-        if self._asking:
-            parts.append("Asking every host …   Esc stops.")
-        elif unasked:
-            them = "it" if len(unasked) == 1 else "them"
-            parts.append(f"{plural(len(unasked), 'host')} not asked yet: A connects to {them}.")
-        if failed:
-            parts.append(f"{plural(len(failed), 'host')} failed; A tries again.")
-        line.display = bool(parts and self._hosts)
-        line.update("   ".join(parts))
+        self.tell_trouble(len(unasked), len(failed))
 
     def _paint_told(self) -> None:
         told, words = self.query_one("#told", Static), self._words()
@@ -183,50 +164,6 @@ class NotebooksScreen(ListArea, NotebookRecordings):
                 f"{error.title} p gives it; Enter opens the server in the browser, which asks too."
             )
         return str(error) if error else ""
-
-    # Asking
-
-    def refresh_now(self) -> None:
-        """Ask the hosts that have a connection."""
-        if not any(host.connected for host in self._hosts) and self._hosts:
-            self.cloudtui.say("No host has an open connection. A connects to all of them.")
-        self._refresh_in_front()
-
-    def _refresh_in_front(self) -> None:
-        if self.app.screen is self and not self._asking:
-            self._refresh()
-
-    @work(exclusive=True, group="list")
-    async def _refresh(self) -> None:
-        await self.workbench.notebooks.refresh()
-        with_servers = [host.instance for host in self._hosts if host.connected and host.servers]
-        await self.workbench.recordings.refresh(with_servers)
-
-    def ask_all(self) -> None:
-        self._asking = True
-        self._ask()
-        self.paint()
-
-    @work(exclusive=True, group="ask")
-    async def _ask(self) -> None:
-        try:
-            await self.workbench.notebooks.refresh(ask=True)
-        finally:
-            self._asking = False
-            if self.is_mounted:
-                self.paint()
-
-    def back(self) -> None:
-        """Esc: stop asking, clear the filter, or else go back."""
-        if self._asking:
-            self.workers.cancel_group(self, "ask")
-        else:
-            super().back()
-
-    def on_screen_resume(self) -> None:
-        if self.is_mounted:
-            self.paint()
-            self._refresh_in_front()
 
     def open_notebooks(self) -> None:
         """It is open."""
@@ -258,7 +195,7 @@ class NotebooksScreen(ListArea, NotebookRecordings):
         place = self.place
         if place and place.server and place.kernel:
             doing = self.workbench.notebooks.interrupt(place.instance, place.server, place.kernel)
-            if await self._done(doing):
+            if await self.went_well(doing):
                 where = f"{place.kernel.spoken} on {place.instance.spoken}"
                 self.cloudtui.say(f"Interrupted the kernel of {where}.")
 
@@ -271,7 +208,7 @@ class NotebooksScreen(ListArea, NotebookRecordings):
             return
         machine, server, kernel = place.instance, place.server, place.kernel
         question = kernel_question(machine, server, kernel, restart=True)
-        if await self.app.push_screen_wait(question) and await self._done(
+        if await self.app.push_screen_wait(question) and await self.went_well(
             self.workbench.notebooks.restart(machine, server, kernel)
         ):
             self.cloudtui.say(f"Restarted the kernel of {kernel.spoken} on {machine.spoken}.")
@@ -302,19 +239,13 @@ class NotebooksScreen(ListArea, NotebookRecordings):
             doing = notebooks.shutdown_terminal(machine, server, place.terminal)
         else:
             doing = notebooks.shutdown_server(machine, server)
-        if await self._done(doing):
+        if await self.went_well(doing):
             self.cloudtui.say(f"Shut down {what} on {machine.spoken}.")
 
     @work(group="act")
     async def give_password(self) -> None:
         place = self.place
         if place and place.server:
-            await self._done(self.workbench.notebooks.log_in(place.instance, place.server.server))
-
-    async def _done(self, doing: Awaitable[None]) -> bool:
-        try:
-            await doing
-        except CloudtuiError as error:
-            self.cloudtui.fail(error)
-            return False
-        return True
+            await self.went_well(
+                self.workbench.notebooks.log_in(place.instance, place.server.server)
+            )

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-
 from textual import on, work
 from textual.app import ComposeResult
 from textual.widgets import Static
 
 from cloudtui.core.events import Event, InventoryChanged, JobsChanged
-from cloudtui.core.jobs import HostJobs
+from cloudtui.core.jobs import HostJobs, Jobs
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance
 from cloudtui.model.job import Job
@@ -18,7 +16,8 @@ from cloudtui.model.words import plural
 from cloudtui.ui.actions import Action, Where
 from cloudtui.ui.run_views import copy_of, remove_question, stop_question, why_not_run
 from cloudtui.ui.screens.area import bindings
-from cloudtui.ui.screens.list_area import FilterField, ListArea
+from cloudtui.ui.screens.hosts_area import HostsArea
+from cloudtui.ui.screens.list_area import FilterField
 from cloudtui.ui.widgets.face import Face
 from cloudtui.ui.widgets.frame import Footer, Header
 from cloudtui.ui.widgets.keyed_table import KeyedTable
@@ -34,13 +33,13 @@ DETAILS_FROM = 20
 """Terminal rows from which the details are shown unless they are switched off."""
 
 
-class RunsScreen(ListArea):
+class RunsScreen(HostsArea):
     """Only hosts with an open connection are asked by themselves; `A` asks the others too."""
 
     WHERE = Where.RUNS
     BINDINGS = bindings(Where.RUNS)
     AUTO_FOCUS = "RunsTable"
-    LEFT_OUT = (*ListArea.LEFT_OUT, "machine.shell")
+    LEFT_OUT = (*HostsArea.LEFT_OUT, "machine.shell")
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,8 +47,6 @@ class RunsScreen(ListArea):
         self._wish: bool | None = None
         """The details are shown; None: when the terminal is tall enough."""
         self._refreshing = self._due = False
-        self._asking = False
-        """All hosts are being asked, questions to the user included."""
         self._wanted = ""
         """The row that the cursor is to go to once it is there."""
 
@@ -152,18 +149,12 @@ class RunsScreen(ListArea):
         if self._wanted in self.table.keys_shown:
             self.table.select(self._wanted)
             self._wanted = ""
-        rows, face = bool(self.table.row_count), self.query_one(Face)
-        face.display, self.table.display = not rows, rows
-        if rows and self.focused is None:
-            self.table.focus()
-        if not rows:
-            self._paint_face(face)
+        self.paint_rows()
         self._paint_trouble()
         self._paint_details()
         self.refresh_footer()
 
-    def _paint_face(self, face: Face) -> None:
-        state = self.workbench.inventory.state
+    def paint_face(self, face: Face) -> None:
         count = sum(len(host.state.jobs) for host in self._hosts)
         if count:
             face.say(
@@ -178,37 +169,17 @@ class RunsScreen(ListArea):
                 "cloudtui is left: with its log, exit code, progress and what is to happen then.",
                 [("n", "start one"), ("cloudtui run NAME -- CMD", "in a shell")],
             )
-        elif state.loading and state.updated is None:
-            face.work("Listing the instances …")
-        elif state.errors:
-            _, error = state.errors[0]
-            face.fail(error, [("Ctrl-r", "try again now"), ("1", "go to the machines")])
         else:
-            face.say(
-                "No machine runs.",
-                "The runs of every running machine are listed here.",
-                [("1", "go to the machines")],
-            )
+            self.paint_no_hosts(face, "The runs")
 
     def _paint_trouble(self) -> None:
-        line = self.query_one("#trouble", Static)
         unasked = [h for h in self._hosts if h.state.updated is None and not h.state.error]
         unasked = [host for host in unasked if not host.state.loading]
         failed = [host for host in self._hosts if host.state.error and not host.lost]
         lost = [host for host in self._hosts if host.state.error and host.lost]
-        parts = []
-        if self._asking:
-            parts.append("Asking every host …   Esc stops.")
-        elif unasked:
-            them = "it" if len(unasked) == 1 else "them"
-            parts.append(f"{plural(len(unasked), 'host')} not asked yet: A connects to {them}.")
-        if failed:
-            parts.append(f"{plural(len(failed), 'host')} failed; A tries again.")
-        if lost and not self._asking:
-            what = f"{plural(len(lost), 'host')} lost, told as last seen"
-            parts.append(f"{what}; tried again by itself, A at once.")
-        line.display = bool(parts and self._hosts)
-        line.update("   ".join(parts))
+        what = f"{plural(len(lost), 'host')} lost, told as last seen"
+        more = [f"{what}; tried again by itself, A at once."] if lost and not self._asking else []
+        self.tell_trouble(len(unasked), len(failed), more)
 
     def _paint_details(self) -> None:
         panel, place = self.query_one(RunPanel), self._place
@@ -237,49 +208,20 @@ class RunsScreen(ListArea):
 
     # Asking
 
-    def refresh_now(self) -> None:
-        """Ask the hosts that have a connection."""
-        if not any(host.connected for host in self._hosts) and self._hosts:
-            self.cloudtui.say("No host has an open connection. A connects to all of them.")
-        self._refresh_in_front()
+    @property
+    def asked(self) -> Jobs:
+        return self.workbench.jobs
 
     def _refresh_in_front(self) -> None:
-        if self.app.screen is self and not (self._asking or self._refreshing):
-            self._refresh()
+        if not self._refreshing:
+            super()._refresh_in_front()
 
-    @work(group="list")
-    async def _refresh(self) -> None:
+    async def refresh_connected(self) -> None:
         self._refreshing = True
         try:
-            await self.workbench.jobs.refresh(ask=False)
+            await super().refresh_connected()
         finally:
             self._refreshing = False
-
-    def ask_all(self) -> None:
-        self._asking = True
-        self._ask()
-        self.paint()
-
-    @work(exclusive=True, group="ask")
-    async def _ask(self) -> None:
-        try:
-            await self.workbench.jobs.refresh(ask=True)
-        finally:
-            self._asking = False
-            if self.is_mounted:
-                self.paint()
-
-    def back(self) -> None:
-        """Esc: stop asking, clear the filter, or else go back."""
-        if self._asking:
-            self.workers.cancel_group(self, "ask")
-        else:
-            super().back()
-
-    def on_screen_resume(self) -> None:
-        if self.is_mounted:
-            self.paint()
-            self._refresh_in_front()
 
     def open_runs(self) -> None:
         """It is open."""
@@ -316,7 +258,7 @@ class RunsScreen(ListArea):
             return
         self.cloudtui.say(f"Stopping {job.id} on {instance.spoken} …")
         self.workbench.alerts.expect(instance.id, job.id)
-        if await self._done(self.workbench.jobs.stop(instance, job)):
+        if await self.went_well(self.workbench.jobs.stop(instance, job)):
             self.cloudtui.say(f"Stopped {job.id} on {instance.spoken}.")
         else:
             self.workbench.alerts.unexpect(instance.id, job.id)
@@ -340,7 +282,7 @@ class RunsScreen(ListArea):
         if instance is None or job is None:
             return
         agreed = await self.app.push_screen_wait(remove_question(instance, job))
-        if agreed and await self._done(self.workbench.jobs.remove(instance, job)):
+        if agreed and await self.went_well(self.workbench.jobs.remove(instance, job)):
             self.cloudtui.say(f"Removed {job.id} of {instance.spoken}, its log included.")
 
     @work(group="run")
@@ -349,15 +291,6 @@ class RunsScreen(ListArea):
         if job and (text := await copy_of(self.cloudtui, job)):
             self.cloudtui.copy_to_clipboard(text)
             self.cloudtui.say(f"Copied {text}")
-
-    async def _done(self, work: Awaitable[object]) -> bool:
-        """Whether it went well; a failure is said."""
-        try:
-            await work
-        except CloudtuiError as error:
-            self.cloudtui.fail(error)
-            return False
-        return True
 
 
 def _words(host: HostJobs) -> str:

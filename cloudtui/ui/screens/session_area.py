@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-
 from textual import on, work
 from textual.app import ComposeResult
 from textual.widgets import Static
@@ -138,7 +136,7 @@ class SessionArea(ListArea):
         if instance is None or session is None or state is None or state.listing is None:
             return
         name = await self.app.push_screen_wait(Rename(instance, session, state.listing))
-        if name and await self._done(self.workbench.sessions.rename(instance, session, name)):
+        if name and await self.went_well(self.workbench.sessions.rename(instance, session, name)):
             self.cloudtui.say(f"{session.name} on {instance.spoken} is called {name} now.")
 
     @work
@@ -149,7 +147,7 @@ class SessionArea(ListArea):
         if instance is None or session is None:
             return
         agreed = await self.app.push_screen_wait(kill_question(instance, session))
-        if agreed and await self._done(self.workbench.sessions.kill(instance, session)):
+        if agreed and await self.went_well(self.workbench.sessions.kill(instance, session)):
             self.cloudtui.say(f"The session {session.name} on {instance.spoken} was ended.")
 
     @work
@@ -200,15 +198,6 @@ class SessionArea(ListArea):
             self.cloudtui.fail(error)
             return
         self.cloudtui.open_session(instance, session)
-
-    async def _done(self, work: Awaitable[None]) -> bool:
-        """Whether it went well; a failure is said."""
-        try:
-            await work
-        except CloudtuiError as error:
-            self.cloudtui.fail(error)
-            return False
-        return True
 
     # The preview
 

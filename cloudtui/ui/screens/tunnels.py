@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.widgets import Static
 
 from cloudtui.core.events import Event, Severity, TunnelsChanged
-from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance
 from cloudtui.model.tunnel import Direction, TunnelPhase, TunnelState
 from cloudtui.model.words import plural
@@ -143,7 +142,7 @@ class TunnelsScreen(ListArea):
     @work(group="tunnel")
     async def again(self) -> None:
         if tunnel := self.tunnel:
-            await self._done(self.workbench.tunnels.retry(tunnel.key))
+            await self.went_well(self.workbench.tunnels.retry(tunnel.key))
 
     @work(group="tunnel")
     async def close_tunnel(self) -> None:
@@ -160,13 +159,5 @@ class TunnelsScreen(ListArea):
             )
             if not agreed:
                 return
-        if await self._done(self.workbench.tunnels.close_one(tunnel.key)):
+        if await self.went_well(self.workbench.tunnels.close_one(tunnel.key)):
             self.cloudtui.say(f"Closed {tunnel.where}.")
-
-    async def _done(self, work: object) -> bool:
-        try:
-            await work  # type: ignore[misc]
-        except CloudtuiError as error:
-            self.cloudtui.fail(error)
-            return False
-        return True
