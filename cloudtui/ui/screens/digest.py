@@ -19,7 +19,8 @@ from cloudtui.model.job import Job
 from cloudtui.model.price import dollars
 from cloudtui.model.words import duration, listed, stamp
 from cloudtui.ui.actions import Action, Where
-from cloudtui.ui.screens.area import Area, bindings
+from cloudtui.ui.screens.area import bindings
+from cloudtui.ui.screens.list_area import Rows
 from cloudtui.ui.themes import cell_style
 from cloudtui.ui.widgets.face import Face
 from cloudtui.ui.widgets.frame import Footer
@@ -49,7 +50,7 @@ class DigestTable(KeyedTable):
         self.show([_row(each, colours) for each in digest.ended])
 
 
-class DigestScreen(Area):
+class DigestScreen(Rows):
     """Sentences above, the runs in the middle, the last lines of the one under the cursor below."""
 
     WHERE = Where.DIGEST
@@ -155,26 +156,6 @@ class DigestScreen(Area):
     def open_run_log(self) -> None:
         if self._ended:
             self.cloudtui.open_run_log(self._ended.instance, self._ended.job)
-
-    # Rows
-
-    def row_down(self) -> None:
-        self.table.action_cursor_down()
-
-    def row_up(self) -> None:
-        self.table.action_cursor_up()
-
-    def page_down(self) -> None:
-        self.table.action_page_down()
-
-    def page_up(self) -> None:
-        self.table.action_page_up()
-
-    def first_row(self) -> None:
-        self.table.action_scroll_top()
-
-    def last_row(self) -> None:
-        self.table.action_scroll_bottom()
 
 
 def _row(ended: Ended, colours: Mapping[str, str]) -> Row:

@@ -5,35 +5,33 @@ from __future__ import annotations
 import asyncio
 import posixpath
 
-from textual import on, work
+from textual import work
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Input, Static
 
 from cloudtui.core.browsing import VIEWED, Browsing
-from cloudtui.core.events import Severity
 from cloudtui.model.copy import legible
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.log_lines import plain
 from cloudtui.model.words import data_size
 from cloudtui.ui.actions import Where
-from cloudtui.ui.screens.area import Area, bindings
+from cloudtui.ui.screens.area import bindings
+from cloudtui.ui.screens.searched_text import SearchedText
 from cloudtui.ui.widgets.face import Face
 from cloudtui.ui.widgets.frame import Footer
 from cloudtui.ui.widgets.log_view import LogView
-from cloudtui.ui.widgets.pane_colors import PaneColors
 
 TURN_BYTES = 32 << 10
 DUMPED = 64 << 10
 """Bytes of a binary file that are shown."""
 
 
-class FileViewScreen(Area):
+class FileViewScreen(SearchedText):
     """Text as it is, anything else in hexadecimal."""
 
     WHERE = Where.VIEWER
     BINDINGS = bindings(Where.VIEWER)
-    AUTO_FOCUS = "LogView"
     CSS = """
     FileViewScreen #title { padding: 0 1; height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     FileViewScreen Input {
@@ -58,15 +56,6 @@ class FileViewScreen(Area):
         self.app.theme_changed_signal.subscribe(self, lambda _: self._recolour())
         self._recolour()
         self._load()
-
-    def _recolour(self) -> None:
-        _, _, base, ink = self.view.colors
-        dark = self.app.current_theme.dark
-        self.view.repaint(PaneColors(self.app.theme_variables, ink.rgb, base.rgb, dark))
-
-    @property
-    def view(self) -> LogView:
-        return self.query_one(LogView)
 
     @work(exclusive=True, group="read")
     async def _load(self) -> None:
@@ -102,69 +91,16 @@ class FileViewScreen(Area):
 
     # Moving
 
-    def row_down(self) -> None:
-        self.view.move(1)
-
-    def row_up(self) -> None:
-        self.view.move(-1)
-
     def page_down(self) -> None:
         self.view.move(self.view.size.height)
 
     def page_up(self) -> None:
         self.view.move(-self.view.size.height)
 
-    def first_row(self) -> None:
-        self.view.to_start()
-
-    def last_row(self) -> None:
-        self.view.to_end()
-
-    # Finding
-
-    def start_filter(self) -> None:
-        field = self.query_one(Input)
-        field.display = True
-        self.set_focus(field)
-
-    @on(Input.Changed)
-    def _typed(self, event: Input.Changed) -> None:
-        self.view.find(event.value)
-
-    @on(Input.Submitted)
-    def _sought(self, event: Input.Submitted) -> None:
-        if event.value and not self.view.hits:
-            self.cloudtui.say(f"{event.value!r} is not in it.", Severity.WARNING)
-        self._leave_field()
-
-    def _leave_field(self) -> None:
-        field = self.query_one(Input)
-        field.display = bool(field.value)
-        self.view.focus()
-
-    def next_hit(self) -> None:
-        self._step(1)
-
-    def previous_hit(self) -> None:
-        self._step(-1)
-
-    def _step(self, by: int) -> None:
-        if not self.view.step(by):
-            self.cloudtui.say("Nothing is looked for. Press / to find a word.", Severity.WARNING)
-
     def copy(self) -> None:
         """Put what is shown on the clipboard."""
         self.app.copy_to_clipboard("\n".join(map(plain, self.view.log_lines.lines)))
         self.cloudtui.say("Copied.")
-
-    def back(self) -> None:
-        """Esc: end the search, then go back."""
-        field = self.query_one(Input)
-        if field.display:
-            field.value = ""
-            self._leave_field()
-        else:
-            super().back()
 
     def refresh_now(self) -> None:
         self._load()

@@ -22,7 +22,33 @@ class FilterField(Input):
             screen.end_filter()
 
 
-class ListArea(Area):
+class Rows(Area):
+    """One `KeyedTable`, and the keys that move in it."""
+
+    @property
+    def table(self) -> KeyedTable:
+        return self.query_one(KeyedTable)
+
+    def row_down(self) -> None:
+        self.table.action_cursor_down()
+
+    def row_up(self) -> None:
+        self.table.action_cursor_up()
+
+    def page_down(self) -> None:
+        self.table.action_page_down()
+
+    def page_up(self) -> None:
+        self.table.action_page_up()
+
+    def first_row(self) -> None:
+        self.table.action_scroll_top()
+
+    def last_row(self) -> None:
+        self.table.action_scroll_bottom()
+
+
+class ListArea(Rows):
     """Composes an `Input`, hidden until `/` is pressed, and one `KeyedTable`."""
 
     DEFAULT_CSS = """
@@ -42,10 +68,6 @@ class ListArea(Area):
         }
     }
     """
-
-    @property
-    def table(self) -> KeyedTable:
-        return self.query_one(KeyedTable)
 
     def on_mount(self) -> None:
         self.query_one(Input).display = False
@@ -103,21 +125,3 @@ class ListArea(Area):
 
     def reverse_order(self) -> None:
         self.table.order(self.table.order_by, descending=not self.table.descending)
-
-    def row_down(self) -> None:
-        self.table.action_cursor_down()
-
-    def row_up(self) -> None:
-        self.table.action_cursor_up()
-
-    def page_down(self) -> None:
-        self.table.action_page_down()
-
-    def page_up(self) -> None:
-        self.table.action_page_up()
-
-    def first_row(self) -> None:
-        self.table.action_scroll_top()
-
-    def last_row(self) -> None:
-        self.table.action_scroll_bottom()

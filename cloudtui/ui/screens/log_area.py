@@ -8,13 +8,11 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.widgets import Input, Static
 
-from cloudtui.core.events import Severity
 from cloudtui.model.log_lines import plain
-from cloudtui.ui.screens.area import Area
+from cloudtui.ui.screens.searched_text import SearchedText
 from cloudtui.ui.widgets.face import Face
 from cloudtui.ui.widgets.frame import Footer
 from cloudtui.ui.widgets.log_view import LogView
-from cloudtui.ui.widgets.pane_colors import PaneColors
 
 TURN_BYTES = 64 * 1024
 """Taken in before the next key and paint: about 2 ms, at most 15."""
@@ -24,10 +22,9 @@ WAITING_MOST = 4 * 1024 * 1024
 """Bytes that came and are not shown yet, beyond which the oldest of them are left out."""
 
 
-class LogArea(Area):
+class LogArea(SearchedText):
     """`take` what comes; `title` is what is above the lines, `empty` what is said without any."""
 
-    AUTO_FOCUS = "LogView"
     DEFAULT_CSS = """
     LogArea #title { padding: 0 1; height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     LogArea #doing {
@@ -65,18 +62,6 @@ class LogArea(Area):
         self.title_now()
         self.set_interval(1.0, self.title_now)
         self._take_in()
-
-    @property
-    def view(self) -> LogView:
-        return self.query_one(LogView)
-
-    def _recolour(self) -> None:
-        _, _, base, ink = self.view.colors
-        dark = self.app.current_theme.dark
-        self.view.repaint(PaneColors(self.app.theme_variables, ink.rgb, base.rgb, dark))
-
-    def title_now(self) -> None:
-        """Say above what is true now."""
 
     def empty(self) -> None:
         """Say in the face why there are no lines."""
@@ -131,23 +116,11 @@ class LogArea(Area):
 
     # Moving
 
-    def row_down(self) -> None:
-        self.view.move(1)
-
-    def row_up(self) -> None:
-        self.view.move(-1)
-
     def page_down(self) -> None:
         self.view.move(max(1, self.view.size.height - 1))
 
     def page_up(self) -> None:
         self.view.move(-max(1, self.view.size.height - 1))
-
-    def first_row(self) -> None:
-        self.view.to_start()
-
-    def last_row(self) -> None:
-        self.view.to_end()
 
     def log_left(self) -> None:
         self.view.sideways(-1)
@@ -161,49 +134,6 @@ class LogArea(Area):
     @on(LogView.Scrolled)
     def _scrolled(self) -> None:
         self.title_now()
-
-    # Finding
-
-    def start_filter(self) -> None:
-        field = self.query_one(Input)
-        field.display = True
-        self.set_focus(field)
-
-    @on(Input.Changed)
-    def _typed(self, event: Input.Changed) -> None:
-        self.view.find(event.value)
-        self.title_now()
-
-    @on(Input.Submitted)
-    def _sought(self, event: Input.Submitted) -> None:
-        if event.value and not self.view.hits:
-            self.cloudtui.say(f"{event.value!r} is not in it.", Severity.WARNING)
-        self._leave_field()
-
-    def _leave_field(self) -> None:
-        field = self.query_one(Input)
-        field.display = bool(field.value)
-        self.view.focus()
-
-    def next_hit(self) -> None:
-        self._step(1)
-
-    def previous_hit(self) -> None:
-        self._step(-1)
-
-    def _step(self, by: int) -> None:
-        if not self.view.step(by):
-            self.cloudtui.say("Nothing is looked for. Press / to find a word.", Severity.WARNING)
-        self.title_now()
-
-    def back(self) -> None:
-        """Esc: end the search, then go back."""
-        field = self.query_one(Input)
-        if field.display:
-            field.value = ""
-            self._leave_field()
-        else:
-            super().back()
 
     def copy_lines(self) -> int:
         """Put the lines that are here on the clipboard; how many they are."""
