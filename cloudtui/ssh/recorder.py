@@ -148,11 +148,6 @@ async def stop(conn: Connection) -> HostRecorder:
     return await _told(conn, f'"$P" -E "$d" stop\n{_LIST}')
 
 
-async def remove(conn: Connection, kernel_id: str) -> HostRecorder:
-    """Delete what was recorded of a kernel."""
-    return await _told(conn, f'"$P" -E "$d" remove {shlex.quote(kernel_id)}\n{_LIST}')
-
-
 async def run(conn: Connection, notebook: str, port: int = 0) -> tuple[str, str, int]:
     """Begin to run every code cell of a notebook there; the kernel, the notebook's path and the
     number of cells. A kernel is started for one that has none. With `port` only the server there

@@ -1,4 +1,4 @@
-"""The recorder's words: record, ready, stop, list, log, run, remove."""
+"""The recorder's words: record, ready, stop, list, log, run."""
 
 import json
 import os
@@ -41,11 +41,7 @@ def main(words: List[str]) -> int:
         return reading.print_log(home, kernel, int(offset), int(tail), follow == "follow")
     if verb == "run":
         return _run(home, words[1], int(words[2]))
-    if verb == "remove":
-        reading.remove(home, words[1])
-        return 0
     sys.stderr.write(
-        "record, ready, stop, list, log KERNEL OFFSET TAIL FOLLOW, run NOTEBOOK PORT, "
-        "remove KERNEL\n"
+        "record, ready, stop, list, log KERNEL OFFSET TAIL FOLLOW, run NOTEBOOK PORT\n"
     )
     return 2

@@ -1,6 +1,5 @@
 """What was recorded, for cloudtui to read."""
 
-import contextlib
 import json
 import os
 import select
@@ -129,13 +128,3 @@ def _print_from(out: Any, folder: str, offset: int, cut: bool) -> int:
 
 def _print(out: Any, offset: int, record: Dict[str, Any]) -> None:
     out.write(b"%d %s\n" % (offset, json.dumps(record).encode()))
-
-
-def remove(home: str, kernel: str) -> None:
-    """Delete what was recorded of a kernel."""
-    folder = os.path.join(home, os.path.basename(kernel))
-    for name in os.listdir(folder):
-        with contextlib.suppress(OSError):
-            os.unlink(os.path.join(folder, name))
-    with contextlib.suppress(OSError):
-        os.rmdir(folder)
