@@ -134,15 +134,22 @@ class Alerts:
 
     async def _tell(self, found: list[Alert]) -> None:
         async with self._turn:
-            for alert in await asyncio.to_thread(alerts_told.claim, found):
+            since = self._since.timestamp()
+            new, told = await asyncio.to_thread(alerts_told.claim, found, since)
+            for alert in told:  # by another console, which did the rest
+                self._note(alert)
+            for alert in new:
                 who = (alert.instance_id, alert.run)
                 if alert.kind.end and who in self._expected:
                     self._expected.discard(who)
                     continue
-                severity = Severity.WARNING if alert.bad else Severity.INFORMATION
-                self._events.emit(Noted(Note(alert.title, severity, alert.detail)))
+                self._note(alert)
                 self._events.emit(Alerted(alert))
                 self._hook.take(alert)
+
+    def _note(self, alert: Alert) -> None:
+        severity = Severity.WARNING if alert.bad else Severity.INFORMATION
+        self._events.emit(Noted(Note(alert.title, severity, alert.detail)))
 
     def _hook_failed(self, error: CloudtuiError) -> None:
         detail = "\n".join(part for part in (error.detail, error.hint) if part)

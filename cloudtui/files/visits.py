@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import fcntl
 import json
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,11 +11,10 @@ from typing import Any
 
 from cloudtui.files import paths
 from cloudtui.files.atomic import write_atomically
+from cloudtui.files.lock import alone
 from cloudtui.model.digest import HostVisit, Known
 
 LARGEST = 16 << 20
-PATIENCE_SECONDS = 5.0
-"""A cloudtui that was halted while it wrote is not waited for longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +45,7 @@ def change(changed: Callable[[Visits], Visits]) -> Visits:
     Raises:
         OSError: it cannot be kept.
     """
-    with _alone():
+    with alone(paths.state_dir() / "visits.lock"):
         before = load()
         after = changed(before)
         if after != before:
@@ -62,23 +57,6 @@ def change(changed: Callable[[Visits], Visits]) -> Visits:
 
 def _file() -> Path:
     return paths.state_dir() / "visits.json"
-
-
-@contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    lock = paths.state_dir() / "visits.lock"
-    lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with lock.open("a") as file:
-        until = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise TimeoutError(errno.ETIMEDOUT, "another cloudtui holds it") from None
-            time.sleep(0.02)
-        yield
 
 
 def _host(raw: Mapping[str, Any]) -> HostVisit:

@@ -86,9 +86,22 @@ async def test_each_event_is_told_once_also_by_the_next_console() -> None:
     second = Watch()
     await second.see(broken)
     assert second.kinds == []
+    assert second.notes == []
     await second.see(replace(failed, id="old", ended=NOW - timedelta(hours=2)))
     assert second.kinds == []
     await second.alerts.close()
+
+
+async def test_of_two_consoles_both_show_it_and_one_calls_for_attention() -> None:
+    one, two = Watch(), Watch()
+    broken = replace(RUN, id="both", training=Training(step=9, loss=float("nan"), broken=True))
+    await one.see(broken)
+    await two.see(broken)
+    await two.see(broken)
+    assert (one.kinds, two.kinds) == (["nan"], [])
+    assert one.notes == two.notes == ["both on bert-gpu has a loss of nan at step 9."]
+    await one.alerts.close()
+    await two.alerts.close()
 
 
 async def test_a_host_that_does_not_answer_holds_up_no_look_at_the_others(
