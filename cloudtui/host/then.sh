@@ -310,6 +310,19 @@ step_copy() {
   fi
 }
 
+# Links below a folder, to files of another one; for find. No loop of links, no link to nowhere and
+# no FIFO gets there, which aws would follow without end or stumble over.
+# shellcheck disable=SC2016
+LINK='
+stage=$1 from=$2 made=; shift 2
+for file do
+  file=${file#./}
+  case $file in
+    */*) [ "$made" = "${file%/*}" ] || { made=${file%/*}; mkdir -p "$stage/$made"; } ;;
+  esac
+  ln -s "$from/$file" "$stage/$file"
+done'
+
 # What the run wrote, as links below a folder: its log, and what is newer than its start in its
 # folder, hidden folders left out.
 gather() {
@@ -317,20 +330,14 @@ gather() {
   [ -e "$DIR/started" ] || return 0
   (
     cd "$CWD" || exit
-    # shellcheck disable=SC2016
-    find . -xdev -name '.?*' -prune -o -type f -newer "$DIR/started" -exec sh -c '
-      stage=$1 cwd=$2; shift 2
-      for file do
-        file=${file#./}
-        case $file in */*) mkdir -p "$stage/${file%/*}" ;; esac
-        ln -s "$cwd/$file" "$stage/$file"
-      done' sh "$stage" "$CWD" {} +
+    find . -xdev -name '.?*' -prune -o -type f -newer "$DIR/started" -exec sh -c "$LINK" sh "$stage" "$CWD" {} +
   )
 }
 
 step_s3() {
   source=$(absolute "$what")
   stage=$step/files
+  odd=
   rm -rf "$stage"
   mkdir -p "$stage"
   if [ -z "$what" ]; then
@@ -340,11 +347,19 @@ step_s3() {
     ln -s "$source" "$stage/${source##*/}"
     source=$stage
   elif [ ! -d "$source" ]; then
+    rm -rf "$stage"
     end_step failed "there is no $source"
     return
+  else
+    odd=$(LC_ALL=C find -L "$source" ! -type f ! -type d 2>&1 | head -n 1)
+    case $odd in *"system loop"*) odd="a link to a folder that it is in" ;; *) odd=${odd#"$source"/} ;; esac
+    if [ -n "$odd" ]; then
+      (cd "$source" && find -L . -type f -exec sh -c "$LINK" sh "$stage" "$source" {} + 2>/dev/null)
+      source=$stage
+    fi
   fi
   if command -v aws >/dev/null 2>&1; then
-    aws s3 cp --recursive --only-show-errors "$source" "$where/" >"$step/log" 2>&1 </dev/null
+    (cd "$source" && exec aws s3 cp --recursive --only-show-errors . "$where/") >"$step/log" 2>&1 </dev/null
   elif command -v python3 >/dev/null 2>&1 && python3 -c 'import boto3' 2>/dev/null; then
     put_with_boto3 "$source" "$where" >"$step/log" 2>&1
   else
@@ -353,17 +368,21 @@ step_s3() {
     return
   fi
   code=$?
-  count=$(find -L "$source" -type f | wc -l | tr -d ' ')
+  count=$(find -L "$source" -type f 2>/dev/null | wc -l | tr -d ' ')
   rm -rf "$stage"
+  case $odd in *"Permission denied"*) [ $code -ne 0 ] || code=1; printf '%s\n' "$odd" >>"$step/log" ;; esac
   if [ $code -eq 0 ]; then
     if [ "$count" = 1 ]; then noun=file; else noun=files; fi
-    end_step done "$count $noun in $where/"
+    if [ -n "$odd" ]; then odd="; left out: $odd"; fi
+    if [ "$count" = 0 ]; then where="$where/: there were none"; else where=$where/; fi
+    end_step done "$count $noun in $where$odd"
     return
   fi
   reason=$(last_line "$step/log")
   case $reason in
     *[Cc]redential*) reason="$reason; give the machine an instance profile that may write there" ;;
     *AccessDenied* | *"Access Denied"*) reason="$reason; its role needs s3:PutObject there" ;;
+    *NoSuchBucket*) reason="$reason; look at its name in: aws s3 ls" ;;
   esac
   end_step failed "exit $code: $reason"
 }

@@ -78,7 +78,8 @@ async def test_a_chain_ends_with_the_shutdown_when_nobody_else_runs(
     await bench.jobs.run(
         instance,
         spec(
-            "sleep 1; echo trained >'a file.txt'; mkdir out; echo 1 >out/x",
+            "sleep 1; echo trained >'a file.txt'; mkdir out; echo 1 >out/x; ln -s nowhere out/none;"
+            "mkfifo out/pipe; ln -s . out/self",
             "bert",
             cwd="~/work",
             env=(("WORD", "it's set"),),
@@ -97,6 +98,7 @@ async def test_a_chain_ends_with_the_shutdown_when_nobody_else_runs(
         StepState.DONE, StepState.SKIPPED, StepState.DONE, StepState.DONE, StepState.WAITING
     ]  # fmt: skip
     assert steps[0].result == "all well"
+    assert steps[3].result.startswith("1 file in s3://bucket/out/; left out: ")
     assert (host / "work/after.txt").read_text() == "it's set 0\n"
     assert not (host / "never").exists()
     sent = sorted(p.name for p in (lab.sshd.folder / "s3").rglob("*") if p.is_file())
