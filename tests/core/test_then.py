@@ -27,7 +27,7 @@ def host(lab: Lab) -> Path:
     lab.sshd.script("sudo", '#!/bin/sh\n[ "$1" = -n ] && shift\nexec "$@"\n')
     lab.sshd.script(
         "aws",
-        f'#!/bin/sh\necho "$@" >>{out}/aws.log\nshift 4\ncp -RL "$1" "{out}/s3"\n'
+        f'#!/bin/sh\necho "$@" >>{out}/aws.log\nshift 4\ncp -RL "$1" "{out}/s3" || exit 2\n'
         f"[ ! -e {out}/denied ] || {{ echo 'upload failed: AccessDenied' >&2; exit 1; }}\n",
     )
     for name in (".profile", ".zprofile"):
@@ -102,7 +102,7 @@ async def test_a_chain_ends_with_the_shutdown_when_nobody_else_runs(
     assert (host / "work/after.txt").read_text() == "it's set 0\n"
     assert not (host / "never").exists()
     sent = sorted(p.name for p in (lab.sshd.folder / "s3").rglob("*") if p.is_file())
-    assert sent == ["a file.txt", "after.txt", "bert.log", "x"]
+    assert sent == ["a file.txt", "after.txt", "bert.log", "x", "x"]
     assert "s3://bucket/bert/\n" in (lab.sshd.folder / "aws.log").read_text()
     assert not (lab.sshd.folder / "down").exists()
     lab.sshd.cut()
