@@ -1,8 +1,4 @@
-"""The sessions of every running machine: which hosts are asked, and when.
-
-A host is asked without being told to only while a connection to it is open; the others wait for
-`ask=True`, since connecting may put questions to the user (an unknown host key, a passphrase).
-"""
+"""The sessions of every running machine: which hosts are asked, and when."""
 
 from __future__ import annotations
 
@@ -11,20 +7,15 @@ from dataclasses import dataclass
 from cloudtui.core.connections import Connections
 from cloudtui.core.events import SessionsState
 from cloudtui.core.inventory import Inventory
-from cloudtui.core.running_hosts import ask_each, running_hosts
+from cloudtui.core.running_hosts import RunningHost, RunningHosts, running_hosts
 from cloudtui.core.sessions import Sessions
 from cloudtui.model.instance import Instance
 from cloudtui.model.session import Session
 
 
 @dataclass(frozen=True, slots=True)
-class HostSessions:
+class HostSessions(RunningHost[SessionsState]):
     """A running machine and what is known of its sessions."""
-
-    instance: Instance
-    state: SessionsState
-    connected: bool
-    """A connection to it is open now."""
 
     @property
     def sessions(self) -> tuple[Session, ...]:
@@ -44,8 +35,8 @@ class HostSessions:
         return "" if self.sessions else "no session"
 
 
-class AllSessions:
-    """Many hosts at once, each answering for itself."""
+class AllSessions(RunningHosts):
+    """What hosts say is kept by `Sessions`."""
 
     def __init__(self, inventory: Inventory, connections: Connections, sessions: Sessions) -> None:
         self._inventory = inventory
@@ -60,10 +51,6 @@ class AllSessions:
             for i in running_hosts(self._inventory)
         )
 
-    async def refresh(self, *, ask: bool = False) -> None:
-        """Ask every host that has an open connection; with `ask` connect to the others too.
-
-        A failure is in that host's state and stops no other. Cancelling stops those under way.
-        """
-        idle = [h.instance for h in self.hosts if (ask or h.connected) and not h.state.loading]
-        await ask_each(idle, self._sessions.list)
+    async def list(self, instance: Instance, *, ask: bool = True) -> SessionsState:
+        """See `Sessions.list`."""
+        return await self._sessions.list(instance, ask=ask)

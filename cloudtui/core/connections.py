@@ -28,10 +28,18 @@ if TYPE_CHECKING:
 class Connections:
     """Opens connections on demand and keeps each until it is lost or `close`."""
 
-    def __init__(self, settings: Settings, inventory: Machines, prompts: Prompts) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        inventory: Machines,
+        prompts: Prompts,
+        remembered: Prompts | None = None,
+    ) -> None:
+        """`remembered` answers instead of `prompts` where nobody is to be asked."""
         self._settings = settings
         self._inventory = inventory
         self._prompts = prompts
+        self._remembered = remembered or NoPrompts()
         self._open: dict[str, Connection] = {}
         self._addresses: dict[str, frozenset[str]] = {}
         """What the machine of an open connection was reached at when it was opened."""
@@ -62,7 +70,7 @@ class Connections:
                 return held
             if held:
                 await held.close()
-            prompts = self._prompts if ask else NoPrompts()
+            prompts = self._prompts if ask else self._remembered
             connection = await self._connect(instance, prompts, patience)
             self._open[instance.id] = connection
             self._addresses[instance.id] = addresses_of(instance)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -15,7 +15,7 @@ from cloudtui.core.attachment import Attachment, OnData
 from cloudtui.core.connections import Connections
 from cloudtui.core.events import Events, JobsChanged, JobsState
 from cloudtui.core.inventory import Inventory
-from cloudtui.core.running_hosts import ask_each, running_hosts
+from cloudtui.core.running_hosts import RunningHost, RunningHosts, running_hosts
 from cloudtui.core.sessions import Sessions
 from cloudtui.model.errors import READ_ONLY, CloudtuiError, Refused, Unreachable
 from cloudtui.model.instance import Instance
@@ -30,24 +30,12 @@ GRACE = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class HostJobs:
+class HostJobs(RunningHost[JobsState]):
     """A running machine and what is known of its runs."""
-
-    instance: Instance
-    state: JobsState
-    connected: bool
-    """A connection to it is open now."""
 
     @property
     def jobs(self) -> tuple[Job, ...]:
         return self.state.jobs
-
-    @property
-    def lost(self) -> bool:
-        """It answered before, its connection is gone, and nothing but that is known against it."""
-        error = self.state.error
-        answered = self.state.updated is not None and not self.connected
-        return answered and (error is None or isinstance(error, Unreachable))
 
     @property
     def words(self) -> str:
@@ -59,7 +47,7 @@ class HostJobs:
         return "" if self.jobs else "no run"
 
 
-class Jobs:
+class Jobs(RunningHosts):
     """Keeps the last state per instance; every change is emitted as JobsChanged."""
 
     def __init__(
@@ -89,22 +77,6 @@ class Jobs:
             HostJobs(i, self.state(i.id), self._connections.peek(i) is not None)
             for i in running_hosts(self._inventory)
         )
-
-    async def refresh(self, *, ask: bool = False) -> None:
-        """Ask every host that has an open connection; with `ask` connect to the others too.
-
-        A failure is in that host's state and stops no other. Cancelling stops those under way.
-        """
-        await self._list_all((h.instance for h in self.hosts if ask or h.connected), ask=ask)
-
-    async def reach_again(self) -> None:
-        """Connect once more to each host that answered before and was lost since, where nothing
-        has to be asked for that, and ask it: what is told of its runs is old."""
-        await self._list_all((h.instance for h in self.hosts if h.lost), ask=False)
-
-    async def _list_all(self, instances: Iterable[Instance], *, ask: bool) -> None:
-        idle = [i for i in instances if not self.state(i.id).loading]
-        await ask_each(idle, lambda instance: self.list(instance, ask=ask))
 
     async def list(self, instance: Instance, *, ask: bool = True) -> JobsState:
         """Ask the host; a failure is in the state's `error`, with the old runs kept. Without

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from shlex import quote
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cloudtui.core.connections import Connections
 from cloudtui.core.events import Events, NotebooksChanged, NotebooksState
 from cloudtui.core.inventory import Inventory
-from cloudtui.core.running_hosts import ask_each, running_hosts
+from cloudtui.core.running_hosts import RunningHost, RunningHosts, running_hosts
 from cloudtui.model.errors import (
     READ_ONLY,
     Ambiguous,
@@ -33,13 +32,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class HostNotebooks:
+class HostNotebooks(RunningHost[NotebooksState]):
     """A running machine and what is known of its Jupyter servers."""
-
-    instance: Instance
-    state: NotebooksState
-    connected: bool
-    """A connection to it is open now."""
 
     @property
     def servers(self) -> tuple[NotebookServer, ...]:
@@ -60,7 +54,7 @@ def wants_password(server: NotebookServer) -> bool:
     return server.server.tokenless and isinstance(server.error, CredentialsProblem)
 
 
-class Notebooks:
+class Notebooks(RunningHosts):
     """Keeps the last state per instance; every change is emitted as NotebooksChanged.
 
     A password is asked through the prompts and exchanged for the server's cookies, which are kept
@@ -97,17 +91,6 @@ class Notebooks:
             HostNotebooks(i, self.state(i.id), self._connections.peek(i) is not None)
             for i in running_hosts(self._inventory)
         )
-
-    async def refresh(self, *, ask: bool = False) -> None:
-        """Ask every host that has an open connection; with `ask` connect to the others too.
-
-        A failure is in that host's state and stops no other. Cancelling stops those under way.
-        """
-        await self._refresh((h.instance for h in self.hosts if ask or h.connected), ask=ask)
-
-    async def _refresh(self, instances: Iterable[Instance], *, ask: bool) -> None:
-        idle = [i for i in instances if not self.state(i.id).loading]
-        await ask_each(idle, lambda instance: self.list(instance, ask=ask))
 
     async def list(self, instance: Instance, *, ask: bool = True) -> NotebooksState:
         """Ask the host; a failure is in the state's `error`, with the old servers kept, and that

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
-from cloudtui.model.remote import HostKey, Prompts
+from cloudtui.model.remote import HostKey, NoPrompts, Prompts
 
 
 class Passphrases:
@@ -15,6 +16,11 @@ class Passphrases:
         self._prompts = prompts
         self._known: dict[Path, str] = {}
         self._asking: dict[Path, asyncio.Lock] = {}
+
+    @property
+    def remembered(self) -> Prompts:
+        """Asks nobody, and answers with what was given before."""
+        return _Remembered(self._known)
 
     async def trust_host_key(self, key: HostKey) -> bool:
         return await self._prompts.trust_host_key(key)
@@ -32,3 +38,11 @@ class Passphrases:
 
     async def answers(self, title: str, prompts: tuple[tuple[str, bool], ...]) -> list[str] | None:
         return await self._prompts.answers(title, prompts)
+
+
+class _Remembered(NoPrompts):
+    def __init__(self, known: Mapping[Path, str]) -> None:
+        self._known = known
+
+    async def passphrase(self, key_file: Path, again: bool) -> str | None:
+        return None if again else self._known.get(key_file)

@@ -122,7 +122,8 @@ class Workbench:
         from cloudtui.core.first_contact import FirstContact
 
         prompts = FirstContact(self.inventory, self._prompts)
-        connections = self._closes(Connections(self.settings, self.inventory, prompts))
+        remembered = self._prompts.remembered
+        connections = self._closes(Connections(self.settings, self.inventory, prompts, remembered))
         connections.on_open(lambda instance, opened: self.recordings.opened(instance, opened))
         return connections
 

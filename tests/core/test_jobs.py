@@ -17,7 +17,8 @@ from cloudtui.model.instance import Instance
 from cloudtui.model.job import Holder, Job, JobSpec, JobState
 from cloudtui.model.session import Ending, Program
 from cloudtui.ssh.connection import Connection
-from tests.lab import Lab
+from tests.lab import Lab, Person
+from tests.sshd import make_key, public_words
 
 FOREVER = ("sh", "-c", "echo up; while :; do sleep 0.05; done")
 
@@ -167,14 +168,19 @@ async def test_a_look_that_nobody_asked_for_puts_no_question(
             return await reach(instance, ask=ask)
 
         monkeypatch.setattr(bench.connections, "get", get)
-        await bench.jobs.refresh()
-        await bench.notebooks.refresh()
-        assert asked
-        assert not any(asked)
+        for room in (bench.jobs, bench.notebooks, bench.all_sessions):
+            await room.refresh()
+        assert asked == [False] * 3
 
 
 async def test_a_host_that_was_lost_is_asked_again_without_a_question(lab: Lab) -> None:
-    async with lab.bench() as bench:
+    locked = make_key(lab.home / "locked", "ed25519", "secret", "-a", "1")
+    lab.sshd.authorized.write_text(public_words(locked) + "\n")
+    config = lab.home / ".ssh/config"
+    text = config.read_text().replace(str(lab.sshd.key), str(locked))
+    config.write_text(f"{text}IdentitiesOnly yes\n")
+    person = Person(passphrases=["secret"])
+    async with lab.bench(person) as bench:
         jobs, machine = bench.jobs, await gpu(bench)
         await jobs.reach_again()
         assert not jobs.hosts[0].connected, "it never answered: connecting may ask something"
@@ -192,6 +198,12 @@ async def test_a_host_that_was_lost_is_asked_again_without_a_question(lab: Lab) 
         assert before
         assert found.state.updated
         assert found.state.updated > before
+        assert len(person.asked) == 1, "the passphrase is remembered"
+        await bench.all_sessions.refresh()
+        lab.sshd.cut()
+        await until(lambda: jobs.hosts[0].lost)
+        await bench.all_sessions.reach_again()
+        assert bench.all_sessions.hosts[0].connected
         lab.sshd.cut()
         await until(lambda: jobs.hosts[0].lost)
         (lab.home / ".ssh/known_hosts").write_text("")

@@ -18,6 +18,9 @@ async def test_once_and_anew_when_it_was_wrong() -> None:
     assert (both, person.asked) == (["wrong", "wrong"], [FILE])
     assert await prompts.passphrase(FILE, True) == "right"
     assert await prompts.passphrase(FILE, False) == "right"
+    assert await prompts.remembered.passphrase(OTHER, False) is None
     assert await prompts.passphrase(OTHER, False) is None
     assert await prompts.passphrase(OTHER, False) == "other"
+    assert await prompts.remembered.passphrase(OTHER, False) == "other"
+    assert await prompts.remembered.passphrase(OTHER, True) is None
     assert person.asked == [FILE, FILE, OTHER, OTHER]

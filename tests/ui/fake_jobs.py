@@ -102,6 +102,9 @@ class FakeJobs:
             if ask or host.connected:
                 await self.list(host.instance)
 
+    async def reach_again(self) -> None:
+        """Nobody is reached."""
+
     async def list(self, instance: Instance, *, ask: bool = True) -> JobsState:
         old = self._set(replace(self.state(instance.id), loading=True))
         await self.hold.wait()

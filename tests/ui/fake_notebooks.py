@@ -91,6 +91,9 @@ class FakeNotebooks:
             self.stopped = True
             raise
 
+    async def reach_again(self) -> None:
+        """Nobody is reached."""
+
     async def list(self, instance: Instance) -> NotebooksState:
         old = self._set(replace(self.state(instance.id), loading=True))
         await self.hold.wait()

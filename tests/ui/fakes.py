@@ -200,6 +200,8 @@ class FakeSessions:
         self.picture_hold.set()
         self.windows: tuple[Pane, ...] = ()
         self.listed = 0
+        self.asking: list[bool] = []
+        """Whether questions were allowed, each time it was listed."""
 
     def state(self, instance_id: str) -> SessionsState:
         return self._states.get(instance_id) or SessionsState(instance_id)
@@ -209,8 +211,9 @@ class FakeSessions:
         self._events.emit(SessionsChanged(state))
         return state
 
-    async def list(self, instance: Instance) -> SessionsState:
+    async def list(self, instance: Instance, *, ask: bool = True) -> SessionsState:
         self.listed += 1
+        self.asking.append(ask)
         old = self._set(replace(self.state(instance.id), loading=True))
         await self.hold.wait()
         answer = self.answers.get(instance.name, self.answer)
@@ -321,10 +324,16 @@ class FakeAllSessions:
         try:
             for host in self.hosts:
                 if ask or host.connected:
-                    await self._sessions.list(host.instance)
+                    await self._sessions.list(host.instance, ask=ask)
         except asyncio.CancelledError:
             self.stopped = True
             raise
+
+    async def reach_again(self) -> None:
+        for host in self.hosts:
+            if host.lost:
+                self.connected.add(host.instance.name)
+                await self._sessions.list(host.instance, ask=False)
 
 
 class FakeTunnels:

@@ -110,6 +110,22 @@ async def test_a_failure_keeps_the_old_rows_dimmed() -> None:
         assert screen_of(ui).table.get_cell("tmux:$0", "name").style != fresh
 
 
+async def test_only_a_look_that_the_user_wants_may_ask_something() -> None:
+    async with console(listed()) as ui:
+        ui.bench.sessions.hold.clear()
+        await ui.do("machine.sessions")
+        screen_of(ui)._refresh_in_front()
+        await ui.settle()
+        assert ui.bench.sessions.asking == [True], "it is not given up for one that may not ask"
+        ui.bench.sessions.hold.set()
+        await ui.app.workers.wait_for_complete()
+        screen_of(ui)._refresh_in_front()
+        await ui.app.workers.wait_for_complete()
+        await ui.press("ctrl+r")
+        await ui.app.workers.wait_for_complete()
+        assert ui.bench.sessions.asking == [True, False, True]
+
+
 async def test_the_cursor_stays_on_its_session() -> None:
     async with sessions() as ui:
         screen_of(ui).table.select("tmux:$0")

@@ -18,7 +18,7 @@ REFRESH_SECONDS = 5.0
 
 
 class AllSessionsScreen(SessionArea, HostsArea):
-    """Only hosts with an open connection are asked by themselves; `A` asks the others too."""
+    """See `HostsArea` for which hosts are asked by themselves."""
 
     WHERE = Where.ALL_SESSIONS
     BINDINGS = bindings(Where.ALL_SESSIONS)
@@ -77,7 +77,7 @@ class AllSessionsScreen(SessionArea, HostsArea):
         self._hosts, query = self.workbench.all_sessions.hosts, self.query_text
         self.table.show_hosts(self._hosts, query)
         self.paint_rows()
-        self._paint_trouble()
+        self.tell_trouble()
         self.show_preview()
         self.refresh_footer()
 
@@ -88,11 +88,6 @@ class AllSessionsScreen(SessionArea, HostsArea):
             face.say("No session matches the filter.", without, [("Esc", "clear the filter")])
         else:
             self.paint_no_hosts(face, "The tmux and screen sessions")
-
-    def _paint_trouble(self) -> None:
-        unasked = [h for h in self._hosts if h.state.listing is None and not h.state.error]
-        failed = [h for h in self._hosts if h.state.error]
-        self.tell_trouble(len(unasked), len(failed))
 
     def about_host(self) -> str:
         place = self._place

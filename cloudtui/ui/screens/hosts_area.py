@@ -8,9 +8,13 @@ from typing import Protocol
 from textual import work
 from textual.widgets import Static
 
+from cloudtui.core.running_hosts import Told
 from cloudtui.model.words import plural
 from cloudtui.ui.screens.list_area import ListArea
 from cloudtui.ui.widgets.face import Face
+
+LOST_SECONDS = 5.0
+"""How often hosts whose connection was lost are tried again while the list is in front."""
 
 
 class Host(Protocol):
@@ -19,15 +23,27 @@ class Host(Protocol):
     @property
     def connected(self) -> bool: ...
 
+    @property
+    def state(self) -> Told: ...
+
+    @property
+    def lost(self) -> bool: ...
+
 
 class Hosts(Protocol):
     """The room of core that asks them."""
 
+    @property
+    def hosts(self) -> Sequence[Host]: ...
+
     async def refresh(self, *, ask: bool = False) -> None: ...
+
+    async def reach_again(self) -> None: ...
 
 
 class HostsArea(ListArea):
-    """Only hosts with an open connection are asked by themselves; `A` asks the others too."""
+    """Only hosts that have an open connection, or had one, are asked by themselves; `A` asks the
+    others too."""
 
     _hosts: Sequence[Host]
 
@@ -35,6 +51,12 @@ class HostsArea(ListArea):
         super().__init__()
         self._asking = False
         """All hosts are being asked, questions to the user included."""
+        self._reaching = False
+        """Hosts that were lost are being connected to."""
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.set_interval(LOST_SECONDS, self._reach_in_front)
 
     @property
     def asked(self) -> Hosts:
@@ -58,6 +80,19 @@ class HostsArea(ListArea):
     async def refresh_connected(self) -> None:
         """Ask the hosts that have a connection, and nothing of the user."""
         await self.asked.refresh()
+
+    def _reach_in_front(self) -> None:
+        lost = any(host.lost and not host.state.loading for host in self.asked.hosts)
+        if self.app.screen is self and lost and not self._asking and not self._reaching:
+            self._reaching = True
+            self._reach_again()
+
+    @work(group="lost")
+    async def _reach_again(self) -> None:
+        try:
+            await self.asked.reach_again()
+        finally:
+            self._reaching = False
 
     def ask_all(self) -> None:
         self._asking = True
@@ -112,17 +147,25 @@ class HostsArea(ListArea):
             listed = f"{what} of every running machine are listed here."
             face.say("No machine runs.", listed, [("1", "go to the machines")])
 
-    def tell_trouble(self, unasked: int, failed: int, more: Sequence[str] = ()) -> None:
-        """How many hosts were not asked or failed, above the rows."""
+    def tell_trouble(self) -> None:
+        """How many hosts were not asked, failed or were lost, above the rows."""
+        failed = [host for host in self._hosts if host.state.error]
+        lost = sum(host.lost for host in failed)
+        unasked = sum(
+            not (host.state.updated or host.state.error or host.state.loading)
+            for host in self._hosts
+        )
         parts: list[str] = []
         if self._asking:
             parts.append("Asking every host …   Esc stops.")
         elif unasked:
             them = "it" if unasked == 1 else "them"
             parts.append(f"{plural(unasked, 'host')} not asked yet: A connects to {them}.")
-        if failed:
-            parts.append(f"{plural(failed, 'host')} failed; A tries again.")
-        parts += more
+        if len(failed) > lost:
+            parts.append(f"{plural(len(failed) - lost, 'host')} failed; A tries again.")
+        if lost and not self._asking:
+            what = f"{plural(lost, 'host')} lost, told as last seen"
+            parts.append(f"{what}; tried again by itself, A at once.")
         line = self.query_one("#trouble", Static)
         line.display = bool(parts and self._hosts)
         line.update("   ".join(parts))

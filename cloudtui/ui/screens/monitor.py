@@ -77,7 +77,7 @@ class MonitorScreen(Area):
 
     async def _list_runs(self) -> None:
         if self.workbench.connections.peek(self._instance):
-            await self.workbench.jobs.list(self._instance)
+            await self.workbench.jobs.list(self._instance, ask=False)
 
     def _runs(self) -> list[Run]:
         jobs = self.workbench.jobs.state(self._instance.id).jobs

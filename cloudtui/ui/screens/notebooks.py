@@ -29,7 +29,7 @@ KERNEL_ONLY = ("notebooks.interrupt", "notebooks.restart", "notebooks.log", "not
 
 
 class NotebooksScreen(HostsArea, NotebookRecordings):
-    """Only hosts with an open connection are asked by themselves; `A` asks the others too."""
+    """See `HostsArea` for which hosts are asked by themselves."""
 
     WHERE = Where.NOTEBOOKS
     BINDINGS = bindings(Where.NOTEBOOKS)
@@ -120,7 +120,7 @@ class NotebooksScreen(HostsArea, NotebookRecordings):
         }
         self.table.show_hosts(self._hosts, self.query_text, recorded)
         self.paint_rows()
-        self._paint_trouble()
+        self.tell_trouble()
         self._paint_told()
         self.refresh_footer()
 
@@ -131,11 +131,6 @@ class NotebooksScreen(HostsArea, NotebookRecordings):
             face.say("Nothing matches the filter.", without, [("Esc", "clear the filter")])
         else:
             self.paint_no_hosts(face, "The Jupyter servers, kernels and terminals")
-
-    def _paint_trouble(self) -> None:
-        unasked = [h for h in self._hosts if h.state.servers is None and not h.state.error]
-        failed = [h for h in self._hosts if h.state.error]
-        self.tell_trouble(len(unasked), len(failed))
 
     def _paint_told(self) -> None:
         told, words = self.query_one("#told", Static), self._words()

@@ -34,7 +34,7 @@ DETAILS_FROM = 20
 
 
 class RunsScreen(HostsArea):
-    """Only hosts with an open connection are asked by themselves; `A` asks the others too."""
+    """See `HostsArea` for which hosts are asked by themselves."""
 
     WHERE = Where.RUNS
     BINDINGS = bindings(Where.RUNS)
@@ -150,7 +150,7 @@ class RunsScreen(HostsArea):
             self.table.select(self._wanted)
             self._wanted = ""
         self.paint_rows()
-        self._paint_trouble()
+        self.tell_trouble()
         self._paint_details()
         self.refresh_footer()
 
@@ -171,15 +171,6 @@ class RunsScreen(HostsArea):
             )
         else:
             self.paint_no_hosts(face, "The runs")
-
-    def _paint_trouble(self) -> None:
-        unasked = [h for h in self._hosts if h.state.updated is None and not h.state.error]
-        unasked = [host for host in unasked if not host.state.loading]
-        failed = [host for host in self._hosts if host.state.error and not host.lost]
-        lost = [host for host in self._hosts if host.state.error and host.lost]
-        what = f"{plural(len(lost), 'host')} lost, told as last seen"
-        more = [f"{what}; tried again by itself, A at once."] if lost and not self._asking else []
-        self.tell_trouble(len(unasked), len(failed), more)
 
     def _paint_details(self) -> None:
         panel, place = self.query_one(RunPanel), self._place

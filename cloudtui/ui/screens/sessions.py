@@ -109,19 +109,21 @@ class SessionsScreen(SessionArea):
         """It is open."""
 
     def refresh_now(self) -> None:
-        self._list()
+        self._list(ask=True)
 
     def _refresh_in_front(self) -> None:
-        if self.is_current and not self._state.loading and not self.why_unreachable:
-            self._list()
+        mine = (w for w in self.workers if w.node is self and w.group == "list")
+        looks = any(not worker.is_finished for worker in mine)
+        if self.is_current and not looks and not self.why_unreachable:
+            self._list(ask=False)
 
     @property
     def why_unreachable(self) -> str:
         return self.workbench.why_not("sessions", self.instance)
 
     @work(exclusive=True, group="list")
-    async def _list(self) -> None:
-        await self.workbench.sessions.list(self.instance)
+    async def _list(self, *, ask: bool) -> None:
+        await self.workbench.sessions.list(self.instance, ask=ask)
 
     def on_screen_resume(self) -> None:
         if self.is_mounted:
