@@ -188,6 +188,7 @@ class Connections:
             identity_files=(key,) if key else (),
             config_line=line,
             machine=instance.id,
+            name=instance.spoken,
         )
         route = await resolve(alias, fallback, config)
         if _stale(route, instance):

@@ -42,6 +42,20 @@ class Route:
     machine: str = ""
     """The id of the instance: its host key is on record under it, whatever its address is."""
 
+    name: str = ""
+    """What the instance is called."""
+
+    @property
+    def spoken(self) -> str:
+        """What people call the host."""
+        return self.name or self.host
+
+    @property
+    def place(self) -> str:
+        """`bert-gpu (54.1.2.3 port 22)`, for sentences about reaching it."""
+        at = f"{self.host} port {self.port}"
+        return f"{self.name} ({at})" if self.name and self.name != self.host else at
+
     @property
     def where(self) -> str:
         """`ubuntu@54.1.2.3 port 22`, for sentences."""

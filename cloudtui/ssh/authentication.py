@@ -162,8 +162,7 @@ def denied(route: Route, offers: Offers) -> CloudtuiError:
         return offers.failure
     if offers.tried == [OneTime.LABEL]:
         return CredentialsProblem(
-            f"{route.host} port {route.port} does not let {route.user} in, not with "
-            f"{OneTime.LABEL} either.",
+            f"{route.place} does not let {route.user} in, not with {OneTime.LABEL} either.",
             "EC2 took the key, but the machine's SSH server did not ask for it.",
             "The machine needs the package ec2-instance-connect, which Amazon Linux and Ubuntu "
             "have, and the login user has to exist; name it with User in ~/.ssh/config.",
@@ -179,9 +178,7 @@ def denied(route: Route, offers: Offers) -> CloudtuiError:
             "Check the login user (ubuntu, ec2-user, admin) and that the key is the one the "
             "instance was launched with; name both in ~/.ssh/config with User and IdentityFile."
         )
-    return CredentialsProblem(
-        f"{route.host} port {route.port} does not let {route.user} in.", detail, hint
-    )
+    return CredentialsProblem(f"{route.place} does not let {route.user} in.", detail, hint)
 
 
 def _load_files(route: Route, prompts: Prompts, offers: Offers) -> list[tuple[Pair, bytes | None]]:

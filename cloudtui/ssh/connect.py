@@ -247,13 +247,13 @@ async def _settle(route: Route, key: asyncssh.SSHKey, prompts: Prompts) -> bool:
     if standing == "unknown":
         if strict == "yes":
             raise Refused(
-                f"The host key of {route.host} is not on record.",
+                f"The host key of {route.spoken} is not on record.",
                 f"It offers {shown.algorithm} {shown.fingerprint}; StrictHostKeyChecking is yes.",
                 "Add the key to known_hosts, or set StrictHostKeyChecking to ask for this host.",
             )
         if strict == "ask" and not await prompts.trust_host_key(shown):
             raise Refused(
-                f"The host key of {route.host} was not trusted, so nothing was sent to it.",
+                f"The host key of {route.spoken} was not trusted, so nothing was sent to it.",
                 f"{shown.algorithm} {shown.fingerprint}",
                 "Compare it with the SSH HOST KEY FINGERPRINTS in the instance's system log, "
                 "then connect again from a terminal and answer yes.",
@@ -267,7 +267,7 @@ def _changed(route: Route, key: asyncssh.SSHKey) -> HostKeyChanged:
     name = hostkeys.name_on_record(route)
     file = places[0].rpartition(" line ")[0] if places else ""
     return HostKeyChanged(
-        f"{route.host} port {route.port} offers another host key than the one on record.",
+        f"{route.place} offers another host key than the one on record.",
         f"Offered: {key.get_algorithm()} {key.get_fingerprint('sha256')}. "
         f"On record: {', '.join(places)}.",
         "If the machine was replaced or its address given to another, remove the old key with: "
@@ -277,7 +277,7 @@ def _changed(route: Route, key: asyncssh.SSHKey) -> HostKeyChanged:
 
 def _revoked(route: Route) -> HostKeyChanged:
     return HostKeyChanged(
-        f"The host key of {route.host} is marked as revoked.",
+        f"The host key of {route.spoken} is marked as revoked.",
         ", ".join(hostkeys.where_revoked(route)),
         "Ask whoever runs the machine for its new key.",
     )
@@ -335,7 +335,7 @@ async def _attempt(
 
 
 def _timed_out(route: Route, login: _Login, jumped: bool) -> Timeout:
-    where = f"{route.host} port {route.port}"
+    where = route.place
     if login.asked_to_log_in:
         return Timeout(
             f"{where} did not finish the login within {LOGIN_STEP:.0f} s.",
@@ -356,7 +356,7 @@ def _timed_out(route: Route, login: _Login, jumped: bool) -> Timeout:
 
 def _explained(route: Route, login: _Login, error: Exception, proxy_words: str) -> CloudtuiError:
     """A failed connect in words."""
-    where = f"{route.host} port {route.port}"
+    where = route.place
     detail = proxy_words or str(error)
     match error:
         case asyncssh.PermissionDenied():
@@ -390,7 +390,7 @@ def _explained(route: Route, login: _Login, error: Exception, proxy_words: str) 
             return Unreachable(f"{where} and cloudtui share no way to encrypt.", detail)
     if proxy_words or (route.proxy_command and not login.reached):
         return Unreachable(
-            f"The ProxyCommand to {route.host} failed.", detail, f"Try: {route.proxy_command}"
+            f"The ProxyCommand to {route.spoken} failed.", detail, f"Try: {route.proxy_command}"
         )
     if login.reached and not login.reached.get_extra_info("server_version"):
         return Unreachable(

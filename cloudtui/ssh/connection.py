@@ -109,7 +109,7 @@ class Connection:
         if self._closing or self._lost or not self._chain:
             return
         self._lost = ConnectionCut(
-            f"The connection to {route.host} was lost.",
+            f"The connection to {route.spoken} was lost.",
             str(error) if error else "The server closed it.",
             "What runs in tmux or screen there goes on; connect again.",
         )
@@ -138,7 +138,7 @@ class Connection:
 
     def cut(self) -> CloudtuiError:
         """The error to raise when the connection turned out to be gone."""
-        return self._lost or ConnectionCut(f"The connection to {self.route.host} is closed.")
+        return self._lost or ConnectionCut(f"The connection to {self.route.spoken} is closed.")
 
     def on_lost(self, callback: Callable[[CloudtuiError], None]) -> Callable[[], None]:
         """Call back once when the connection is lost, at once if it already is.
@@ -196,7 +196,7 @@ class Connection:
             with contextlib.suppress(OSError):
                 channel.channel.terminate()
             raise Timeout(
-                f"{self.route.host} did not finish the question within {timeout:g} s.",
+                f"{self.route.spoken} did not finish the question within {timeout:g} s.",
                 err.decode(errors="replace").strip(),
                 "The machine may be overloaded; try again in a minute.",
             ) from None
@@ -204,7 +204,7 @@ class Connection:
             channel.channel.close()
         if flood.done():
             raise CloudtuiError(
-                f"{self.route.host} printed more than {OUTPUT_LIMIT >> 20} MiB where a short "
+                f"{self.route.spoken} printed more than {OUTPUT_LIMIT >> 20} MiB where a short "
                 "answer was expected.",
                 err.decode(errors="replace").strip()[-400:],
                 "Look for a start-up file of its shell that prints without end.",
@@ -325,7 +325,7 @@ class Connection:
                 )
                 writer.close()
         except TimeoutError:
-            raise Timeout(f"{self.route.host} gave no answer in {OPEN_SECONDS:.0f} s.") from None
+            raise Timeout(f"{self.route.spoken} gave no answer in {OPEN_SECONDS:.0f} s.") from None
         except asyncssh.ChannelOpenError as error:
             if self.closed:
                 raise self.cut() from error
@@ -369,7 +369,7 @@ class Connection:
                 await _opened(opening, lambda pair: pair[0].close())
         except TimeoutError:
             raise Timeout(
-                f"{self.route.host} opened no session within {OPEN_SECONDS:.0f} s.",
+                f"{self.route.spoken} opened no session within {OPEN_SECONDS:.0f} s.",
                 hint="The machine may be overloaded; try again in a minute.",
             ) from None
         except asyncssh.ChannelOpenError as error:
@@ -377,10 +377,10 @@ class Connection:
                 raise self.cut() from error
             if error.code in (OPEN_REQUEST_PTY_FAILED, OPEN_REQUEST_SESSION_FAILED):
                 raise Refused(
-                    f"{self.route.host} does not run that for {self.route.user}.", str(error)
+                    f"{self.route.spoken} does not run that for {self.route.user}.", str(error)
                 ) from error
             raise Refused(
-                f"{self.route.host} opens no more sessions on this connection.",
+                f"{self.route.spoken} opens no more sessions on this connection.",
                 str(error),
                 "Its SSH server allows MaxSessions (10 by default) at once; leave a pane first.",
             ) from error

@@ -69,7 +69,7 @@ class HostPipe(asyncssh.SSHClientSession[bytes]):
             self._ends.ended(self._why())
 
     def _why(self) -> CloudtuiError:
-        host = self._connection.route.host
+        host = self._connection.route.spoken
         if self._status is None:
             return self._connection.lost or ConnectionCut(f"The connection to {host} was lost.")
         if self._status in (files.NO_PYTHON, 126, 127):
@@ -137,7 +137,7 @@ async def start(connection: Connection, ends: PipeEnds) -> HostPipe:
         Timeout: it opened none in time.
     """
     pipe = HostPipe(connection, ends)
-    host = connection.route.host
+    host = connection.route.spoken
     if connection not in _windows:
         trip = await connection.latency()
         if trip > SHORT_SECONDS:  # or one of the two sides was busy

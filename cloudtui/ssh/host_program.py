@@ -50,7 +50,7 @@ async def placed(conn: Connection, name: str) -> str:
     done = await conn.run(f'{placing(name).rstrip()} && printf %s "{path(name)}"')
     if done.exit_status or not done.stdout:
         raise CloudtuiError(
-            f"{conn.route.host} does not take {shlex.quote(name)}, which cloudtui runs there.",
+            f"{conn.route.spoken} does not take {shlex.quote(name)}, which cloudtui runs there.",
             done.stderr.strip()[-400:],
             "See whether its disk is full, and whether ~/.local/share can be written: "
             "df -h ~; ls -ld ~/.local/share",

@@ -174,7 +174,7 @@ def _append(route: Route, names: Sequence[str], key: asyncssh.SSHKey) -> None:
             file.write(line)
     except OSError as error:
         raise CloudtuiError(
-            f"The host key of {route.host} could not be written to {path}.",
+            f"The host key of {route.spoken} could not be written to {path}.",
             str(error),
             "Make the file writable, or name another with UserKnownHostsFile.",
         ) from error

@@ -128,10 +128,10 @@ async def stop(conn: Connection, id: str, grace: float) -> None:
         case 94:
             raise gone(conn, id)
         case 96:
-            raise Refused(f"The run {id} on {conn.route.host} is over already.")
+            raise Refused(f"The run {id} on {conn.route.spoken} is over already.")
         case _:
             raise CloudtuiError(
-                f"The run {id} on {conn.route.host} was not stopped.", done.stderr.strip()[-400:]
+                f"The run {id} on {conn.route.spoken} was not stopped.", done.stderr.strip()[-400:]
             )
 
 
@@ -149,10 +149,10 @@ async def remove(conn: Connection, id: str) -> None:
         case 94:
             raise gone(conn, id)
         case 95:
-            raise Refused(f"The run {id} on {conn.route.host} goes on.", hint="Stop it first.")
+            raise Refused(f"The run {id} on {conn.route.spoken} goes on.", hint="Stop it first.")
         case _:
             raise CloudtuiError(
-                f"The run {id} on {conn.route.host} was not removed.", done.stderr.strip()[-400:]
+                f"The run {id} on {conn.route.spoken} was not removed.", done.stderr.strip()[-400:]
             )
 
 
@@ -217,7 +217,7 @@ async def follow(
         raise gone(conn, id)
     if status not in (0, MORE):
         raise CloudtuiError(
-            f"The log of {id} on {conn.route.host} cannot be read.",
+            f"The log of {id} on {conn.route.spoken} cannot be read.",
             said.decode(errors="replace").strip()[-400:],
         )
     return status == 0
@@ -238,7 +238,7 @@ async def view_command(conn: Connection, id: str) -> str:
 
 def gone(conn: Connection, id: str) -> NotFound:
     """There is no such run any more."""
-    return NotFound(f"There is no run {id} on {conn.route.host} any more.")
+    return NotFound(f"There is no run {id} on {conn.route.spoken} any more.")
 
 
 PANES = """
@@ -299,7 +299,7 @@ async def listed(
     )
     if jobs is None:
         raise CloudtuiError(
-            f"{conn.route.host} did not say which runs it has.",
+            f"{conn.route.spoken} did not say which runs it has.",
             (done.stderr or done.stdout).strip()[-400:],
             "Open a shell there and look: ls ~/.local/share/cloudtui/runs",
         )
@@ -312,7 +312,7 @@ def _no_nul(what: str, word: str) -> None:
 
 
 def _not_started(conn: Connection, spec: JobSpec | None, done: Completed) -> CloudtuiError:
-    host, said = conn.route.host, done.stderr.strip()[-400:]
+    host, said = conn.route.spoken, done.stderr.strip()[-400:]
     holder = spec.holder if spec else None
     folder = f"folder {spec.cwd}" if spec and spec.cwd else "home folder"
     match done.exit_status:

@@ -66,7 +66,7 @@ async def find(conn: Connection) -> Found:
             facts[word] = rest.strip()
     if "JUPYTER" not in facts:
         raise CloudtuiError(
-            f"{conn.route.host} did not say whether it has Jupyter.",
+            f"{conn.route.spoken} did not say whether it has Jupyter.",
             (done.stderr or done.stdout).strip()[-400:],
             "Open a shell there and try: jupyter server list",
         )
@@ -108,7 +108,7 @@ async def start(
         executable = f"{environment.path}/bin/jupyter" if environment.ready else ""
         lab = environment.has is Has.LAB
     if not executable:
-        raise NotFound(f"{conn.route.host} has no Jupyter.", hint="Install it first.")
+        raise NotFound(f"{conn.route.spoken} has no Jupyter.", hint="Install it first.")
     name = _free_name(sessions)
     token = secrets.token_hex(24)
     kind = "lab" if lab else "notebook"
@@ -125,12 +125,12 @@ async def start(
     word, _, rest = done.stdout.partition("\n")
     rest = rest.replace(token, "…")
     if word == "NOFOLDER":
-        raise NotFound(f"{conn.route.host} has no folder {folder}.", hint="Give one that exists.")
+        raise NotFound(f"{conn.route.spoken} has no folder {folder}.", hint="Give one that exists.")
     servers = parse_servers(done.stdout.partition("\n")[2].replace("\n", " "))
     if word != "READY" or not servers:
         took = f" within {START_SECONDS} s" if word == "SLOW" else ""
         raise Failed(
-            f"Jupyter on {conn.route.host} did not start{took}.",
+            f"Jupyter on {conn.route.spoken} did not start{took}.",
             (rest or done.stderr).strip(),
             "Its lines above say why; try it in a shell there: jupyter lab --no-browser",
         )
@@ -138,7 +138,7 @@ async def start(
     server = replace(servers[0], lab=lab, environment=prefix)
     if not await _answers_there(conn, server):
         raise Failed(
-            f"Jupyter on {conn.route.host} started but port {server.port} gives no answer.",
+            f"Jupyter on {conn.route.spoken} started but port {server.port} gives no answer.",
             hint=f"Attach to the session {name} to see what it does.",
         )
     return server
@@ -263,7 +263,7 @@ async def install(
     """
     sentence, command = install_plan(found, environment)
     if not command:
-        raise Failed(f"Jupyter cannot be installed on {conn.route.host}.", sentence)
+        raise Failed(f"Jupyter cannot be installed on {conn.route.spoken}.", sentence)
     lines: list[str] = []
 
     def told(line: str) -> None:
@@ -282,7 +282,7 @@ async def install(
         await process.close()
     if status:
         raise Failed(
-            f"Installing Jupyter on {conn.route.host} failed (exit status {status}).",
+            f"Installing Jupyter on {conn.route.spoken} failed (exit status {status}).",
             "\n".join(lines),
             f"Try it in a shell there: {command}",
         )

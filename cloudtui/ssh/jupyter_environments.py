@@ -63,7 +63,7 @@ async def environments(conn: Connection) -> tuple[Environment, ...]:
     done = await conn.run(SCRIPT, timeout=40)
     if not done.stdout.startswith("HOME "):
         raise CloudtuiError(
-            f"{conn.route.host} did not say which Python environments it has.",
+            f"{conn.route.spoken} did not say which Python environments it has.",
             (done.stderr or done.stdout).strip()[-400:],
         )
     return parse_environments(done.stdout)

@@ -117,14 +117,14 @@ async def log_in(
     given = _cookies(second)
     if second.status != 302 or not any(name != "_xsrf" for name in given):
         raise CredentialsProblem(
-            f"Jupyter on {conn.route.host} port {server.port} does not take that password.",
+            f"Jupyter on {conn.route.spoken} port {server.port} does not take that password.",
             hint="Try again. It is set there with: jupyter server password",
         )
     return Login({**cookies, **given})
 
 
 def _refusal(conn: Connection, server: JupyterServer, path: str, answer: Answer) -> CloudtuiError:
-    where = f"Jupyter on {conn.route.host} port {server.port}"
+    where = f"Jupyter on {conn.route.spoken} port {server.port}"
     message = _message(answer)
     if answer.status in (401, 403) or (answer.status == 302 and "login" in _location(answer)):
         if server.tokenless:
@@ -282,7 +282,7 @@ async def _request(
     timeout: float | None,
 ) -> Answer:
     timeout = ANSWER_SECONDS if timeout is None else timeout
-    where = f"Jupyter on {conn.route.host} port {server.port}"
+    where = f"Jupyter on {conn.route.spoken} port {server.port}"
     lines = [
         f"{method} {server.base_url}{path.lstrip('/')} HTTP/1.1",
         f"Host: localhost:{server.port}",
@@ -318,7 +318,7 @@ async def _request(
 def _foreign(conn: Connection, server: JupyterServer, why: str) -> Unreachable:
     scheme = "HTTPS" if server.secure else "HTTP"
     return Unreachable(
-        f"What listens on port {server.port} of {conn.route.host} does not speak {scheme}.", why
+        f"What listens on port {server.port} of {conn.route.spoken} does not speak {scheme}.", why
     )
 
 

@@ -46,7 +46,7 @@ async def list_sessions(conn: Connection, known: SessionList | None = None) -> S
     listing = parse_probe(done.stdout, known=known)
     if "TMUX " not in done.stdout:
         raise CloudtuiError(
-            f"{conn.route.host} did not say which sessions it has.",
+            f"{conn.route.spoken} did not say which sessions it has.",
             (done.stderr or done.stdout).strip()[-400:],
             "Open a shell there and try: tmux ls",
         )
@@ -93,7 +93,7 @@ async def new_session(
     listing = await list_sessions(conn)
     if program not in listing.programs:
         raise NotFound(
-            f"{conn.route.host} has no {program}.",
+            f"{conn.route.spoken} has no {program}.",
             hint=f"Install it there: sudo apt install -y {program}, or sudo dnf install -y "
             f"{program}.",
         )
@@ -103,7 +103,7 @@ async def new_session(
     done = await conn.run(f"{PREPARE}{enter_line(folder)}{start_line(program, name, command)}")
     if done.exit_status == NO_FOLDER:
         raise Refused(
-            f"{conn.route.host} has no folder {folder or '~'} that can be entered.",
+            f"{conn.route.spoken} has no folder {folder or '~'} that can be entered.",
             done.stderr.strip(),
             "Make it first, or leave the folder empty for the home folder.",
         )

@@ -111,7 +111,7 @@ async def _screen_windows(conn: Connection, session: Session) -> tuple[Pane, ...
     if "No screen session found" in done.stdout + done.stderr:
         raise _gone(conn, session)
     raise CloudtuiError(
-        f"The screen on {conn.route.host} does not tell its windows.",
+        f"The screen on {conn.route.spoken} does not tell its windows.",
         (done.stderr or done.stdout).strip()[-400:],
         'Attach, then press Ctrl-a ".',
     )
@@ -228,13 +228,13 @@ def _checked(conn: Connection, session: Session, done: Completed, verb: str) -> 
         raise _gone(conn, session)
     if done.exit_status:
         raise CloudtuiError(
-            f"The {session.program} session {session.name} on {conn.route.host} was not {verb}.",
+            f"The {session.program} session {session.name} on {conn.route.spoken} was not {verb}.",
             words[-400:],
         )
 
 
 def _gone(conn: Connection, session: Session) -> NotFound:
     return NotFound(
-        f"The {session.program} session {session.name} on {conn.route.host} has gone.",
+        f"The {session.program} session {session.name} on {conn.route.spoken} has gone.",
         hint="Ctrl-r lists again.",
     )

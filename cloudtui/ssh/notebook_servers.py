@@ -41,7 +41,7 @@ async def running(conn: Connection) -> Running:
     middle = (before + time.time()) / 2
     if not done.stdout.startswith("NOW "):
         raise CloudtuiError(
-            f"{conn.route.host} did not say which Jupyter servers it runs.",
+            f"{conn.route.spoken} did not say which Jupyter servers it runs.",
             (done.stderr or done.stdout).strip()[-400:],
             "Open a shell there and try: jupyter server list",
         )

@@ -179,7 +179,7 @@ class Pipe(asyncio.Protocol):
                 ):
                     return forbidden(connection.route)
                 reason = f"{(str(error) or 'No answer').rstrip('.')}."
-                name = forward.machine or connection.route.host
+                name = forward.machine or connection.route.spoken
                 where = name if host in _ITSELF else f"{host}, seen from {name},"
                 return Unreachable(
                     f"Port {port} on {where} does not answer.",

@@ -133,7 +133,7 @@ async def start(conn: Connection) -> HostRecorder:
     found = await _told(conn, _START)
     if not found.running:
         raise CloudtuiError(
-            f"The recorder on {conn.route.host} did not start.",
+            f"The recorder on {conn.route.spoken} did not start.",
             hint="See whether its disk is full: df -h ~",
         )
     return found
@@ -191,12 +191,12 @@ def _parsed(conn: Connection, text: str, problem: str) -> HostRecorder:
     word, _, rest = text.strip().partition(" ")
     if word == "NOPYTHON":
         raise NotFound(
-            f"{conn.route.host} has no Python 3.6 or newer, which the recorder needs.",
+            f"{conn.route.spoken} has no Python 3.6 or newer, which the recorder needs.",
             hint="Install it there: sudo apt install -y python3, or sudo dnf install -y python3",
         )
     if word == "UNWRITTEN":
         raise CloudtuiError(
-            f"{conn.route.host} does not take the recorder's program.",
+            f"{conn.route.spoken} does not take the recorder's program.",
             rest[-400:],
             "See whether its disk is full, and whether ~/.local/share can be written: "
             "df -h ~; ls -ld ~/.local/share",
@@ -205,7 +205,7 @@ def _parsed(conn: Connection, text: str, problem: str) -> HostRecorder:
         return parse_recorder(json.loads(text), version())
     except (ValueError, TypeError) as error:
         raise CloudtuiError(
-            f"The recorder's program on {conn.route.host} failed.",
+            f"The recorder's program on {conn.route.spoken} failed.",
             (problem or text).strip()[-400:],
         ) from error
 
@@ -254,6 +254,6 @@ async def read(
         raise NotFound(f"Nothing was recorded of the kernel {kernel_id[:8]}.")
     if status:
         raise CloudtuiError(
-            f"What was recorded on {conn.route.host} cannot be read (exit status {status}).",
+            f"What was recorded on {conn.route.spoken} cannot be read (exit status {status}).",
             errors.decode(errors="replace").strip()[-400:],
         )

@@ -49,7 +49,13 @@ async def resolve(
     jumps: tuple[Route, ...] = ()
     if jump := _first(options, "proxyjump"):
         jumps = await _jumps(jump, user_config, (alias,))
-    return replace(route, jumps=jumps, config_line=fallback.config_line, machine=fallback.machine)
+    return replace(
+        route,
+        jumps=jumps,
+        config_line=fallback.config_line,
+        machine=fallback.machine,
+        name=fallback.name,
+    )
 
 
 async def _jumps(spec: str, config: Path, seen: tuple[str, ...]) -> tuple[Route, ...]:

@@ -54,7 +54,7 @@ class Reverse(Way):
                     self._handler, self.bind or "localhost", self.port, encoding=None
                 )
         except TimeoutError as error:
-            raise Unreachable(f"{connection.route.host} gave no answer in 20 s.") from error
+            raise Unreachable(f"{connection.route.spoken} gave no answer in 20 s.") from error
         except (asyncssh.ChannelListenError, asyncssh.Error, OSError) as error:
             if connection.closed:
                 raise connection.cut() from error
@@ -68,7 +68,7 @@ class Reverse(Way):
                     f"-R {self.port + 8000}:{self.target[1]}."
                 )
             raise Refused(
-                f"{connection.route.host} does not listen on its port {self.port}.",
+                f"{connection.route.spoken} does not listen on its port {self.port}.",
                 str(error),
                 hint,
             ) from error

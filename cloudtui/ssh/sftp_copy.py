@@ -273,7 +273,7 @@ async def start(connection: Connection, ends: PipeEnds) -> SftpPipe:
         NotFound: the host has no SFTP either.
         ConnectionCut: the connection is gone.
     """
-    host = connection.route.host
+    host = connection.route.spoken
     try:
         sftp = await connection.ssh.start_sftp_client(path_encoding=None)
     except (asyncssh.Error, OSError) as error:

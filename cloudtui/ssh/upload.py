@@ -29,7 +29,7 @@ async def listed(conn: Connection, folder: str, names: Sequence[bytes]) -> Liste
     found = parse_listing(out)
     if found is None:
         raise CloudtuiError(
-            f"{conn.route.host} did not say what it has of {folder}.",
+            f"{conn.route.spoken} did not say what it has of {folder}.",
             err.decode(errors="replace").strip()[-400:],
         )
     return found
@@ -94,7 +94,7 @@ async def send(
 
 
 def _failed(conn: Connection, folder: str, status: int, said: str) -> CloudtuiError:
-    host, said = conn.route.host, said[-400:]
+    host, said = conn.route.spoken, said[-400:]
     if "No space left" in said or "quota" in said.lower():
         return CloudtuiError(
             f"The disk of {host} is full: the files for {folder} do not fit.",

@@ -38,7 +38,7 @@ class Way:
 def forbidden(route: Route) -> Refused:
     """The server's AllowTcpForwarding is off."""
     return Refused(
-        f"The SSH server of {route.host} forbids port forwarding.",
+        f"The SSH server of {route.spoken} forbids port forwarding.",
         "AllowTcpForwarding or PermitOpen in its sshd_config says so.",
         "Ask whoever runs the machine to allow it for your user.",
     )

@@ -189,7 +189,7 @@ def test_sessions_without_a_name_are_those_of_every_running_instance(lab: Lab) -
     header, row = (line.split() for line in told.stdout.splitlines())
     assert header == ["HOST", "PROGRAM", "NAME", "RUNS", "ID", "WINDOWS", "ATTACHED", "AGE"]
     assert row[:7] == ["bert-gpu", "tmux", "bert", "cat", "$0", "1", "no"]
-    assert "127.0.0.1 port 9 refuses connections" in told.stderr
+    assert "far-away (127.0.0.1 port 9) refuses connections" in told.stderr
     assert told.returncode == 5
     hosts = {h["name"]: h for h in json.loads(cloudtui("sessions", "--json").stdout)["hosts"]}
     assert [s["command"] for s in hosts["bert-gpu"]["sessions"]] == ["cat"]
