@@ -73,7 +73,7 @@ async def _one(bench: Workbench, words: argparse.Namespace) -> int:
     elif state.jobs:
         now = datetime.now(UTC)
         output.table(COLUMNS, [columns(job, now) for job in state.jobs])
-        _tell_steps(state.jobs)
+        _tell_more(state.jobs)
     else:
         output.narrate(
             f"{instance.label} has no run. "
@@ -109,16 +109,18 @@ def _tell(hosts: Iterable[HostJobs], failures: list[CloudtuiError]) -> None:
     rows = [(h.instance.spoken, *columns(job, now)) for h in hosts for job in h.jobs]
     if rows:
         output.table(("HOST", *COLUMNS), rows)
-        _tell_steps(job for host in hosts for job in host.jobs)
+        _tell_more(job for host in hosts for job in host.jobs)
     elif hosts and not failures:
         output.narrate("No run is known. Start one: cloudtui run NAME -- COMMAND")
     elif not hosts and not failures:
         output.narrate("No instance runs. List all of them: cloudtui ls")
 
 
-def _tell_steps(jobs: Iterable[Job]) -> None:
-    """What follows the runs, as far as it is not done."""
+def _tell_more(jobs: Iterable[Job]) -> None:
+    """What their logs lack, and what follows them as far as it is not done."""
     for job in jobs:
+        if job.missing:
+            output.narrate(f"{job.id}: {job.lost_words}")
         for step in job.then:
             if step.state not in (StepState.DONE, StepState.SKIPPED):
                 output.narrate(f"{job.id} then {step.words}")
@@ -182,6 +184,7 @@ def record(job: Job, instance: Instance) -> dict[str, object]:
         "last_output": _iso(job.last_output),
         "last_line": job.last_line,
         "log_bytes": job.log_bytes,
+        "output_missing_since": _iso(job.missing),
         "gpus": list(job.gpus),
         "after": list(job.after),
         "then": [

@@ -101,6 +101,9 @@ async def told(
 
 
 def _ended(job: Job, instance: Instance) -> None:
+    if job.missing:
+        _end_line()
+        output.narrate(f"{job.id} on {instance.spoken}: {job.lost_words}")
     if not job.state.over:
         return
     _end_line()

@@ -17,7 +17,8 @@
 #   ended        when the log was whole; after it nothing of the run is written any more
 #   log          all that it printed, byte for byte (the terminal adds no carriage returns)
 #   stop         the last signal that `stop` sent
-#   .exit .ended room that is kept for the two, so that a full disk cannot take them
+#   missing      when output was first lost, since the disk took no more; only then there
+#   .exit .ended .missing    room that is kept for them, so that a full disk cannot take it
 #   keys alive   FIFOs: what is typed for it; open for writing while the log may still grow
 #   before       sh, when there: run by the supervisor before the command, which it may hold back;
 #                it writes to wait/for, in words, what it waits for
@@ -174,6 +175,7 @@ begin() {
     [ -s "$d/command" ] || (. "$d/words" && printf '%s\0' "$@") >"$d/command" || bad=1
     printf '%62s\n' '' >"$d/.exit" || bad=1
     printf '%62s\n' '' >"$d/.ended" || bad=1
+    printf '%62s\n' '' >"$d/.missing" || bad=1
     : >"$d/log" && mkfifo "$d/keys" "$d/alive" || bad=1
   } 2>/dev/null
   put queued "$(date +%s)"
@@ -292,6 +294,7 @@ sink() {
   until cat >>"$d/log" 2>/dev/null 9>&-; do
     [ -d "$d" ] || exec cat >/dev/null
     missing=1
+    [ -e "$d/missing" ] || kept missing "$(date +%s)"
     sleep 1
     [ -z "$missing" ] || printf '\n[the disk was full here, and output is missing]\n' >>"$d/log" && missing=
   done 2>/dev/null
@@ -379,7 +382,7 @@ view() {
   types=$!
   cat "$d/alive" >/dev/null &
   waits=$!
-  over && kill $waits
+  while over && kill $waits 2>/dev/null; do sleep 0.05; done # at first it may be deaf to it
   wait $waits
   while kill -0 $waits 2>/dev/null; do wait $waits; done
   sleep 0.2

@@ -28,7 +28,7 @@ for d in "$runs"/*; do
     [ -s "$d/ended" ] && printf '%s KNOWN %s\n' "$N" "$id" && continue ;;
   esac
   printf '%s JOB %s\n' "$N" "$id"
-  for f in holder session queued boot started exit ended stop gpus cwd why wait/for; do
+  for f in holder session queued boot started exit ended missing stop gpus cwd why wait/for; do
     [ -s "$d/$f" ] && IFS= read -r v <"$d/$f" && printf '%s = %s %s\n' "$N" "$f" "$v"
   done
   for f in pid supervisor; do

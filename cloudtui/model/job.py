@@ -12,6 +12,7 @@ from enum import StrEnum
 from cloudtui.model.errors import Ambiguous, NotFound, UsageError
 from cloudtui.model.then import ThenStep as ThenStep
 from cloudtui.model.training import Training
+from cloudtui.model.words import stamp
 
 
 class JobState(StrEnum):
@@ -90,6 +91,8 @@ class Job:
     last_line: str = ""
     log_bytes: int = 0
     last_output: datetime | None = None
+    missing: datetime | None = None
+    """When output was first lost, since the host's disk was full; None when the log has all."""
     by_hand: bool = False
     """A tmux or screen session that the user began without cloudtui: no log, no exit status."""
     gpus: tuple[int, ...] = ()
@@ -129,6 +132,13 @@ class Job:
         if self.state is JobState.FAILED and self.exit_status is not None:
             return f"failed ({self.exit_status}{': ' + self.why if self.why else ''})"
         return f"{self.state} ({self.why})" if self.why else self.state.value
+
+    @property
+    def lost_words(self) -> str:
+        """What the log lacks, as a sentence; empty when it has all."""
+        if self.missing is None:
+            return ""
+        return f"The disk there was full at {stamp(self.missing)}: its log lacks output."
 
     @property
     def command_line(self) -> str:

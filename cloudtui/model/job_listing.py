@@ -178,6 +178,7 @@ def _job(
         last_line=last_line(told.tail),
         log_bytes=told.size,
         last_output=last if told.size else None,
+        missing=clock.here_at(_whole(facts.get("missing"))),
         gpus=tuple(int(n) for n in re.findall(r"\d+", facts.get("gpus", ""))),
         after=tuple(told.after),
         then=steps_told(

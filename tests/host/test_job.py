@@ -302,6 +302,12 @@ def test_a_run_outlives_the_tmux_server_that_shows_it(plain: Host, busybox: bool
     assert plain.do("show", "bert").returncode == 96
 
 
+def test_what_shows_a_run_ends_with_it_however_fast_that_is(plain: Host) -> None:
+    for name in "abcdef":
+        assert plain.start("true", name=name, holder="tmux").exit == ("0", "")
+    until(lambda: not plain.tmux("list-sessions"))
+
+
 def test_screen_shows_a_run_where_there_is_no_tmux(plain: Host) -> None:
     plain.only("screen", "script")
     run = plain.start("sh", "-c", "echo ready; read x; exit 9", holder="", name="it's a run")
@@ -419,6 +425,9 @@ def test_a_disk_that_is_full_for_a_while_costs_output_and_not_the_run(plain: Hos
     full.touch()
     run.type(b"\n")
     until(lambda: not runs_of(plain, f"{sys.executable} {cat}"))
+    missing = run.folder / "missing"
+    until(missing.exists)
+    assert abs(int(missing.read_text()) - time.time()) < 60
     full.unlink()
     run.prints("[the disk was full here, and output is missing]\n")
     run.prints("9000\n")

@@ -40,7 +40,10 @@ def test_losses_count_once_and_the_end_comes_from_the_pace() -> None:
     assert job.training.eta is not None
     assert abs(job.training.eta - 400) < 30
     ended = f"x = exit 130 {int(BEGUN.timestamp()) + 700} INT\n"
-    over = answer(log + "stopped\n", 700, known, facts=ended)
+    full = f"x = missing {int(BEGUN.timestamp()) + 650}\n"
+    over = answer(log + "stopped\n", 700, known, facts=ended + full)
+    assert (job.missing, over.missing) == (None, BEGUN + timedelta(seconds=650))
+    assert "full at 2026-11-21" in over.lost_words
     assert (over.state, over.training.step) == (JobState.KILLED, 60)
     assert over.training.eta is None, "a run that is over has no time left"
     told = answer("==> /var/log <==\n==> other/log <==\nlast words\n", 5, ())

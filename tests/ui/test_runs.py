@@ -73,6 +73,11 @@ async def test_runs_of_all_hosts_the_running_first_with_what_they_do() -> None:
         assert "python3 train.py --epochs 3" in text
         assert "log ~/.local/share/cloudtui/runs/bert/log (46.1 MiB)" in text
         assert "for its machine at $1.21/h" in text
+        assert "The disk was full" not in made.text
+        made.bench.jobs.show(BERT, OLD, FAILED, replace(RUNNING, missing=NOW))
+        await made.press("4")
+        await shows(made, "The disk was full: output of bert on bert-gpu is missing.")
+        assert "its log lacks output." in made.text
         await made.press("down", "down")
         assert "failed (127: command not found)" in made.text
         assert "1 host not asked yet: A connects to it." in made.text

@@ -147,8 +147,8 @@ class HostsArea(ListArea):
             listed = f"{what} of every running machine are listed here."
             face.say("No machine runs.", listed, [("1", "go to the machines")])
 
-    def tell_trouble(self) -> None:
-        """How many hosts were not asked, failed or were lost, above the rows."""
+    def tell_trouble(self, *more: str) -> None:
+        """How many hosts were not asked, failed or were lost, and more, above the rows."""
         failed = [host for host in self._hosts if host.state.error]
         lost = sum(host.lost for host in failed)
         unasked = sum(
@@ -166,6 +166,7 @@ class HostsArea(ListArea):
         if lost and not self._asking:
             what = f"{plural(lost, 'host')} lost, told as last seen"
             parts.append(f"{what}; tried again by itself, A at once.")
+        parts += more
         line = self.query_one("#trouble", Static)
         line.display = bool(parts and self._hosts)
         line.update("   ".join(parts))

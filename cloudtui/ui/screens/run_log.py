@@ -89,6 +89,8 @@ class RunLogScreen(LogArea):
             told.append("following" if view.following else "G follows")
         if self._left_out:
             told.append(f"{data_size(self._left_out)} left out")
+        if job.missing:
+            told.append("disk was full: output is missing")
         told.append(duration(elapsed.total_seconds()) if elapsed is not None else "")
         told.append(data_size(job.log_bytes) if job.log_bytes else "")
         state = Content.styled(f"{GLYPHS[job.state]} {job.words}", f"${COLOURS[job.state]}")

@@ -12,7 +12,7 @@ from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance
 from cloudtui.model.job import Job
 from cloudtui.model.job_filter import job_matches, name_in_list
-from cloudtui.model.words import plural
+from cloudtui.model.words import listed, plural
 from cloudtui.ui.actions import Action, Where
 from cloudtui.ui.run_views import copy_of, remove_question, stop_question, why_not_run
 from cloudtui.ui.screens.area import bindings
@@ -150,7 +150,7 @@ class RunsScreen(HostsArea):
             self.table.select(self._wanted)
             self._wanted = ""
         self.paint_rows()
-        self.tell_trouble()
+        self.tell_trouble(*self._missing_output())
         self._paint_details()
         self.refresh_footer()
 
@@ -171,6 +171,16 @@ class RunsScreen(HostsArea):
             )
         else:
             self.paint_no_hosts(face, "The runs")
+
+    def _missing_output(self) -> list[str]:
+        """Of which runs that go on output was lost, since their hosts' disks were full."""
+        names = [
+            f"{job.id} on {host.instance.spoken}"
+            for host in self._hosts
+            for job in host.state.jobs
+            if job.missing and not job.state.over
+        ]
+        return [f"The disk was full: output of {listed(names, 3)} is missing."] if names else []
 
     def _paint_details(self) -> None:
         panel, place = self.query_one(RunPanel), self._place

@@ -63,6 +63,8 @@ def about_run(job: Job, instance: Instance, price: Price | None) -> Content:
     where += [f"log {log_path(job)} ({data_size(job.log_bytes)})" if log_path(job) else ""]
     where += [f"GPU {' '.join(map(str, job.gpus))}" if job.gpus else ""]
     rows.append(("where", "   ".join(part for part in where if part)))
+    if job.missing:
+        rows.append(("log", Content.styled(job.lost_words, "$error")))
     if job.after:
         rows.append(("after", ", ".join(job.after)))
     rows += [
