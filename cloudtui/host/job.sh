@@ -380,9 +380,9 @@ view() {
   shows=$!
   (trap '' INT; exec dd bs=1024 <&3 >&4 2>/dev/null) & # no cat: some splice, and hold the pipe
   types=$!
-  cat "$d/alive" >/dev/null &
+  lasting
+  cat <&6 >/dev/null &
   waits=$!
-  while over && kill $waits 2>/dev/null; do sleep 0.05; done # at first it may be deaf to it
   wait $waits
   while kill -0 $waits 2>/dev/null; do wait $waits; done
   sleep 0.2
@@ -395,6 +395,10 @@ view() {
   printf 'Enter closes this. '
   read -r closed
 }
+
+# lasting: descriptor 6 is at its end when the run is, now or later. An open for reading alone would
+# wait for one that writes, for ever when the run ended a moment ago.
+lasting() { exec 5<>"$d/alive" 6<"$d/alive" 5>&-; }
 
 # fit: the run's terminal gets the size of this one.
 fit() {
@@ -442,11 +446,11 @@ follow() {
     tail -c +1 -f <&4 &
   fi
   shows=$!
-  lasts cat "$d/alive" &
+  lasting
+  lasts cat <&6 &
   first=$!
   lasts cat <&3 &
   second=$!
-  over && kill $shows 2>/dev/null
   wait $shows 2>/dev/null
   kill $first $second 2>/dev/null
   exit $MORE
