@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,10 @@ pytest_plugins = [
     "tests.terminal",
     "tests.upper",
 ]
+
+# Programs are started hundreds of times here: what they are compiled to is kept.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 _CUT_OFF = (
     "SSH_AUTH_SOCK",

@@ -82,9 +82,11 @@ class Terminal:
         return int(self.flag("pane_pid"))
 
     def close(self) -> None:
-        subprocess.run(
-            ["tmux", "-S", str(self._socket), "kill-server"], capture_output=True, check=False
-        )
+        """End every window that was opened, and what runs in it."""
+        for socket in self._folder.glob("tmux*"):
+            subprocess.run(
+                ["tmux", "-S", str(socket), "kill-server"], capture_output=True, check=False
+            )
 
 
 @pytest.fixture

@@ -50,8 +50,8 @@ def test_a_session_a_shell_of_its_host_and_a_local_shell_side_by_side(
     terminal.shows("both", times=2)
     terminal.type("C-]", "b")
     terminal.shows("TYPING GOES", gone=True)
-    terminal.type("echo o''ne", "Enter")
-    assert terminal.shows("one").count("one") == 1
+    terminal.type("echo on''ly-here", "Enter")
+    assert terminal.shows("only-here").count("only-here") == 1
 
     terminal.type("C-]", "z")
     terminal.shows("zoomed")
