@@ -105,10 +105,12 @@ def _tell(job: Job, instance: Instance) -> None:
 
 
 def _warn(job: Job, others: Iterable[Job]) -> None:
-    """A shutdown after it waits for runs, not for what was begun by hand."""
+    """A shutdown after it waits for runs, and for what is at work in sessions begun by hand."""
     by_hand = [other.id for other in others if other.by_hand]
     if by_hand and known(job).stops:
-        output.narrate(f"  stop does not wait for sessions begun by hand: {listed(by_hand)}.")
+        output.narrate(
+            f"  stop waits for programs at work in sessions begun by hand: {listed(by_hand)}."
+        )
 
 
 def _needs_shell(word: str) -> bool:

@@ -26,7 +26,7 @@ _SUDO = """\
 # A pretend sudo: nobody is asked for a password, and the machine is the pretend one.
 words="$*"
 while :; do
-  case $1 in -n | -E | -H | --) shift ;; *) break ;; esac
+  case $1 in -n | -k | -E | -H | --) shift ;; *) break ;; esac
 done
 case ${{1##*/}} in
   shutdown | poweroff | halt | reboot) program=${{1##*/}}; shift; exec "{programs}/$program" "$@" ;;

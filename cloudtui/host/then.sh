@@ -408,22 +408,30 @@ for folder, _, names in os.walk(source, followlinks=True):
 END
 }
 
+# Whether another run waits or runs, or what follows it is still being done.
 others_alive() {
   for folder in "$RUNS"/*/; do
     folder=${folder%/}
-    if [ "$folder" != "$DIR" ] && alive "$folder"; then
-      other=${folder##*/}
-      return 0
-    fi
+    [ "$folder" != "$DIR" ] || continue
+    other=${folder##*/}
+    if alive "$folder"; then return 0; fi
+    [ -d "$folder/then" ] && lives "$folder/supervisor" || continue
+    for its in "$folder"/then/[0-9]*; do
+      [ "$(text "$its/kind")" != stop ] || continue
+      case $(text "$its/state") in
+        '' | running) other="what follows $other"; return 0 ;;
+      esac
+    done
   done
   return 1
 }
 
 # A copy that this computer's owner's other computer is fetching, or had no time to begin with.
 being_fetched() {
-  for other in "$DIR"/then/[0-9]*; do
+  for other in "$RUNS"/*/then/[0-9]*; do
     [ "$(text "$other/state")" = fetch ] || continue
     if [ -n "$(find "$other/fetching" -prune -mmin -1 2>/dev/null)" ]; then return 0; fi
+    case $other in "$DIR"/*) ;; *) continue ;; esac
     if [ ! -e "$other/fetching" ] && [ "$waited" -lt 30 ]; then return 0; fi
   done
   return 1
@@ -434,20 +442,91 @@ cancelled() {
   end_step skipped "it was called off"
 }
 
+# Whether somebody uses the machine, besides runs: `user` is who, in words. That is a login whose
+# keyboard was used within ten minutes, or a program at work in one, or in tmux or screen; shells,
+# editors, pagers and what only watches are not.
+in_use() {
+  user=
+  ttys=
+  while read -r name tty rest; do
+    case $tty in pts/*) ;; *) continue ;; esac
+    ttys="$ttys|$tty the login of $name"
+    touched=$(stat -c %X "/dev/$tty" 2>/dev/null) || continue
+    if [ $(($(date +%s) - touched)) -lt 600 ]; then
+      user="$name has not touched $tty for 10 minutes"
+      return 0
+    fi
+  done <<END
+$(LC_ALL=C who 2>/dev/null)
+END
+  for socket in "${TMUX_TMPDIR:-/tmp}/tmux-$(id -u)"/*; do
+    [ -S "$socket" ] || continue
+    # What shows a run is no work.
+    ttys="$ttys$(tmux -S "$socket" list-panes -a \
+      -F '#{pane_tty} the tmux session #{session_name} == #{pane_start_command}' 2>/dev/null |
+      sed '/ == .*job[^ ]*\.sh"* view /d; s/ == .*//; s,^/dev/,|,' | tr -d '\n')"
+  done
+  screens=" $(LC_ALL=C screen -ls 2>/dev/null | sed -n 's/^[[:space:]]*\([0-9][0-9]*\)\..*/\1/p' | tr '\n' ' ')"
+  [ -n "$ttys${screens# }" ] || return 1
+  for stat in /proc/[0-9]*/stat; do
+    { read -r stat <"$stat"; } 2>/dev/null || continue
+    name=${stat#*(}
+    name=${name%)*}
+    set -f
+    # shellcheck disable=SC2086
+    set -- ${stat##*) }
+    set +f
+    # A terminal of its own, and in front there; in a window of screen, which tells no terminals,
+    # a child of its shell or of itself.
+    [ "$5" != 0 ] && [ "$3" = "$6" ] || continue
+    case $name in
+      sh | ash | dash | bash | zsh | fish | csh | tcsh | *ksh* | busybox | login | tmux* | screen* | ssh | mosh* | script | tail | less | more | man | watch) continue ;;
+      *top | nvidia-smi | journalctl | dmesg | vi | vim* | nvim | nano | emacs* | micro | pager) continue ;;
+    esac
+    tty=pts/$(($5 / 1048576 * 256 + $5 % 256 + ($5 / 256 % 4096 - 136) * 256))
+    case "$ttys|" in
+      *"|$tty "*)
+        user=${ttys##*"|$tty "}
+        user="$name in ${user%%|*} has ended"
+        return 0
+        ;;
+    esac
+    { read -r stat <"/proc/$4/stat"; } 2>/dev/null || continue
+    stat=${stat##*) ? }
+    case "$screens" in
+      *" ${stat%% *} "*)
+        user="$name in a window of screen has ended"
+        return 0
+        ;;
+    esac
+  done
+  return 1
+}
+
 step_stop() {
   if [ -n "$(text "$step/careful")" ] && [ -z "$well" ]; then
     end_step skipped "a step before it failed, and a shutdown would terminate the machine"
     return
   fi
-  while others_alive && ! cancelled; do
-    put "$step/result" "until $other has ended"
-    sleep 1
-  done
-  waited=0
-  while being_fetched && ! cancelled; do
-    put "$step/result" "until the copy is fetched"
-    waited=$((waited + 1))
-    sleep 1
+  waited=0 told='' user='' rest=1
+  until cancelled; do
+    if others_alive; then
+      until="$other has ended"
+    elif being_fetched; then
+      until="the copy is fetched"
+      waited=$((waited + 1))
+    elif in_use; then
+      until=$user
+    else
+      break
+    fi
+    if [ "$until" != "$told" ]; then
+      put "$step/result" "until $until"
+      told=$until rest=1
+    elif [ "$until" = "$user" ] && [ $rest -lt 10 ]; then
+      rest=$((rest + 1))
+    fi
+    sleep $rest
   done
   if cancelled; then return; fi
   put "$step/result" "shutdown"

@@ -29,9 +29,13 @@ if [ -n "$STOP" ]; then
   if [ -z "$how" ]; then echo 'STOP it has neither shutdown nor poweroff'
   elif [ "$(id -u)" = 0 ]; then echo STOP
   elif ! command -v sudo >/dev/null; then echo 'STOP it has no sudo'
-  elif sudo -n "$how" --help >/dev/null 2>&1; then echo STOP
-  elif sudo -n -l 2>/dev/null | grep -q "NOPASSWD:.*${how##*/}"; then echo STOP
-  else echo "STOP sudo does not let you run ${how##*/} without a password"
+  # -k: a password that was typed a minute ago is forgotten at the end of the run.
+  elif said=$(sudo -n -k "$how" --help 2>&1 >/dev/null); then echo STOP
+  elif [ "${how##*/}" = shutdown ] && sudo -n -k -l "$how" -h now >/dev/null 2>&1 &&
+    sudo -n -k -l 2>/dev/null | grep -Eq 'NOPASSWD:[^:]*(ALL|/shutdown)'; then echo STOP
+  else
+    said=$(printf '%s\n' "$said" | sed -n 's/^sudo: //p' | tail -n 1)
+    echo "STOP sudo does not let you run ${how##*/} without a password${said:+: $said}"
   fi
 fi
 """

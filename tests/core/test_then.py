@@ -6,7 +6,9 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,13 +20,15 @@ from cloudtui.model.job import Holder, Job, JobSpec, JobState
 from cloudtui.model.then import StepState
 from tests.lab import Lab
 
+SUDO = '#!/bin/sh\nwhile [ "${1#-}" != "$1" ]; do shift; done\nexec "$@"\n'
+
 
 @pytest.fixture
 def host(lab: Lab) -> Path:
     """The host's HOME. Its `shutdown` writes down that it was called, its `aws` copies."""
     home, out = lab.sshd.home, lab.sshd.folder
     lab.sshd.script("shutdown", f'#!/bin/sh\n[ "$1" = --help ] || echo "$@" >>{out}/down\n')
-    lab.sshd.script("sudo", '#!/bin/sh\n[ "$1" = -n ] && shift\nexec "$@"\n')
+    lab.sshd.script("sudo", SUDO)
     lab.sshd.script(
         "aws",
         f'#!/bin/sh\necho "$@" >>{out}/aws.log\nshift 4\ncp -RL "$1" "{out}/s3" || exit 2\n'
@@ -67,13 +71,39 @@ def finished(*names: str) -> Callable[[dict[str, Job]], bool]:
     return lambda jobs: all(jobs[name].finished for name in names)
 
 
+@contextmanager
+def somebody(lab: Lab) -> Iterator[tuple[str, Callable[..., None]]]:
+    """Somebody at a terminal of the host, with work in one tmux session and none in others."""
+    keyboard, terminal = os.openpty()
+    tty = os.ttyname(terminal)
+    who = f"ann      {tty.removeprefix('/dev/')}   Jan 1 10:00"
+    lab.sshd.script("who", f"#!/bin/sh\necho '{who}'\n")
+    folder = Path(lab.sshd.folder / "tmux" / f"tmux-{os.getuid()}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+
+    def tmux(*words: str) -> None:
+        command = ["tmux", "-S", str(folder / "work"), "-f", "/dev/null", *words]
+        subprocess.run(command, check=True)
+
+    for name, command in (("my work", "exec sleep 60"), ("idle", "exec sh"), ("seen", "exec top")):
+        tmux("new-session", "-d", "-s", name, command)
+    try:
+        yield tty, tmux
+    finally:
+        tmux("kill-server")
+        os.close(keyboard)
+        os.close(terminal)
+
+
 async def test_a_chain_ends_with_the_shutdown_when_nobody_else_runs(
     bench: Workbench, lab: Lab, host: Path
 ) -> None:
     instance = await machine(bench)
     (host / "work").mkdir()
     (host / "work/old.txt").write_text("old")
-    other = await bench.jobs.run(instance, spec("until [ -e ~/go ]; do sleep 0.1; done", "other"))
+    sent = "run:until [ -e ~/sent ]; do sleep 0.1; done"
+    wait = "until [ -e ~/go ]; do sleep 0.1; done"
+    other = await bench.jobs.run(instance, spec(wait, "other", then=(sent,)))
     assert other.state is JobState.RUNNING
     await bench.jobs.run(
         instance,
@@ -105,9 +135,22 @@ async def test_a_chain_ends_with_the_shutdown_when_nobody_else_runs(
     assert sent == ["a file.txt", "after.txt", "bert.log", "x", "x"]
     assert "s3://bucket/bert/\n" in (lab.sshd.folder / "aws.log").read_text()
     assert not (lab.sshd.folder / "down").exists()
-    lab.sshd.cut()
     (host / "go").touch()
-    down = lab.sshd.folder / "down"
+    with somebody(lab) as (tty, tmux):
+
+        async def waits_until(what: str) -> None:
+            result = f"until {what}"
+            await until(bench, instance, lambda jobs: jobs["bert"].then[-1].result == result)
+
+        await waits_until("what follows other has ended")
+        (host / "sent").touch()
+        await waits_until(f"ann has not touched {tty.removeprefix('/dev/')} for 10 minutes")
+        os.utime(tty, (1, 1))
+        await waits_until("sleep in the tmux session my work has ended")
+        down = lab.sshd.folder / "down"
+        assert not down.exists()
+        lab.sshd.cut()
+        tmux("kill-session", "-t", "my work")
     async with asyncio.timeout(40):
         while not down.exists():
             await asyncio.sleep(0.05)
@@ -194,6 +237,14 @@ async def test_what_cannot_be_is_refused_before_the_start(
     lab.launch("brief", InstanceInitiatedShutdownBehavior="terminate")
     lab.name_in_config("brief")
     instance = await bench.inventory.find("brief")
+    told = "echo 'sudo: a password is required' >&2; exit 1"
+    # One that remembers for some minutes that it was given one.
+    nobody = lab.sshd.script("id", "#!/bin/sh\necho 1000\n")
+    lab.sshd.script("sudo", f"#!/bin/sh\ncase $* in *-k*) ;; *) exit ;; esac\n{told}\n")
+    with pytest.raises(Refused, match="without a password: a password is required"):
+        await bench.jobs.run(instance, spec("true", "a", then=("stop",)))
+    nobody.unlink()
+    lab.sshd.script("sudo", SUDO)
     with pytest.raises(UsageError, match="It looks like stop"):
         await bench.jobs.run(instance, spec("true", "a", then=("stpo",)))
     with pytest.raises(CloudtuiError, match="has no run"):
