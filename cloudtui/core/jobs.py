@@ -86,9 +86,7 @@ class Jobs(RunningHosts):
         self._set(replace(self.state(instance.id), loading=True))
         try:
             connection = await self._connections.get(instance, ask=ask)
-            before = self.state(instance.id).jobs
-            over = {j.id: j for j in before if j.finished}
-            found = await jobs.listed(connection, instance.id, over, before)
+            found = await jobs.listed(connection, instance.id, self.state(instance.id).jobs)
         except CloudtuiError as error:
             self._set(replace(self.state(instance.id), loading=False, error=error))
         except asyncio.CancelledError:

@@ -1,7 +1,8 @@
 # Prints every run of job.sh, for model/job_listing.py; travels with the question, POSIX sh.
 #
-# $N is a word that nothing printed here has in it; $KNOWN the ids, each between slashes, of runs
-# whose end is known already: nothing more than that they are there is told of them.
+# $N is a word that nothing printed here has in it; $OVER has ID:QUEUED, each between slashes,
+# of runs whose end is known already: nothing more than that they are there is told of them; $SEEN
+# of those whose command is known.
 
 runs=$HOME/.local/share/cloudtui/runs
 boot=
@@ -20,15 +21,19 @@ alive() {
 }
 
 printf '%s HOST %s %s\n' "$N" "$(date +%s)" "$boot"
-shown=0
+new=/ told=/
 for d in "$runs"/*; do
   [ -d "$d" ] || continue
   id=${d##*/}
-  case $KNOWN in *"/$id/"*)
+  v=
+  [ -s "$d/queued" ] && IFS= read -r v <"$d/queued"
+  case $OVER in *"/$id:$v/"*)
     [ -s "$d/ended" ] && printf '%s KNOWN %s\n' "$N" "$id" && continue ;;
   esac
-  printf '%s JOB %s\n' "$N" "$id"
-  for f in holder session queued boot started exit ended missing stop gpus cwd why wait/for; do
+  told=$told$id/
+  printf '%s JOB %s\n%s = queued %s\n' "$N" "$id" "$N" "$v"
+  case $SEEN in *"/$id:$v/"*) ;; *) new=$new$id/ ;; esac
+  for f in holder session boot started exit ended missing stop gpus cwd why wait/for; do
     [ -s "$d/$f" ] && IFS= read -r v <"$d/$f" && printf '%s = %s %s\n' "$N" "$f" "$v"
   done
   for f in pid supervisor; do
@@ -44,21 +49,20 @@ for d in "$runs"/*; do
   done
   printf '\n%s END\n' "$N"
 done
-# One head and one tail for all runs: one for each would be most of the work. /dev/null makes them
-# print the names of the files, which are not printed for one alone.
-for f in command log; do
-  set --
-  for d in "$runs"/*; do
-    case $KNOWN in *"/${d##*/}/"*) [ -s "$d/ended" ] && continue ;; esac
-    [ -s "$d/$f" ] && set -- "$@" "$d/$f"
-  done
-  printf '%s FILES %s\n' "$N" "$f"
-  case $#$f in
-    0*) ;;
-    *command) head -c 4000 "$@" /dev/null ;;
-    *) tail -c 4000 "$@" /dev/null ;;
-  esac
-  printf '\n%s END\n' "$N"
+# One program for all runs: one for each would be most of the work. /dev/null makes them print the
+# names of the files, which are not printed for one alone.
+set --
+for d in "$runs"/*; do
+  case $new in *"/${d##*/}/"*) [ -s "$d/command" ] && set -- "$@" "$d/command" ;; esac
 done
-set -- "$runs"/*/log
-[ ! -e "$1" ] || stat -c "$N LOG %s %Y %n" "$@"
+printf '%s FILES command\n' "$N"
+[ $# -eq 0 ] || head -c 4000 "$@" /dev/null
+printf '\n%s END\n' "$N"
+set --
+for d in "$runs"/*; do
+  case $told in *"/${d##*/}/"*) [ -e "$d/log" ] && set -- "$@" "$d/log" ;; esac
+done
+printf '%s FILES log\n' "$N"
+[ $# -eq 0 ] || tail -c 4000 "$@" /dev/null
+printf '\n%s END\n' "$N"
+[ $# -eq 0 ] || stat -c "$N LOG %s %Y %n" "$@"

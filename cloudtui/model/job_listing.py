@@ -10,7 +10,7 @@ from itertools import islice
 
 from cloudtui.model import training
 from cloudtui.model.job import STATUS_WORDS, Holder, Job, JobState, stalled
-from cloudtui.model.session import Session
+from cloudtui.model.session import Session, parse_probe
 from cloudtui.model.then import steps_told
 
 ONE = timedelta(seconds=3)
@@ -59,22 +59,21 @@ def parse_jobs(
     mark: str,
     instance_id: str,
     now: datetime,
-    *,
-    known: Mapping[str, Job] | None = None,
     before: Iterable[Job] = (),
-    sessions: Iterable[Session] = (),
 ) -> tuple[Job, ...] | None:
-    """The answer of `jobs.sh`, asked with that mark, at this computer's time `now`; the newest
-    first.
+    """The answer of `ssh.jobs.listed`, asked with that mark, at this computer's time `now`; the
+    newest first.
 
-    `known` are those whose ids were sent along, and `before` all of the answer before, whose
-    trainings are read on. Sessions that show no run are runs by hand.
-    None for what is no answer.
+    `before` is the answer before: what it has is not told anew, and its trainings are read on.
+    Sessions that show no run are runs by hand. None for what is no answer.
     """
     told: dict[str, _Told] = {}
     jobs: list[Job] = []
     clock: _Clock | None = None
     panes: dict[str, str] = {}
+    alive: list[Session] = []
+    before = tuple(before)
+    earlier = {job.id: job for job in before if not job.by_hand}
     current = _Told("")
     # Not by a pattern: the answer of a host with hundreds of runs is long.
     for part in f"\n{text}".split(f"\n{mark} ")[1:]:
@@ -84,8 +83,8 @@ def parse_jobs(
             case "HOST":
                 seconds, _, boot = rest.partition(" ")
                 clock = _Clock(_whole(seconds) or 0, now, boot)
-            case "KNOWN" if known and rest in known:
-                jobs.append(known[rest])
+            case "KNOWN" if rest in earlier:
+                jobs.append(earlier[rest])
             case "JOB":
                 current = told[rest] = _Told(rest)
             case "=":
@@ -107,26 +106,32 @@ def parse_jobs(
                 owner = told.get(path.rpartition("/log")[0].rpartition("/")[2])
                 if owner:
                     owner.size, owner.modified = _whole(size) or 0, _whole(modified)
+            case "SESSIONS":
+                alive = [s for s in parse_probe(body, now).sessions if not s.dead]
             case "PANE":
                 panes[rest] = body
             case _:
                 pass
     if clock is None:
         return None
-    alive = [session for session in sessions if not session.dead]
-    earlier = {job.id: job for job in before if not job.by_hand}
     shown: set[str] = set()
     for each in told.values():
         session = _session(each.facts, alive)
         if session:
             shown.add(session.key)
-        jobs.append(_job(each, instance_id, clock, session, earlier.get(each.id)))
+        was = earlier.get(each.id)
+        if was and not each.command and was.asked == (_whole(each.facts.get("queued")) or 0):
+            each.command = was.command
+        jobs.append(_job(each, instance_id, clock, session, was))
     mine = {s.key for job in jobs for s in alive if job.session and _shows(job, s)}
-    jobs += [
-        _by_hand(session, instance_id, panes.get(session.id, ""))
-        for session in alive
-        if session.key not in shown | mine
-    ]
+    by_hand = {(job.holder, job.session): job for job in before if job.by_hand}
+    for session in alive:
+        if session.key not in shown | mine:
+            job = _by_hand(session, instance_id, panes.get(session.id, ""))
+            was = by_hand.get((job.holder, job.session))
+            if was and session.id not in panes:
+                job = replace(job, last_line=was.last_line, training=was.training)
+            jobs.append(job)
     return tuple(sorted(jobs, key=_newest, reverse=True))
 
 
@@ -231,7 +236,7 @@ def _state(
     if facts.get("boot") and clock.boot and facts["boot"] != clock.boot:
         return JobState.LOST, "its machine was rebooted"
     if "pid" not in facts and "supervisor" not in facts:
-        if "queued" not in facts:
+        if not facts.get("queued"):
             return JobState.LOST, "its start was interrupted"
         return JobState.LOST, "its processes vanished"
     if started is None:

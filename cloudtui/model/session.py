@@ -69,12 +69,6 @@ else
   echo "TMUX ${T:+?}"
   echo "SCREEN ${S:+?}"
 fi
-L=
-if [ -n "$T" ]; then
-  L=$(tmux -u list-sessions -F 'T␞#{session_id}␞#{session_created}␞#{session_attached}␞\
-#{session_windows}␞#{pane_current_command}␞#{session_name}' 2>&1)
-  [ -z "$L" ] || printf '%s\n' "$L"
-fi
 if [ -n "$S" ] && [ -d "${SCREENDIR:-/run/screen}" ]; then
   S=
   for f in ${SCREENDIR:+"$SCREENDIR"/*} ${SCREENDIR:-/run/screen/S-*/* "$HOME"/.screen/*}; do
@@ -99,11 +93,21 @@ if [ -n "$S" ]; then
     printf 'S␞%s␞%s␞%s␞%s␞%s\\n' "$up" "$stat" "$age" "$runs" "$line"
   done
 fi
+F='T␞#{session_id}␞#{session_created}␞#{session_attached}␞\
+#{session_windows}␞#{pane_current_command}␞#{session_name}'
+L=
+if [ -n "$T" ] && [ -n "$PANES" ]; then
+  eval 'tmux -u list-sessions -F "$F"' "$PANES" 2>/dev/null
+elif [ -n "$T" ]; then
+  L=$(tmux -u list-sessions -F "$F" 2>&1)
+  [ -z "$L" ] || printf '%s\\n' "$L"
+fi
 """
 """A POSIX sh script for `sh -s`; one round trip, whatever the login shell is.
 
 With KNOWN set the versions are left out. On Linux nothing is started but tmux and, where screen
-has a socket, screen. What tmux said stays in L.
+has a socket, screen. What tmux said stays in L, or with PANES, further commands for it from
+`\\;` on, is printed only.
 """
 
 TICKS = 100

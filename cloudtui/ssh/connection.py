@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 import asyncssh
@@ -19,9 +18,11 @@ from asyncssh.constants import (
 
 from cloudtui.model.errors import CloudtuiError, ConnectionCut, Refused, Timeout
 from cloudtui.model.remote import Route
+from cloudtui.ssh import scripts
 from cloudtui.ssh.beginning import Beginning
 from cloudtui.ssh.forward import Forward
 from cloudtui.ssh.proxy import Proxy
+from cloudtui.ssh.scripts import Completed
 from cloudtui.ssh.terminal import Channel, Terminal
 from cloudtui.ssh.way import forbidden
 
@@ -31,21 +32,6 @@ T = TypeVar("T")
 
 OPEN_SECONDS = 20.0
 """Time a server has to open a channel."""
-OUTPUT_LIMIT = 8 << 20
-"""Bytes of output a script may print."""
-
-
-@dataclass(frozen=True, slots=True)
-class Completed:
-    """A script that ran to its end."""
-
-    stdout: str
-    stderr: str
-    """And before it what came instead of an answer, when no sh ran the script."""
-    exit_status: int | None
-    """128 + n for death by signal n."""
-    signal: str = ""
-    """The signal's name without SIG, or empty."""
 
 
 class RemoteCommand:
@@ -95,6 +81,7 @@ class Connection:
         self._closing = False
         self._lost: CloudtuiError | None = None
         self._listeners: list[Callable[[CloudtuiError], None]] = []
+        self._shell = scripts.StandingShell(route.spoken, self._session)
 
     def opened(self, chain: Sequence[asyncssh.SSHClientConnection]) -> None:
         """The hops, the route's own host last; called once by `connect`."""
@@ -164,60 +151,24 @@ class Connection:
 
         Raises:
             Timeout: it ran longer than `timeout` seconds; it is sent SIGTERM.
-            CloudtuiError: it printed more than `OUTPUT_LIMIT` bytes; it is hung up on.
+            CloudtuiError: it printed more than `scripts.OUTPUT_LIMIT` bytes; it is hung up on.
         """
-        out, err = bytearray(), bytearray()
-        flood: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def keep(data: bytes, kept: bytearray) -> None:
-            if len(out) + len(err) + len(data) <= OUTPUT_LIMIT:
-                kept.extend(data)
-            elif not flood.done():
-                flood.set_result(None)
-
-        said = Beginning(lambda data: keep(data, out))
-
-        def printed(data: bytes) -> None:
-            said.take(data)
-            if said.skipped > OUTPUT_LIMIT and not flood.done():
-                flood.set_result(None)
-
-        channel = await self._session("sh -s", Channel(printed, lambda data: keep(data, err)))
-        sent = f"{said.command}\n{{\n{script}\n}} </dev/null\n"
-        channel.write(sent.encode(errors="surrogateescape"))
-        assert channel.channel
-        with contextlib.suppress(OSError):
-            channel.channel.write_eof()
-        try:
-            async with asyncio.timeout(timeout):
-                ends = (channel.ended, flood)
-                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        except TimeoutError:
-            with contextlib.suppress(OSError):
-                channel.channel.terminate()
-            raise Timeout(
-                f"{self.route.spoken} did not finish the question within {timeout:g} s.",
-                err.decode(errors="replace").strip(),
-                "The machine may be overloaded; try again in a minute.",
-            ) from None
-        finally:
-            channel.channel.close()
-        if flood.done():
-            raise CloudtuiError(
-                f"{self.route.spoken} printed more than {OUTPUT_LIMIT >> 20} MiB where a short "
-                "answer was expected.",
-                err.decode(errors="replace").strip()[-400:],
-                "Look for a start-up file of its shell that prints without end.",
-            )
-        end = channel.ended.result()
-        if end.exit_status is None:
+        done = await scripts.run(self.route.spoken, self._session, script, timeout)
+        if done is None:
             raise self.cut()
-        return Completed(
-            out.decode(errors="replace"),
-            (said.instead + err).decode(errors="replace"),
-            end.exit_status,
-            channel.signal,
-        )
+        return done
+
+    async def ask(self, given: str, program: str = "", *, timeout: float = 20.0) -> Completed:
+        """As `run` with `given`, such as lines that set variables, before `program`; for what
+        is asked again and again and changes nothing: a shell that stays answers, with one round
+        trip, and is told each program once. It gives way where the server's MaxSessions are used
+        up.
+        """
+        if not self._shell.busy:
+            done = await self._shell.ask(given, program, timeout)
+            if done:
+                return done
+        return await self.run(f"{given}\n{program}", timeout=timeout)
 
     async def terminal(
         self,
@@ -346,6 +297,20 @@ class Connection:
         if self._proxy:
             await self._proxy.close()
 
+    async def with_room(self, opening: Callable[[], Awaitable[T]]) -> T:
+        """What opens a session channel; where the server has no more of them on this connection
+        it is tried again without the shell that answers `ask`.
+
+        Raises:
+            asyncssh.ChannelOpenError: the server opens none.
+        """
+        try:
+            return await opening()
+        except asyncssh.ChannelOpenError:
+            if self.closed or not await self._shell.gives_way():
+                raise
+            return await opening()
+
     async def _session(
         self,
         command: str | None,
@@ -357,14 +322,16 @@ class Connection:
     ) -> Channel:
         try:
             async with asyncio.timeout(OPEN_SECONDS):
-                opening = self.ssh.create_session(
-                    lambda: channel,
-                    command or (),
-                    env=[f"{name}={value}" for name, value in (env or {}).items()],
-                    request_pty="force" if term else False,
-                    term_type=term or None,
-                    term_size=size if term else (),
-                    encoding=None,
+                opening = self.with_room(
+                    lambda: self.ssh.create_session(
+                        lambda: channel,
+                        command or (),
+                        env=[f"{name}={value}" for name, value in (env or {}).items()],
+                        request_pty="force" if term else False,
+                        term_type=term or None,
+                        term_size=size if term else (),
+                        encoding=None,
+                    )
                 )
                 await _opened(opening, lambda pair: pair[0].close())
         except TimeoutError:

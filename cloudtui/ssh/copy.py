@@ -146,12 +146,14 @@ async def start(connection: Connection, ends: PipeEnds) -> HostPipe:
         _windows[connection] = max(WINDOWS[0], min(carried, WINDOWS[1]))
     try:
         async with asyncio.timeout(OPEN_SECONDS):
-            await connection.ssh.create_session(
-                lambda: pipe,
-                f"{pipe.said.command}; {command()}",
-                encoding=None,
-                request_pty=False,
-                window=_windows[connection],
+            await connection.with_room(
+                lambda: connection.ssh.create_session(
+                    lambda: pipe,
+                    f"{pipe.said.command}; {command()}",
+                    encoding=None,
+                    request_pty=False,
+                    window=_windows[connection],
+                )
             )
     except TimeoutError:
         raise Timeout(

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from weakref import WeakSet
 
 from cloudtui.model.errors import CloudtuiError, NotFound, Refused, UsageError
-from cloudtui.model.job import Job, JobSpec, check_job_name, name_of
+from cloudtui.model.job import Holder, Job, JobSpec, check_job_name, name_of
 from cloudtui.model.job_listing import parse_jobs
-from cloudtui.model.session import PROBE, parse_probe
-from cloudtui.ssh.connection import Completed, Connection
+from cloudtui.model.session import PROBE
+from cloudtui.ssh.connection import Connection
 from cloudtui.ssh.host_program import path, placed, placing, text
+from cloudtui.ssh.scripts import Completed
 
 PROGRAM = "job.sh"
 NO_HOLDER, NOT_WRITTEN, NO_FOLDER, GONE, RUNS, OVER, MORE = range(91, 98)
@@ -242,7 +244,7 @@ def gone(conn: Connection, id: str) -> NotFound:
 
 
 PANES = """
-if [ -n "$T" ]; then
+if [ -n "$L" ]; then
   shown=
   for d in "$runs"/*/session; do
     v=
@@ -264,38 +266,48 @@ LISTED
 fi
 :
 """
-"""What sessions begun by hand show now, as frames of `jobs.sh`; after that and `PROBE`."""
+"""What sessions begun by hand show now, as frames of `jobs.sh`; after that and `PROBE`, whose PANES
+can name them too."""
 
 
-async def listed(
-    conn: Connection,
-    instance_id: str,
-    known: Mapping[str, Job] | None = None,
-    before: Iterable[Job] = (),
-) -> tuple[Job, ...]:
+@cache
+def _listing() -> str:
+    """The question of `listed`, the same for every host."""
+    return f"{text('jobs.sh')}\nprintf '%s SESSIONS\\n' \"$N\"\nKNOWN=1\n{PROBE}\n{PANES}"
+
+
+def _known(before: Sequence[Job], mark: str) -> str:
+    """The variables of that question. One tmux process lists sessions and shows what those of the
+    answer before show."""
+    runs = [job for job in before if not job.by_hand]
+    over = "".join(f"{job.id}:{job.asked or ''}/" for job in runs if job.finished)
+    seen = "".join(f"{job.id}:{job.asked or ''}/" for job in runs if not job.finished)
+    shown = "".join(
+        f" \\; display-message -p -t {at} {mark}' PANE #{{session_id}}' \\; capture-pane -p -t {at}"
+        for at in (quoted(f"={job.session}:") for job in before if _in_tmux(job))
+    )
+    return f"N={mark} OVER={quoted('/' + over)} SEEN={quoted('/' + seen)} PANES={quoted(shown)}"
+
+
+def _in_tmux(job: Job) -> bool:
+    return job.by_hand and job.holder is Holder.TMUX
+
+
+async def listed(conn: Connection, instance_id: str, before: Iterable[Job] = ()) -> tuple[Job, ...]:
     """Every run of the host, tmux and screen sessions begun by hand too; one round trip.
 
-    `known` are runs of an earlier answer that are over: they are not told anew. Of the others of
-    the answer `before` the trainings are read on.
+    `before` is the answer before, if there was one: its runs that are over are not told anew, of
+    the others the trainings are read on.
 
     Raises:
         CloudtuiError: the host could not run the question.
     """
     mark = secrets.token_hex(8)
-    over = "/" + "".join(f"{id}/" for id in known or {})
-    script = f"N={mark} KNOWN={quoted(over)}\n{text('jobs.sh')}\nKNOWN=1\n{PROBE}\n{PANES}"
-    done = await conn.run(script)
-    sessions = parse_probe(done.stdout).sessions
+    before = tuple(before)
+    done = await conn.ask(_known(before, mark), _listing())
     # Aside: the answer of a host with hundreds of runs takes a while to read.
     jobs = await asyncio.to_thread(
-        parse_jobs,
-        done.stdout,
-        mark,
-        instance_id,
-        datetime.now(UTC),
-        known=known,
-        before=before,
-        sessions=sessions,
+        parse_jobs, done.stdout, mark, instance_id, datetime.now(UTC), before
     )
     if jobs is None:
         raise CloudtuiError(

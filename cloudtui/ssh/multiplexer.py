@@ -42,7 +42,7 @@ async def list_sessions(conn: Connection, known: SessionList | None = None) -> S
         CloudtuiError: the host could not run the question.
     """
     same = known and known.programs
-    done = await conn.run(f"KNOWN={1 if same else ''}\n{PROBE}")
+    done = await conn.ask(f"KNOWN={1 if same else ''}", PROBE)
     listing = parse_probe(done.stdout, known=known)
     if "TMUX " not in done.stdout:
         raise CloudtuiError(

@@ -19,8 +19,9 @@ from cloudtui.model.preview import (
     parse_screen_windows,
 )
 from cloudtui.model.session import Program, Session, check_name
-from cloudtui.ssh.connection import Completed, Connection
+from cloudtui.ssh.connection import Connection
 from cloudtui.ssh.multiplexer import PREPARE, tmux_word
+from cloudtui.ssh.scripts import Completed
 
 GONE = 93
 """Exit status of a script whose session is not there, or is another one of the same id."""
@@ -51,7 +52,7 @@ async def preview(conn: Connection, session: Session, pane: str = "") -> Preview
     Raises:
         NotFound: the session or the pane has gone.
     """
-    done = await conn.run(PREPARE + preview_script(session, pane), timeout=PREVIEW_SECONDS)
+    done = await conn.ask(PREPARE + preview_script(session, pane), timeout=PREVIEW_SECONDS)
     read = parse_preview if session.program is Program.TMUX else _decoded
     found = read(done.stdout)
     if done.exit_status or found is None:

@@ -275,7 +275,9 @@ async def start(connection: Connection, ends: PipeEnds) -> SftpPipe:
     """
     host = connection.route.spoken
     try:
-        sftp = await connection.ssh.start_sftp_client(path_encoding=None)
+        sftp = await connection.with_room(
+            lambda: connection.ssh.start_sftp_client(path_encoding=None)
+        )
     except (asyncssh.Error, OSError) as error:
         if connection.closed:
             raise connection.cut() from error

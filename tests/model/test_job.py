@@ -20,7 +20,6 @@ from cloudtui.model.job import (
     stalled,
 )
 from cloudtui.model.job_listing import last_line, parse_jobs
-from cloudtui.model.session import Program, Session
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 SECONDS = int(NOW.timestamp())
@@ -85,9 +84,9 @@ def files(name: str, text: str) -> str:
     return f"FILES {name}\n==> /r/a/{name} <==\n{text}\n==> /dev/null <==\n\nx END"
 
 
-def one(*facts: str, ahead: int = 0, sessions: tuple[Session, ...] = ()) -> Job:
+def one(*facts: str, ahead: int = 0, more: tuple[str, ...] = ()) -> Job:
     frames = ("JOB a", *(f"= {fact}" for fact in facts), "END", files("command", "ls\0-l\0"))
-    jobs = parse_jobs(answer(*frames, ahead=ahead), "x", "i-1", NOW, sessions=sessions)
+    jobs = parse_jobs(answer(*frames, *more, ahead=ahead), "x", "i-1", NOW)
     assert jobs is not None
     return jobs[0]
 
@@ -125,18 +124,40 @@ def test_the_hosts_clock_is_corrected(ahead: int) -> None:
     assert abs(job.ended - NOW) <= timedelta(seconds=1)
 
 
+SESSION = f"T␞$3␞{SECONDS - 60}␞0␞1␞bash␞a"
+BY_HAND = (f"SESSIONS\nTMUX ?\n{SESSION}",)
+"""An answer's session that was made a minute ago."""
+
+
+def test_what_is_known_already_is_not_told_anew_and_stays() -> None:
+    frames = ("JOB b", f"= queued {SECONDS}", "= pid alive", "END")
+    command = "FILES command\n==> /r/b/command <==\nls\0-l\0\n==> /dev/null <==\n\nx END"
+    pane = ("PANE $3\nEpoch 2/4 loss=0.5\n\n\n",)
+    first = parse_jobs(answer(*frames, command, *BY_HAND, *pane), "x", "i-1", NOW)
+    assert first
+    assert {(job.id, job.command, job.last_line) for job in first} == {
+        ("b", ("ls", "-l"), ""),
+        ("a", ("bash",), "Epoch 2/4 loss=0.5"),
+    }
+    again = parse_jobs(answer(*frames, *BY_HAND), "x", "i-1", NOW, first)
+    assert again == first
+    anew = ("JOB b", f"= queued {SECONDS + 1}", "= pid alive", "END")
+    other = parse_jobs(answer(*anew, *BY_HAND), "x", "i-1", NOW, first)
+    assert other
+    assert [job.command for job in other if job.id == "b"] == [()], "another run of that name"
+
+
+def test_no_log_can_pretend_that_there_is_a_session() -> None:
+    told = one(*RUNS, more=(files("log", SESSION),))
+    assert told.last_line == SESSION
+    jobs = parse_jobs(answer("JOB a", "END", files("log", SESSION)), "x", "i-1", NOW)
+    assert [job.by_hand for job in jobs or ()] == [False]
+
+
 def test_a_session_of_a_run_is_told_by_its_time_too() -> None:
-    made = NOW - timedelta(minutes=1)
-    session = Session(Program.TMUX, "$3", "a", created=made)
-    told = f"session $3 {int(made.timestamp())} a"
-    assert one(*RUNS, told, sessions=(session,)).session == "a"
-    jobs = parse_jobs(
-        answer("JOB a", f"= session $3 {SECONDS - 99} a", "END"),
-        "x",
-        "i-1",
-        NOW,
-        sessions=(session,),
-    )
+    assert one(*RUNS, f"session $3 {SECONDS - 60} a", more=BY_HAND).session == "a"
+    other = ("JOB a", f"= session $3 {SECONDS - 99} a", "END", *BY_HAND)
+    jobs = parse_jobs(answer(*other), "x", "i-1", NOW)
     assert jobs is not None
     assert [(job.by_hand, job.session) for job in jobs] in (
         [(True, "a"), (False, "")],
