@@ -136,6 +136,18 @@ wait_for_runs() {
   done <"$DIR/wait/after"
 }
 
+# Whether a run waits for this one: behind it in the line, after it, or after one that does so.
+behind() (
+  [ ! -e "$1/started" ] && [ "$2" -lt 50 ] || exit 1
+  its=$(text "$1/wait/place.queue")
+  if [ -n "$its" ] && [ "$its" -gt "$place" ]; then exit 0; fi
+  [ -s "$1/wait/after" ] || exit 1
+  while read -r other; do
+    if [ "$other" = "$ID" ] || behind "$RUNS/$other" $(($2 + 1)); then exit 0; fi
+  done <"$1/wait/after"
+  exit 1
+)
+
 wait_for_all() {
   take_place queue
   while :; do
@@ -145,12 +157,10 @@ wait_for_all() {
       for folder in "$RUNS"/*/; do
         folder=${folder%/}
         [ "$folder" != "$DIR" ] && alive "$folder" || continue
-        # Those behind it in the line wait for it.
-        its=$(text "$folder/wait/place.queue")
-        if [ -n "$its" ] && [ "$its" -gt "$place" ]; then continue; fi
-        # One that waits for something else and has no place yet, such as a run it is itself.
-        if [ -z "$its" ] && [ ! -e "$folder/started" ] && [ -e "$folder/wait/queue" ]; then continue; fi
-        if grep -qxF "$ID" "$folder/wait/after" 2>/dev/null; then continue; fi
+        if behind "$folder" 1; then continue; fi
+        # One that has no place yet.
+        if [ ! -e "$folder/started" ] && [ -e "$folder/wait/queue" ] &&
+          [ ! -e "$folder/wait/place.queue" ]; then continue; fi
         other=${folder##*/}
         break
       done

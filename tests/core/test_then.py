@@ -176,7 +176,9 @@ async def test_a_failed_run_stops_the_machine_too_and_its_queue_knows(
     await run(instance, spec("echo never", "next", after=("bad",)))
     await run(instance, spec("echo first", "any", after=("bad",), after_any=True))
     await run(instance, spec("echo last", "queued", queue=True))
-    jobs = await until(bench, instance, finished("bad", "next", "any", "queued"))
+    await run(instance, spec("true", "behind", after=("queued",)))
+    await run(instance, spec("true", "behind it", after=("behind",)))
+    jobs = await until(bench, instance, finished("bad", "next", "any", "queued", "behind it"))
     assert jobs["next"].state is JobState.FAILED
     assert jobs["next"].why == "the run bad it came after failed (3)"
     assert jobs["next"].started is None
