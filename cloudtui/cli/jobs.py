@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
@@ -12,10 +13,12 @@ from typing import TYPE_CHECKING
 from cloudtui.cli import output
 from cloudtui.cli.jobs_arguments import ACTS
 from cloudtui.cli.prompts import agree
+from cloudtui.core.jobs import check_removable
 from cloudtui.core.workbench import Workbench
 from cloudtui.model.errors import READ_ONLY, CloudtuiError, Refused, UsageError
 from cloudtui.model.instance import Instance
 from cloudtui.model.job import Job
+from cloudtui.model.job_filter import name_in_list
 from cloudtui.model.then import StepState
 from cloudtui.model.training import parts
 from cloudtui.model.words import duration, stamp
@@ -72,7 +75,7 @@ async def _one(bench: Workbench, words: argparse.Namespace) -> int:
         )
     elif state.jobs:
         now = datetime.now(UTC)
-        output.table(COLUMNS, [columns(job, now) for job in state.jobs])
+        output.table(COLUMNS, _rows(state.jobs, now))
         _tell_more(state.jobs)
     else:
         output.narrate(
@@ -106,7 +109,7 @@ async def _all(bench: Workbench, words: argparse.Namespace) -> int:
 def _tell(hosts: Iterable[HostJobs], failures: list[CloudtuiError]) -> None:
     now = datetime.now(UTC)
     hosts = tuple(hosts)
-    rows = [(h.instance.spoken, *columns(job, now)) for h in hosts for job in h.jobs]
+    rows = [(h.instance.spoken, *row) for h in hosts for row in _rows(h.jobs, now)]
     if rows:
         output.table(("HOST", *COLUMNS), rows)
         _tell_more(job for host in hosts for job in host.jobs)
@@ -126,12 +129,18 @@ def _tell_more(jobs: Iterable[Job]) -> None:
                 output.narrate(f"{job.id} then {step.words}")
 
 
-def columns(job: Job, now: datetime) -> tuple[str, ...]:
-    """A row of the table."""
+def _rows(jobs: Iterable[Job], now: datetime) -> list[tuple[str, ...]]:
+    """The rows of one host; sessions begun by hand that share a name by what tells them apart."""
+    jobs = tuple(jobs)
+    ids = Counter(job.id for job in jobs)
+    return [(name_in_list(job) if ids[job.id] > 1 else job.id, *_columns(job, now)) for job in jobs]
+
+
+def _columns(job: Job, now: datetime) -> tuple[str, ...]:
+    """A row of the table, all but the name."""
     elapsed = job.elapsed(now)
     doing = "   ".join(parts(job.training)[:3]) or job.last_line
     return (
-        job.id,
         f"{job.words}, quiet for {duration((now - job.stalled_since).total_seconds())}"
         if job.stalled_since
         else f"{job.words} ({job.holder}, by hand)"
@@ -243,16 +252,26 @@ async def _act(
             (job,) = jobs
             over = job.state.over and not job.finished
             ask = f"Call off what follows {job.id} {where}?" if over else f"Stop {job.id} {where}?"
+            if job.by_hand:
+                output.narrate(
+                    f"{job.id} is a {job.holder} session that was begun by hand. What runs in it "
+                    "is told to end by INT, then TERM, then KILL; what it shows goes with it."
+                )
+                ask = f"End the {job.holder} session {job.id} {where}?"
             await agree(ask, "Nothing was stopped", again, yes=yes)
             job = await bench.jobs.stop(instance, job, words.grace)
             if over:
                 output.narrate(f"No further step follows {job.id} {where}.")
+            elif job.by_hand and not job.signal:
+                output.narrate(f"Ended {job.id} {where}; nothing ran in it.")
             else:
                 output.narrate(f"Stopped {job.id} {where}: {job.words}.")
                 if job.then:
                     output.narrate(NOT_AFTER_A_STOP)
             done.append(job)
         else:
+            for job in jobs:
+                check_removable(instance, job)
             many = ", ".join(job.id for job in jobs)
             ask = f"Remove {many} {where}, logs included?"
             await agree(ask, "Nothing was removed", again, yes=yes)

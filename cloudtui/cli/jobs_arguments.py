@@ -8,7 +8,8 @@ FORMS = """\
   cloudtui jobs                   the runs of every running instance
   cloudtui jobs NAME              of one; tmux and screen sessions begun by hand too
   cloudtui jobs --since last      what ended since the last visit, last lines and money spent
-  cloudtui jobs stop NAME RUN     SIGINT, then SIGTERM, then SIGKILL; asks first
+  cloudtui jobs stop NAME RUN     SIGINT, then SIGTERM, then SIGKILL; asks first; of a session
+                                  begun by hand what runs in it, and then the session
   cloudtui jobs rerun NAME RUN    the same command once more
   cloudtui jobs rm NAME RUN...    remove the record and the log of runs that are over
 

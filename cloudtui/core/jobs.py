@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from cloudtui.core.attachment import Attachment, OnData
@@ -17,9 +18,9 @@ from cloudtui.core.events import Events, JobsChanged, JobsState
 from cloudtui.core.inventory import Inventory
 from cloudtui.core.running_hosts import RunningHost, RunningHosts, running_hosts
 from cloudtui.core.sessions import Sessions
-from cloudtui.model.errors import READ_ONLY, CloudtuiError, Refused, Unreachable
+from cloudtui.model.errors import READ_ONLY, CloudtuiError, NotFound, Refused, Unreachable
 from cloudtui.model.instance import Instance
-from cloudtui.model.job import Holder, Job, JobSpec, find_job
+from cloudtui.model.job import Holder, Job, JobSpec, JobState, find_job
 from cloudtui.model.session import Session
 
 if TYPE_CHECKING:
@@ -153,7 +154,14 @@ class Jobs(RunningHosts):
             Refused: read-only mode, or it was begun by hand.
             NotFound, CloudtuiError: see `ssh.jobs.again`.
         """
-        self._may_change(job, instance)
+        self._may_change()
+        if job.by_hand:
+            raise Refused(
+                f"{job.id} on {instance.spoken} is a {job.holder} session that was begun by hand: "
+                "how is not on record.",
+                hint="A run can be started again: cloudtui run "
+                f"{quote(instance.spoken)} -- COMMAND",
+            )
         from cloudtui.ssh import jobs
 
         id = await jobs.again(await self._connections.get(instance), job.id)
@@ -161,13 +169,16 @@ class Jobs(RunningHosts):
 
     async def stop(self, instance: Instance, job: Job, grace: float = GRACE) -> Job:
         """SIGINT, SIGTERM and SIGKILL in turn, each after `grace` seconds, until it is over; how
-        it ended then. Whoever calls this has asked the user.
+        it ended then. Of a session that was begun by hand all that runs in it is ended so, and
+        then the session. Whoever calls this has asked the user.
 
         Raises:
-            Refused: read-only mode, it is over, or it was begun by hand.
+            Refused: read-only mode, or it is over.
             NotFound: there is no such run any more.
         """
-        self._may_change(job, instance)
+        self._may_change()
+        if job.by_hand:
+            return await self._end_session(instance, job, grace)
         from cloudtui.ssh import jobs
 
         try:
@@ -176,6 +187,24 @@ class Jobs(RunningHosts):
             state = await self.list(instance)
         return find_job(job.id, state.jobs, instance.spoken)
 
+    async def _end_session(self, instance: Instance, job: Job, grace: float) -> Job:
+        from cloudtui.ssh import session_stop
+
+        session = await self._shown(instance, job)
+        another = session and job.holder is Holder.TMUX and session.created != job.started
+        if session is None or another:
+            raise NotFound(
+                f"The {job.holder} session {job.id} on {instance.spoken} has gone.",
+                hint=f"See what is there now: cloudtui jobs {quote(instance.spoken)}",
+            )
+        connection = await self._connections.get(instance)
+        try:
+            signal = await session_stop.stop(connection, session, grace)
+        finally:
+            await asyncio.gather(self.list(instance), self._sessions.list(instance))
+        state = JobState.KILLED if signal else JobState.DONE
+        return replace(job, state=state, signal=signal, ended=datetime.now(UTC))
+
     async def remove(self, instance: Instance, job: Job) -> None:
         """Remove its record and its log; whoever calls this has asked the user.
 
@@ -183,7 +212,8 @@ class Jobs(RunningHosts):
             Refused: read-only mode, it runs, or it was begun by hand.
             NotFound: there is no such run any more.
         """
-        self._may_change(job, instance)
+        self._may_change()
+        check_removable(instance, job)
         from cloudtui.ssh import jobs
 
         try:
@@ -309,23 +339,31 @@ class Jobs(RunningHosts):
         connection = await self._connections.get(instance)
         return await job_view.attach(connection, instance, job, columns, rows, on_data)
 
-    def _may_change(self, job: Job | None = None, instance: Instance | None = None) -> None:
+    def _may_change(self) -> None:
         if self._read_only:
             raise Refused(READ_ONLY, hint="Leave out --read-only to start or change runs.")
-        if job and job.by_hand and instance:
-            raise Refused(
-                f"{job.id} on {instance.spoken} is a {job.holder} session that was begun by hand.",
-                hint=f"Attach to it: cloudtui attach {instance.spoken}:{job.id}",
-            )
 
     def _set(self, state: JobsState) -> None:
         self._states[state.instance_id] = state
         self._events.emit(JobsChanged(state))
 
 
+def check_removable(instance: Instance, job: Job) -> None:
+    """Raises Refused for a run whose record cannot be removed, as it was last listed."""
+    stop = f"cloudtui jobs stop {quote(instance.spoken)} {quote(job.id)}"
+    if job.by_hand:
+        raise Refused(
+            f"{job.id} on {instance.spoken} is a {job.holder} session that was begun by hand, "
+            "with no record to remove.",
+            hint=f"End it: {stop}",
+        )
+    if not job.state.over:
+        raise Refused(f"The run {job.id} on {instance.spoken} goes on.", hint=f"Stop it: {stop}")
+
+
 def _has_log(instance: Instance, job: Job) -> None:
     if job.by_hand:
         raise Refused(
             f"{job.id} on {instance.spoken} was begun by hand and has no log.",
-            hint=f"Look at it: cloudtui attach {instance.spoken}:{job.id}",
+            hint=f"Look at it: cloudtui attach {quote(f'{instance.spoken}:{job.id}')}",
         )

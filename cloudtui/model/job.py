@@ -217,16 +217,22 @@ def find_job(text: str, jobs: Iterable[Job], host: str) -> Job:
 
     Raises:
         NotFound: there is none; the candidates are told.
-        Ambiguous: several begin so.
+        Ambiguous: several begin so, or are sessions begun by hand of that name.
     """
     known = list(jobs)
-    for job in known:
-        if job.id == text or text == f"{job.holder}:{job.session}":
-            return job
-    found = [job for job in known if text and job.id.startswith(text)]
+    full = [job for job in known if text == f"{job.holder}:{job.session}"]
+    same = [job for job in known if job.id == text]
+    recorded = [job for job in same if not job.by_hand]
+    begun = [job for job in known if text and job.id.startswith(text)]
+    found = full or recorded or same or begun
     if len(found) == 1:
         return found[0]
-    names = [f"{job.id}  {job.words}" for job in found or known]
+    names = [
+        f"{f'{job.holder}:{job.session}' if job.by_hand else job.id}  {job.words}"
+        for job in found or known
+    ]
+    if same:
+        raise Ambiguous(f"{host} has {len(same)} sessions that are called {text}.", names)
     if found:
         raise Ambiguous(f"{host} has {len(found)} runs that begin with {text}.", names)
     if not known:

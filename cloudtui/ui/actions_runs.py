@@ -108,7 +108,8 @@ RUN_ACTIONS: tuple[Action, ...] = (
         "run.stop_run",
         ("x",),
         "stop run",
-        "Stop the run, after a question: INT, then TERM, then KILL.",
+        "Stop the run, after a question: INT, then TERM, then KILL; of a session begun by hand all "
+        "that runs in it.",
         "stop_run",
         _BOTH,
         Group.RUN,

@@ -178,14 +178,12 @@ def why_not_run(action: Action, job: Job) -> str:
     match action.id:
         case "run.attach_run" if job.state.over:
             return f"{job.id} has ended; Enter shows its log."
-        case "run.stop_run" if job.by_hand:
-            return f"{job.id} was begun by hand. Where 2 lists the sessions, x ends it."
         case "run.stop_run" if job.state.over:
             return f"{job.id} has ended: {job.words}."
         case "run.rerun" if job.by_hand:
             return f"{job.id} was begun by hand; n starts a run that can be started again."
         case "run.remove_run" if job.by_hand:
-            return f"{job.id} was begun by hand. Where 2 lists the sessions, x ends it."
+            return f"{job.id} was begun by hand and has no record; x ends it."
         case "run.remove_run" if not job.state.over:
             return f"{job.id} is {job.state}; x stops it first."
     return ""
@@ -195,8 +193,17 @@ def stop_question(instance: Instance, job: Job) -> Destroy:
     """Whether the run is to be stopped, by name and host."""
     from cloudtui.ui.screens.session_dialogs import Destroy
 
-    how = "It is told to end (INT), after a while more firmly (TERM), then killed (KILL)."
+    what = "What runs in it" if job.by_hand else "It"
+    how = f"{what} is told to end (INT), after a while more firmly (TERM), then killed (KILL)."
     then = "\nWhat was to follow it is not done." if job.then else ""
+    if job.by_hand:
+        how += "\nThen the session is ended: what it shows is kept nowhere."
+        return Destroy(
+            f"End the {job.holder} session {job.id} on {instance.spoken}?",
+            _about(instance, job, how),
+            "End it",
+            "s",
+        )
     return Destroy(
         f"Stop {job.id} on {instance.spoken}?",
         _about(instance, job, how + then),
@@ -217,12 +224,12 @@ def remove_question(instance: Instance, job: Job) -> Destroy:
 
 def _about(instance: Instance, job: Job, how: str) -> Content:
     return Content.assemble(
-        ("run      ", "$foreground-muted"),
-        (f"{job.id}  {job.words}\n", "bold"),
+        (f"{'session' if job.by_hand else 'run':<9}", "$foreground-muted"),
+        (f"{job.id}  {f'{job.holder}, begun by hand' if job.by_hand else job.words}\n", "bold"),
         ("host     ", "$foreground-muted"),
         (f"{instance.label}\n", "bold"),
         ("command  ", "$foreground-muted"),
-        f"{job.command_line}\n\n",
+        f"{job.command_line or '-'}\n\n",
         how,
     )
 

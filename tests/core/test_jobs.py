@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -231,12 +233,48 @@ async def test_sessions_by_hand_are_runs_too_and_those_of_runs_are_not_told_twic
         }
         tune = await jobs.find(machine, "tune")
         assert (tune.last_line, tune.training.loss) == ("step 3 loss=0.5", 0.5)
-        for act in (jobs.stop, jobs.rerun, jobs.remove):
+        for act in (jobs.rerun, jobs.remove):
             with pytest.raises(Refused, match="begun by hand"):
                 await act(machine, tune)
         with pytest.raises(Refused, match="has no log"):
             await jobs.follow(machine, tune, on_bytes=lambda data: None)
         assert await jobs.session(machine, tune) == replace(by_tmux, command="cat")
+
+
+async def test_a_session_begun_by_hand_is_stopped_with_all_that_runs_in_it(lab: Lab) -> None:
+    mark = lab.home / "mark"
+    saves = f"trap 'sleep 0.2; echo saved >{mark}; exit' INT; sleep 600 & while :; do wait; done"
+    async with lab.bench() as bench:
+        machine, jobs = await gpu(bench), bench.jobs
+        new = partial(bench.sessions.new, machine)
+        other = await new(Program.TMUX, "other", "cat")
+        for program, name, command in (
+            (Program.TMUX, "saves", f"sh -c {shlex.quote(saves)}"),
+            (
+                Program.TMUX,
+                "deaf",
+                "sh -c 'trap \"\" INT; sleep 0.1 & while :; do sleep 0.05; done'",
+            ),
+            (Program.SCREEN, "serve", "cat"),
+            (Program.TMUX, "idle", ""),
+        ):
+            await new(program, name, command)
+        ended = {}
+        await until(lambda: arguments_with(saves))
+        for job in (await jobs.list(machine)).jobs:
+            if job.id != "other":
+                ended[job.id] = (await jobs.stop(machine, job, 0.5)).words
+        assert ended == {
+            "saves": "killed (INT)", "deaf": "killed (TERM)", "serve": "killed (INT)",
+            "idle": "done",
+        }  # fmt: skip
+        assert mark.read_text() == "saved\n"
+        left = bench.sessions.state(machine.id).listing
+        assert left
+        assert [session.id for session in left.sessions] == [other.id]
+        assert [job.id for job in jobs.state(machine.id).jobs] == ["other"]
+        with pytest.raises(NotFound, match="has gone"):
+            await jobs.stop(machine, job, 1)
 
 
 async def test_a_run_is_attached_whether_its_session_lives_or_not(lab: Lab) -> None:

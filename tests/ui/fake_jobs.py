@@ -16,6 +16,7 @@ from cloudtui.model.digest import Digest
 from cloudtui.model.errors import CloudtuiError, Refused
 from cloudtui.model.instance import Instance, State
 from cloudtui.model.job import Holder, Job, JobSpec, JobState, name_of
+from cloudtui.model.job_filter import name_in_list
 from cloudtui.model.session import Session
 from cloudtui.model.training import Training
 from cloudtui.model.upload import LocalFile
@@ -141,8 +142,8 @@ class FakeJobs:
     async def stop(self, instance: Instance, job: Job) -> None:
         self._do("stop", instance, job)
         over = replace(job, state=JobState.KILLED, signal="INT", ended=datetime.now(UTC))
-        rest = [j for j in self.state(instance.id).jobs if j.id != job.id]
-        self.show(instance, over, *rest)
+        rest = [j for j in self.state(instance.id).jobs if name_in_list(j) != name_in_list(job)]
+        self.show(instance, *([] if job.by_hand else [over]), *rest)
 
     async def rerun(self, instance: Instance, job: Job) -> Job:
         self._do("rerun", instance, job)

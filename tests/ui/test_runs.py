@@ -13,6 +13,7 @@ from cloudtui.model.session import Program, Session
 from cloudtui.model.training import Training
 from cloudtui.ui.screens.dialogs import Ask, Choose
 from cloudtui.ui.screens.runs import RunsScreen
+from cloudtui.ui.screens.session_dialogs import Destroy
 from cloudtui.ui.widgets.runs_table import RunsTable
 from tests.ui.fake_jobs import NOW, run
 from tests.ui.fakes import FLEET, Console, console, listed
@@ -187,9 +188,21 @@ async def test_attach_copy_and_sessions_begun_by_hand() -> None:
         assert made.said[-1] == "Copied python3 train.py --epochs 3"
         await made.press("down", "r")
         assert "begun by hand" in made.said[-1]
+        await made.press("X")
+        assert made.said[-1] == "notes was begun by hand and has no record; x ends it."
         await made.press("x")
-        assert "Where 2 lists the sessions, x ends it." in made.said[-1]
+        await in_front(made, Destroy)
+        for words in ("End the tmux session notes on jupyter-lab?", "jupyter-lab (i-", "(KILL)"):
+            assert words in made.text, words
+        await made.press("enter")
+        await in_front(made, RunsScreen)
+        assert made.bench.jobs.done == []
         assert made.text.count("● by hand") == 2
+        await made.press("x", "s")
+        await done(made)
+        assert made.bench.jobs.done[-1][0::2] == ("stop", "notes")
+        assert made.said[-1] == "Stopped notes on jupyter-lab."
+        assert made.text.count("● by hand") == 1
         made.bench.jobs.sessions["notes"] = Session(Program.TMUX, "$7", "notes")
         await made.press("enter")
         await until(made, lambda: made.bench.sessions.attached)
