@@ -52,6 +52,12 @@ async def record(
     terminates = False
     if spec.gpus or stops(actions):
         able = await then.able(connection, gpus=bool(spec.gpus), stop=stops(actions))
+        if able.why_no_gpu:
+            raise NotFound(
+                f"{instance.label} has no GPU that a run could get: {able.why_no_gpu}.",
+                hint="Leave out --gpu where no GPU is needed; otherwise see what nvidia-smi says "
+                "there.",
+            )
         if able.gpus < spec.gpus:
             raise NotFound(
                 f"{instance.label} has {plural(able.gpus, 'GPU')}, fewer than the {spec.gpus} "

@@ -1,5 +1,5 @@
-# What a run waits for before it starts, and what is done after it: then.sh wait|after DIR, and
-# then.sh again DIR NEW for the same once more
+# What a run waits for before it starts, and what is done after it: then.sh wait DIR GPUS.SH,
+# then.sh after DIR, and then.sh again DIR NEW for the same once more
 #
 # DIR is the run's folder, as job.sh has it; its `before` and `after` call this, so it belongs to
 # the supervisor of the run: who is killed is out of every line, since that process is looked for.
@@ -8,7 +8,7 @@
 #
 # wait/after     runs to wait for, one a line; wait/any: however they end
 # wait/queue     wait until no other run runs or is before it
-# wait/gpus      how many GPUs to wait for; DIR/gpus: those it got, as `0,2`
+# wait/gpus      how many GPUs to wait for; DIR/gpus: those it got, as `0,2`, or `0:1` for a MIG device
 # wait/for       what it waits for now, in words
 # then/cancel    there when no further step is to be done
 # then/NN/       text kind when what where computer seal careful: as model/then.py writes them;
@@ -171,25 +171,26 @@ wait_for_all() {
   done
 }
 
-# The GPUs that no run of ours holds and no process computes on, as `0 2`, in `free`.
+# What of `units` no run of ours holds and no process computes on: whole GPUs in `free`, MIG devices
+# in `parts`; `theirs` is who of others is in the way, in words.
 free_gpus() {
-  listed=$(nvidia-smi --query-gpu=index,uuid --format=csv,noheader 2>&1) || return 1
-  free=
-  busy=
-  while IFS=', ' read -r index uuid; do
-    case $index in '' | *[!0-9]*) continue ;; esac
-    holder=$(text "$GPUS/$index")
+  list_gpus "$DIR/wait/said" && at_work "$DIR/wait/said" || return 1
+  free='' parts='' theirs=''
+  while read -r unit uuid; do
+    holder=$(text "$GPUS/$unit")
     if [ -n "$holder" ] && [ "$holder" != "$ID" ] && alive "$RUNS/$holder"; then
-      case ,$(text "$RUNS/$holder/gpus"), in *",$index,"*) continue ;; esac
+      case ,$(text "$RUNS/$holder/gpus"), in *",$unit,"*) continue ;; esac
     fi
-    if [ -z "$busy" ]; then
-      busy=$(nvidia-smi --query-compute-apps=gpu_uuid --format=csv,noheader 2>/dev/null)
-      busy="${busy:-none}"
+    pid=$(printf '%s\n' "$busy" | awk -v a="$uuid" -v b="$unit" '$1 == a || $1 == b { print $2; exit }')
+    if [ -n "$pid" ]; then
+      name=
+      { IFS= read -r name <"/proc/$pid/comm"; } 2>/dev/null
+      theirs="; ${name:-a process} (pid $pid) is on GPU $unit"
+      continue
     fi
-    case $busy in *"$uuid"*) continue ;; esac
-    free="$free $index"
+    case $unit in *:*) parts="$parts $unit" ;; *) free="$free $unit" ;; esac
   done <<END
-$listed
+$units
 END
 }
 
@@ -197,30 +198,43 @@ wait_for_gpus() {
   wanted=$(text "$DIR/wait/gpus")
   mkdir -p "$GPUS"
   take_place gpus
-  problems=0
+  problems=0 patience=10 smi=
   while :; do
     if someone_ahead gpus wants_gpus; then
       tell "for $wanted GPU, behind $ahead"
     elif free_gpus; then
-      problems=0
+      problems=0 patience=200
       # shellcheck disable=SC2086
       set -- $free
+      # A process can use GPUs or MIG devices, not both.
+      # shellcheck disable=SC2086
+      [ $# -ge "$wanted" ] || set -- $parts
       if [ $# -ge "$wanted" ]; then
-        taken=
+        taken='' visible=''
         while [ "$wanted" -gt 0 ]; do
           put "$GPUS/$1" "$ID"
           taken="$taken${taken:+,}$1"
+          case $1 in
+            *:*) visible="$visible${visible:+,}$(printf '%s\n' "$units" | awk -v a="$1" '$1 == a { print $2 }')" ;;
+            *) visible="$visible${visible:+,}$1" ;;
+          esac
           wanted=$((wanted - 1))
           shift
         done
-        printf 'export CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES=%s\n' "$taken" >>"$DIR/env"
+        printf 'export CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES=%s\n' "$visible" >>"$DIR/env"
         put "$DIR/gpus" "$taken"
         return
       fi
-      tell "for $wanted GPU, $# free"
+      # shellcheck disable=SC2086
+      set -- $free $parts
+      tell "for $wanted GPU, $# free$theirs"
     else
+      : "${why:=nvidia-smi fails: $(head -n 1 "$DIR/wait/said")}"
+      # One that answered before may do so again, as after an update of the driver.
       problems=$((problems + 1))
-      [ "$problems" -lt 10 ] || not_started "nvidia-smi fails: $(printf %s "$listed" | tail -n 1)"
+      [ "$problems" -lt "$patience" ] || not_started "$why"
+      tell "for $wanted GPU; $why"
+      case $why in *answered*) problems=$((problems + 3)) ;; esac
     fi
     pause
   done
@@ -230,7 +244,10 @@ if [ "$1" = wait ]; then
   told=
   [ ! -s "$DIR/wait/after" ] || wait_for_runs
   [ ! -e "$DIR/wait/queue" ] || wait_for_all
-  [ ! -s "$DIR/wait/gpus" ] || wait_for_gpus
+  if [ -s "$DIR/wait/gpus" ]; then
+    . "$3"
+    wait_for_gpus
+  fi
   rm -f "$DIR/wait/for"
   exit 0
 fi

@@ -21,9 +21,16 @@ who() {
 
 gpus() {
     trap 'kill $nap; exit' TERM
-    command -v nvidia-smi >/dev/null || { echo 'gpus none'; return; }
     limit=
     timeout 10 true && limit='timeout 10'
+    PATH=$PATH:/usr/bin:/usr/local/bin:/usr/local/nvidia/bin:/opt/bin:/usr/lib/wsl/lib
+    if ! command -v nvidia-smi >/dev/null; then
+        # Where the login shell has it
+        case ${SHELL##*/} in csh|tcsh) flags=-ic ;; *) flags=-lic ;; esac
+        smi=$($limit "${SHELL:-/bin/sh}" $flags 'exec /bin/sh -c "command -v nvidia-smi"' | grep '^/' | tail -n 1)
+        [ -x "$smi" ] || { echo 'gpus none'; return; }
+        PATH=$PATH:${smi%/*}
+    fi
     known=' '
     first=yes
     IFS=$lines

@@ -8,18 +8,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cloudtui.ssh.connection import Connection
-from cloudtui.ssh.host_program import path, placing
+from cloudtui.ssh.host_program import path, placing, text
 from cloudtui.ssh.jobs import quoted
 
 PROGRAM = "then.sh"
+GPUS = "gpus.sh"
 RUNS = "$HOME/.local/share/cloudtui/runs"
 STILL_SECONDS = 15.0
 
 _CHECK = """\
 PATH=$PATH:/usr/local/bin:/usr/sbin:/sbin:$HOME/.local/bin
 if [ -n "$GPUS" ]; then
-  printf 'GPUS %s\\n' "$(nvidia-smi --query-gpu=index --format=csv,noheader 2>/dev/null |
-    grep -c '^[0-9]')"
+  said=$(mktemp) || said=${TMPDIR:-/tmp}/cloudtui-gpus.$$
+  if list_gpus "$said"; then
+    # A process can use GPUs or MIG devices, not both.
+    count=$(printf '%s\\n' "$units" | grep -c '^[0-9]* ')
+    parts=$(printf '%s\\n' "$units" | grep -c ':[0-9]* ')
+    [ "$count" -ge "$parts" ] || count=$parts
+    echo "GPUS $count"
+  else
+    printf 'NOGPU %s\\n' "$why"
+  fi
+  rm -f "$said"
 fi
 if [ -n "$STOP" ]; then
   how=
@@ -46,6 +56,8 @@ class Able:
     """What the host can do for a run."""
 
     gpus: int = 0
+    """Whole ones, or MIG devices where there are more of them."""
+    why_no_gpu: str = ""
     why_not_stop: str = ""
 
 
@@ -55,26 +67,29 @@ async def able(conn: Connection, *, gpus: bool, stop: bool) -> Able:
     Raises:
         ConnectionCut, Timeout: see `Connection.run`.
     """
-    asked = f"GPUS={'1' if gpus else ''} STOP={'1' if stop else ''}\n{_CHECK}"
-    done = await conn.run(asked, timeout=40)
+    asked = f"GPUS={'1' if gpus else ''} STOP={'1' if stop else ''}\n"
+    asked += text(GPUS) if gpus else ""
+    done = await conn.run(asked + _CHECK, timeout=60)
     told = dict(line.partition(" ")[::2] for line in done.stdout.splitlines())
     count = told.get("GPUS", "")
     if stop and "STOP" not in told:
-        return Able(0, "it did not say whether it may be shut down")
-    return Able(int(count) if count.isdigit() else 0, told.get("STOP", ""))
+        return Able(why_not_stop="it did not say whether it may be shut down")
+    number = int(count) if count.isdigit() else 0
+    return Able(number, told.get("NOGPU", ""), told.get("STOP", ""))
 
 
 def lines(record: Mapping[str, bytes], *, waits: bool, follows: bool) -> Sequence[str]:
     """Sh for `ssh.jobs.start`: the record's files, by their path in the run's folder, and what
     `job.sh` is to call."""
     folders = sorted({name.rpartition("/")[0] for name in record})
-    made = [placing(PROGRAM).rstrip("\n") + " || bad=1"]
+    programs = (PROGRAM, GPUS) if "wait/gpus" in record else (PROGRAM,)
+    made = [placing(name).rstrip("\n") + " || bad=1" for name in programs]
     made += [f'mkdir -p "$d/{folder}" || bad=1' for folder in folders]
     for name, content in record.items():
-        text = content.decode(errors="surrogateescape")
-        made.append(f"put {name} {quoted(text)}")
+        written = content.decode(errors="surrogateescape")
+        made.append(f"put {name} {quoted(written)}")
     if waits:
-        made.append(f'put before \'exec /bin/sh "{path(PROGRAM)}" wait "$1"\'')
+        made.append(f'put before \'exec /bin/sh "{path(PROGRAM)}" wait "$1" "{path(GPUS)}"\'')
     if follows:
         made.append(f'put after \'exec /bin/sh "{path(PROGRAM)}" after "$1"\'')
     if waits or follows:

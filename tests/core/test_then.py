@@ -101,9 +101,9 @@ async def test_a_chain_ends_with_the_shutdown_when_nobody_else_runs(
     instance = await machine(bench)
     (host / "work").mkdir()
     (host / "work/old.txt").write_text("old")
-    sent = "run:until [ -e ~/sent ]; do sleep 0.1; done"
+    send = "run:until [ -e ~/sent ]; do sleep 0.1; done"
     wait = "until [ -e ~/go ]; do sleep 0.1; done"
-    other = await bench.jobs.run(instance, spec(wait, "other", then=(sent,)))
+    other = await bench.jobs.run(instance, spec(wait, "other", then=(send,)))
     assert other.state is JobState.RUNNING
     await bench.jobs.run(
         instance,
@@ -197,11 +197,10 @@ async def test_gpus_are_given_one_by_one_and_freed_by_a_kill(
     bench: Workbench, lab: Lab, host: Path
 ) -> None:
     instance = await machine(bench)
-    gpus = "0, GPU-a\\n1, GPU-b\\n"
     lab.sshd.script(
         "nvidia-smi",
-        f"#!/bin/sh\ncase $1 in *compute*) cat {host}/busy 2>/dev/null ;; "
-        f"*index) printf '0\\n1\\n' ;; *) printf '{gpus}' ;; esac\n",
+        f"#!/bin/sh\ncase $1 in *compute*) cat {host}/busy 2>/dev/null; exit 0 ;; esac\n"
+        'for n in 0 1; do echo "GPU $n: Tesla T4 (UUID: GPU-$n$n)"; done\n',
     )
     show = "echo gpu=$CUDA_VISIBLE_DEVICES; until [ -e ~/go ]; do sleep 0.1; done"
     for name in ("one", "two", "three", "four"):
@@ -231,6 +230,57 @@ async def test_gpus_are_given_one_by_one_and_freed_by_a_kill(
     await until(bench, instance, finished(running[1].id, second.id))
     with pytest.raises(NotFound, match="fewer than the 3"):
         await bench.jobs.run(instance, spec("true", "many", gpus=3))
+
+
+MY_NAME = Path("/proc/self/comm").read_text().strip()
+MIG = """\
+#!/bin/sh
+[ ! -e ~/broken ] || { echo 'NVIDIA-SMI has failed because it is broken.'; exit 9; }
+pid=$(cat ~/pid)
+case $* in
+  -L)
+    echo 'GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-aa)'
+    for n in 0 1; do echo "  MIG 3g.20gb     Device  $n: (UUID: MIG-$n-aa)"; done ;;
+  *compute*) [ -z "$pid" ] || echo "GPU-aa, $pid" ;;
+  '-q -x')
+    echo '<gpu id="00000000:00:1E.0">'
+    for n in 0 1; do printf '<mig_device>\n<index>%s</index>\n' $n
+    printf '<gpu_instance_id>%s</gpu_instance_id>\n' $((n + 1))
+    printf '<compute_instance_id>0</compute_instance_id>\n</mig_device>\n'; done
+    [ -z "$pid" ] || printf '<process_info>\n<gpu_instance_id>1</gpu_instance_id>
+<compute_instance_id>0</compute_instance_id>\n<pid>%s</pid>\n</process_info>\n' "$pid" ;;
+esac
+"""
+
+
+async def test_a_part_of_a_gpu_is_given_where_the_login_shell_finds_its_driver(
+    bench: Workbench, lab: Lab, host: Path
+) -> None:
+    instance = await machine(bench)
+    program = host / "driver/nvidia-smi"
+    program.parent.mkdir()
+    program.write_text(MIG)
+    program.chmod(0o755)
+    for name in (".profile", ".zprofile"):
+        with (host / name).open("a") as file:
+            file.write("PATH=$PATH:$HOME/driver\n")
+    (host / "pid").write_text(str(os.getpid()))
+    show = "echo gpu=$CUDA_VISIBLE_DEVICES; until [ -e ~/go ]; do sleep 0.1; done"
+    for name in ("one", "two"):
+        await bench.jobs.run(instance, spec(show, name, gpus=1))
+    jobs = await until(bench, instance, lambda jobs: "is on" in jobs["two"].why)
+    assert jobs["one"].gpus == (0,)
+    assert jobs["one"].last_line == "gpu=MIG-1-aa"
+    assert jobs["two"].why == f"for 1 GPU, 0 free; {MY_NAME} (pid {os.getpid()}) is on GPU 0:0"
+    (host / "broken").touch()
+    await until(bench, instance, lambda jobs: "nvidia-smi fails (exit 9)" in jobs["two"].why)
+    with pytest.raises(NotFound, match=r"could get: nvidia-smi fails \(exit 9\): NVIDIA-SMI has"):
+        await bench.jobs.run(instance, spec("true", "three", gpus=1))
+    (host / "broken").unlink()
+    (host / "pid").write_text("")
+    await until(bench, instance, lambda jobs: jobs["two"].last_line == "gpu=MIG-0-aa")
+    (host / "go").touch()
+    await until(bench, instance, finished("one", "two"))
 
 
 async def test_what_cannot_be_is_refused_before_the_start(
