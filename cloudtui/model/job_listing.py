@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from cloudtui.model import training
 from cloudtui.model.job import STATUS_WORDS, Holder, Job, JobState, stalled
-from cloudtui.model.pane_lines import added, lines_shown
 from cloudtui.model.session import Session, parse_probe
 from cloudtui.model.then import steps_told
 
@@ -128,9 +127,11 @@ def parse_jobs(
     by_hand = {(job.holder, job.session): job for job in before if job.by_hand}
     for session in alive:
         if session.key not in shown | mine:
-            job = _by_hand(session, instance_id)
+            job = _by_hand(session, instance_id, panes.get(session.id, ""))
             was = by_hand.get((job.holder, job.session))
-            jobs.append(_seen(job, was, panes.get(session.id), now))
+            if was and session.id not in panes:
+                job = replace(job, last_line=was.last_line, training=was.training)
+            jobs.append(job)
     return tuple(sorted(jobs, key=_newest, reverse=True))
 
 
@@ -276,7 +277,7 @@ def _shows(job: Job, session: Session) -> bool:
     )
 
 
-def _by_hand(session: Session, instance_id: str) -> Job:
+def _by_hand(session: Session, instance_id: str, pane: str) -> Job:
     return Job(
         id=session.name or session.id,
         instance_id=instance_id,
@@ -286,28 +287,9 @@ def _by_hand(session: Session, instance_id: str) -> Job:
         session=session.name if session.program.value == "tmux" else session.id,
         state=JobState.RUNNING,
         started=session.created,
+        last_line=last_line(pane),
         by_hand=True,
-    )
-
-
-def _seen(job: Job, before: Job | None, pane: str | None, now: datetime) -> Job:
-    """With what its pane shows now, or showed before where that was not told."""
-    if before and before.started != job.started:
-        before = None
-    if pane is None:
-        shown = before.shown if before else ()
-        new: Sequence[str] = ()
-    else:
-        shown = lines_shown(pane)
-        new = added(before.shown if before else (), shown)
-    so_far = before.training if before else training.Training()
-    at = now.timestamp()
-    when = None if not before else at if new else so_far.moved
-    return replace(
-        job,
-        shown=shown,
-        last_line=last_line("\n".join(shown[-10:])),
-        training=training.read("\n".join(new), so_far, when=when, now=at),
+        training=training.read(pane),
     )
 
 
