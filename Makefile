@@ -13,7 +13,7 @@ demo:
 	@.venv/bin/cloudtui demo
 
 test: check
-	@.venv/bin/python -m pytest -n 2 --dist loadfile
+	@.venv/bin/python -m pytest -n auto --dist worksteal
 
 check:
 	@scripts/setup test

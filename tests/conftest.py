@@ -41,6 +41,12 @@ _CUT_OFF = (
 )
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Two for each core: half of the time a test waits for a server, a terminal or a timer."""
+    return max(2, min(8, 2 * (os.cpu_count() or 1)))
+
+
 @pytest.fixture
 def short_tmp() -> Iterator[Path]:
     """A folder with a short path, for sockets (the kernel's limit is 107 bytes)."""

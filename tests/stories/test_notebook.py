@@ -138,14 +138,22 @@ async def front(lab: Lab) -> AsyncIterator[Front]:
 async def test_a_cell_goes_on_over_a_cut_and_the_page_connects_again_by_itself(
     lab: Lab, front: Front, chromium: webdriver.Chrome, tmp_path: Path
 ) -> None:
-    code = "for n in range(40): print('line', n, flush=True); __import__('time').sleep(0.1)"
+    # What a connection holds when it is cut is lost to every browser: nothing is under way then.
+    go_on = tmp_path / "go"
+    code = (
+        "for n in range(40): print('line', n, flush=True); __import__('time').sleep(0.1); "
+        "[__import__('time').sleep(0.02) for _ in "
+        f"iter(lambda: n < 3 or __import__('os').path.exists({str(go_on)!r}), True)]"
+    )
     wanted = [f"line {n}" for n in range(40)]
     with server(lab.sshd, tmp_path) as jupyter:
         await asyncio.to_thread(jupyter.ready)
         tunnel = await front.open(lab, jupyter.port)
         url = f"http://localhost:{tunnel.local_port}/lab?token={jupyter.token}"
-        await asyncio.to_thread(run_a_cell, chromium, url, code, "line 3\n")
+        await asyncio.to_thread(run_a_cell, chromium, url, code, "line 3")
         lab.sshd.cut()
+        await until(lambda: front.tunnels.states[0].cuts == 1)
+        go_on.touch()
 
         def ended(browser: webdriver.Chrome) -> bool:
             idle = browser.find_elements(By.CSS_SELECTOR, IDLE)
