@@ -268,9 +268,9 @@ async def test_a_part_of_a_gpu_is_given_where_the_login_shell_finds_its_driver(
     show = "echo gpu=$CUDA_VISIBLE_DEVICES; until [ -e ~/go ]; do sleep 0.1; done"
     for name in ("one", "two"):
         await bench.jobs.run(instance, spec(show, name, gpus=1))
+    await until(bench, instance, lambda jobs: jobs["one"].last_line == "gpu=MIG-1-aa")
     jobs = await until(bench, instance, lambda jobs: "is on" in jobs["two"].why)
     assert jobs["one"].gpus == (0,)
-    assert jobs["one"].last_line == "gpu=MIG-1-aa"
     assert jobs["two"].why == f"for 1 GPU, 0 free; {MY_NAME} (pid {os.getpid()}) is on GPU 0:0"
     (host / "broken").touch()
     await until(bench, instance, lambda jobs: "nvidia-smi fails (exit 9)" in jobs["two"].why)
