@@ -59,6 +59,12 @@ def asked(words: argparse.Namespace) -> JobSpec:
             "There is no command to run.",
             hint=f"Type it after --: cloudtui run {words.name} -- ...",
         )
+    for word, needed, given in (
+        ("--after-any", "--after RUN", not words.after_any or words.after),
+        ("--overwrite", "--sync LOCAL", not words.overwrite or words.sync),
+    ):
+        if not given:
+            raise UsageError(f"{word} means nothing without {needed}.")
     parse_all(words.then)
     folders = [sync_places(text)[1] for text in words.sync]
     return JobSpec(

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from cloudtui.files import view
-from cloudtui.model.job_form import FIELDS, QUEUE, SECRET
+from cloudtui.model.job_form import FIELDS, HOLDER, SECRET, TICKS
 
 _NAME = "run_forms"
 MACHINES_KEPT = 50
@@ -18,7 +18,7 @@ def recall(instance_id: str) -> dict[str, str]:
         found = json.loads(view.recall_table(_NAME).get(instance_id, ""))
     except ValueError:
         return {}
-    known = (*FIELDS, QUEUE)
+    known = (*FIELDS, *TICKS, HOLDER)
     return {k: str(v) for k, v in found.items() if k in known} if isinstance(found, dict) else {}
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cloudtui.model import then
 from cloudtui.model.errors import CloudtuiError
-from cloudtui.model.job import JobSpec, check_job_name, name_of
+from cloudtui.model.job import Holder, JobSpec, check_job_name, name_of
 from cloudtui.model.upload import sync_places
 from cloudtui.model.words import listed, plural
 
@@ -18,8 +18,8 @@ FIELDS: Mapping[str, tuple[str, str]] = {
     "command": ("command", "python train.py --epochs 3"),
     "name": ("name", ""),
     "cwd": ("folder", "where it runs: the one uploaded to, or the home folder"),
-    "sync": ("upload", "what changed in this folder here goes there first: .:~/bert"),
-    "env": ("env", "SEED=1 WANDB_MODE=offline"),
+    "sync": ("upload", "from this folder what changed: .:~/bert"),
+    "env": ("env", "SEED=1 WANDB_MODE=offline; a name alone has its value of here"),
     "gpus": ("GPUs", "how many it needs for itself; waits until they are free"),
     "after": ("after", "runs that it waits for"),
     "then": ("then", "copy:out:results  s3:s3://bucket/bert  'run:python eval.py'  stop"),
@@ -27,7 +27,18 @@ FIELDS: Mapping[str, tuple[str, str]] = {
 """The fields in their order: what they are called, and what can be typed."""
 SECRET = ("env",)
 """Fields that are not remembered."""
-QUEUE = "queue"
+OVERWRITE, ANY, QUEUE = "overwrite", "after_any", "queue"
+TICKS: Mapping[str, str] = {
+    OVERWRITE: "overwrite",
+    ANY: "however they end",
+    QUEUE: "queue: wait until the runs before it have ended",
+}
+"""What is ticked or not."""
+BESIDE: Mapping[str, str] = {"sync": OVERWRITE, "after": ANY}
+"""The fields that a tick belongs to, which means nothing while they are empty."""
+HOLDER = "holder"
+HOLDERS: Mapping[str, str] = {"": "any", **{holder.value: holder.value for holder in Holder}}
+"""Where its terminal is shown; for any in tmux, else in screen, else nowhere."""
 
 _SHELL = re.compile(r"[|&;<>()$`*?~{}\[\]#!\n]|^\s*\w+=")
 """What a shell has to look at."""
@@ -42,6 +53,8 @@ class Form:
     spec: JobSpec
     sync: tuple[Path, str] | None = None
     """A folder of this computer, and the one that it goes to."""
+    overwrite: bool = False
+    """What was changed there since is sent too."""
 
     def words(self, host: str) -> str:
         """What starting does, in sentences."""
@@ -49,14 +62,19 @@ class Form:
         told = []
         if self.sync:
             here, there = self.sync
-            told.append(f"Sends what changed in {here} to {there}.")
+            over = ", also over what was changed there" if self.overwrite else ""
+            told.append(f"Sends what changed in {here} to {there}{over}.")
         where = f" in {spec.cwd}" if spec.cwd else " in the home folder"
         gpus = f" on {plural(spec.gpus, 'GPU')} of its own" if spec.gpus else ""
         told.append(f"Starts {spec.name} on {host}{where}{gpus}; it goes on without this computer.")
         if spec.after:
-            told.append(f"It waits for {listed(spec.after)}.")
+            ends = ", however they end" if spec.after_any else ""
+            told.append(f"It waits for {listed(spec.after)}{ends}.")
         if spec.queue:
             told.append("It waits for the runs that are queued before it.")
+        if spec.holder is not None:
+            shown = "no session" if spec.holder is Holder.NONE else spec.holder
+            told.append(f"Its terminal is shown in {shown}.")
         if spec.then:
             told.append(f"Then: {listed(spec.then)}.")
         return " ".join(told)
@@ -86,10 +104,16 @@ def words_of(command: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def read_form(
-    values: Mapping[str, str], *, queue: bool = False, runs: Collection[str] = ()
+    values: Mapping[str, str],
+    *,
+    ticks: Collection[str] = (),
+    holder: str = "",
+    runs: Collection[str] = (),
+    environ: Mapping[str, str] = {},
 ) -> tuple[Form | None, dict[str, str]]:
-    """The form, or None and what is wrong by field. `runs` are the ids that `after` may name;
-    none when they are not known."""
+    """The form, or None and what is wrong by field. `ticks` are those of `TICKS` that are set,
+    `holder` one of `HOLDERS`, `runs` the ids that `after` may name; none when they are not known.
+    `environ` is the environment here."""
     typed = {name: values.get(name, "").strip() for name in FIELDS}
     wrong: dict[str, str] = {}
 
@@ -119,8 +143,12 @@ def read_form(
     env: list[tuple[str, str]] = []
     for word in words("env"):
         name, equals, value = word.partition("=")
-        if not equals or not _VARIABLE.match(name):
+        if not _VARIABLE.match(name):
             wrong["env"] = f"NAME=VALUE, not {word[:20]}"
+        elif not equals and name not in environ:
+            wrong["env"] = f"{name[:20]} has no value here."
+        elif not equals:
+            value = environ[name]
         env.append((name, value))
     after = words("after")
     missing = [word for word in after if runs and word not in runs]
@@ -145,9 +173,11 @@ def read_form(
         typed["name"] or name_of(words_of(command)),
         typed["cwd"] or (sync[1] if sync else ""),
         tuple(env),
+        Holder(holder) if holder else None,
         gpus=gpus,
         after=after,
-        queue=queue,
+        after_any=bool(after) and ANY in ticks,
+        queue=QUEUE in ticks,
         then=steps,
     )
-    return Form(spec, sync), {}
+    return Form(spec, sync, sync is not None and OVERWRITE in ticks), {}

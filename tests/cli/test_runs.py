@@ -51,6 +51,7 @@ def test_a_run_from_the_command_line(lab: Lab, here: Here) -> None:
     assert "echo-A-exit-4  failed (4)" in told
     assert here("attach", "bert-gpu:nope")[0] == 3
     for words in (("jobs", "stop"), ("jobs", "stop", "bert-gpu"), ("jobs", "a", "b"), ("run", "x"),
+                  ("run", "bert-gpu", "--after-any", "--", "ls"),
                   ("run", "bert-gpu", "--env", "UNSET_HERE", "--", "ls")):  # fmt: skip
         assert here(*words)[0] == 2
 

@@ -36,19 +36,26 @@ def test_a_command_is_what_a_shell_would_make_of_it(
 def test_every_field_goes_where_it_belongs_and_what_happens_is_told() -> None:
     values = {
         "command": "python train.py", "name": "bert", "cwd": "~/bert", "sync": ".:~/bert",
-        "env": "SEED=1 NOTE='a b'", "gpus": "2", "after": "prep, clean",
+        "env": "SEED=1 HERE NOTE='a b'", "gpus": "2", "after": "prep, clean",
         "then": "copy:out:results 'run:python eval.py' stop",
     }  # fmt: skip
-    form, wrong = read_form(values, queue=True, runs=["prep", "clean"])
+    form, wrong = read_form(
+        values, ticks=("queue", "after_any", "overwrite"), holder="screen", runs=["prep", "clean"],
+        environ={"HERE": "x"},
+    )  # fmt: skip
     assert not wrong
     assert form is not None
     spec = form.spec
-    assert (spec.env, spec.gpus, spec.queue) == ((("SEED", "1"), ("NOTE", "a b")), 2, True)
+    assert spec.env == (("SEED", "1"), ("HERE", "x"), ("NOTE", "a b"))
+    assert (spec.gpus, spec.queue, spec.holder) == (2, True, Holder.SCREEN)
+    assert (spec.after_any, form.overwrite) == (True, True)
     assert (spec.after, form.sync) == (("prep", "clean"), (Path(), "~/bert"))
     assert spec.then == ("copy:out:results", "run:python eval.py", "stop")
     told = form.words("bert-gpu")
-    for words in ("Sends what changed in . to ~/bert.", "Starts bert on bert-gpu in ~/bert",
-                  "2 GPUs", "waits for prep and clean",
+    for words in ("Sends what changed in . to ~/bert, also over what was changed there.",
+                  "Starts bert on bert-gpu in ~/bert",
+                  "2 GPUs", "waits for prep and clean, however they end.",
+                  "Its terminal is shown in screen.",
                   "Then: copy:out:results, run:python"):  # fmt: skip
         assert words in told
 
@@ -60,7 +67,7 @@ def test_every_field_goes_where_it_belongs_and_what_happens_is_told() -> None:
         ("command", "python 'x", "A quote is not closed."),
         ("name", "a/b", "has no '/'"),
         ("env", "1X=2", "NAME=VALUE, not 1X=2"),
-        ("env", "SEED", "NAME=VALUE, not SEED"),
+        ("env", "SEED", "SEED has no value here."),
         ("gpus", "many", "A number up to 64."),
         ("gpus", "65", "A number up to 64."),
         ("gpus", "²", "A number up to 64."),

@@ -188,13 +188,19 @@ class FakeUploads:
     def __init__(self) -> None:
         self.size = 2_000
         self.sent: list[tuple[str, str]] = []
+        self.overwrites: list[bool] = []
 
-    async def plan(self, instance: Instance, local: Path, remote: str) -> Upload:
+    async def plan(
+        self, instance: Instance, local: Path, remote: str, *, overwrite: bool = False
+    ) -> Upload:
+        self.overwrites.append(overwrite)
         files = (
             LocalFile(b"data.bin", 0o100644, self.size, 0),
             LocalFile(b"t.py", 0o100644, 10, 0),
         )
-        return Upload(instance, local, remote, files, 5, size=self.size)
+        return Upload(
+            instance, local, remote, files, 5, size=self.size, newer=() if overwrite else ("t.py",)
+        )
 
     async def send(self, plan: Upload, on_progress: Callable[[Sent], None]) -> None:
         on_progress(Sent(1000, plan.size, 500.0))

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from textual.widgets import Input
 
 from cloudtui.model.errors import Refused
+from cloudtui.model.job import Holder
 from cloudtui.ui.screens.dialogs import Choose
 from cloudtui.ui.screens.run_form import RunForm
 from cloudtui.ui.screens.runs import RunsScreen
 from cloudtui.ui.screens.session_dialogs import Destroy
 from tests.ui.fake_jobs import run
 from tests.ui.fakes import FLEET, Console, console, listed
-from tests.ui.test_runs import done, in_front, shows
+from tests.ui.test_runs import done, in_front, shows, until
 
 BERT = FLEET[0]
 
@@ -23,12 +25,22 @@ def fill(made: Console, **fields: str) -> None:
         made.app.screen.query_one(f"#{name}", Input).value = text
 
 
+async def take(made: Console, field: str, word: str) -> None:
+    """Wait for what the field proposes, and take it."""
+    typed = made.app.screen.query_one(f"#{field}", Input)
+    await until(made, lambda: typed._suggestion == word)
+    await made.press("right")
+    assert typed.value == word
+
+
 async def test_a_run_is_typed_started_shown_and_remembered() -> None:
     async with console(listed(), size=(80, 24)) as made:
-        made.bench.jobs.show(BERT, run(BERT, "prep"))
+        made.bench.jobs.show(BERT, run(BERT, "prep"), run(BERT, "mine", by_hand=True))
         await made.press("r")
         await in_front(made, RunForm)
-        for words in ("New run on bert-gpu", "command", "upload", "then", "queue", "Ctrl-s"):
+        for words in ("New run on bert-gpu", "command", "upload", "then", "queue", "Ctrl-s",
+                      "(•) any  ( ) tmux  ( ) screen  ( ) none",
+                      "[ ] however they end"):  # fmt: skip
             assert words in made.text, words
         await made.press("ctrl+s")
         assert "It needs a command." in made.text
@@ -37,13 +49,21 @@ async def test_a_run_is_typed_started_shown_and_remembered() -> None:
         assert "name      train" in made.text
         fill(made, cwd="~/bert", env="SEED=1 KEY=s3cret")
         await made.press(*"bert", "tab", "down", "down", "enter")
-        await made.press(*"x", "enter", *"pre", "ctrl+s")
+        await made.press(*"x", "enter")
+        await shows(made, "There: prep (running).")
+        await made.press(*"pre", "ctrl+s")
         assert "A number up to 64." in made.text
         assert "No run pre there." in made.text
-        await made.press("backspace", "enter", "end", *"p", "enter", *"stop", "tab", "space")
+        await made.press("backspace", "enter", "end", "backspace", "e")
+        await take(made, "after", "prep")
+        await made.press("enter", "space", "enter", *"st")
+        await take(made, "then", "stop")
+        await made.press("tab", "right", "right", "left", "tab", "space")
         told = " ".join(made.text.split())
         assert "Starts bert on bert-gpu in ~/bert; it goes on without this computer." in told
-        assert "It waits for prep." in told
+        assert "It waits for prep, however they end." in told
+        assert "Its terminal is shown in tmux." in told
+        assert "copy:out:results" not in told
         made.bench.jobs.refusal = Refused("bert-gpu does not take that.", "", "Ask for less.")
         await made.press("ctrl+s")
         await shows(made, "bert-gpu does not take that.")
@@ -64,12 +84,14 @@ async def test_a_run_is_typed_started_shown_and_remembered() -> None:
             "bert", "~/bert", (("SEED", "1"), ("KEY", "s3cret")),
         )  # fmt: skip
         assert (spec.after, spec.then, spec.queue, spec.gpus) == (("prep",), ("stop",), True, 0)
+        assert (spec.after_any, spec.holder) == (True, Holder.TMUX)
         assert made.app.screen.job.id == "bert"  # type: ignore[attr-defined]
         await made.press("n")
         await in_front(made, RunForm)
         assert "python train.py | tee out" in made.text
         assert "s3cret" not in made.text
-        assert "[x] queue" in made.text
+        for words in ("[x] queue", "[x] however", "(•) tmux"):
+            assert words in made.text, words
 
 
 async def test_what_was_typed_is_there_after_esc_and_the_machine_is_asked_for() -> None:
@@ -93,7 +115,10 @@ async def test_what_was_typed_is_there_after_esc_and_the_machine_is_asked_for() 
         assert "read-only" in made.said[-1]
 
 
-async def test_a_folder_is_sent_first_and_a_large_one_asked_about(tmp_path: Path) -> None:
+async def test_a_folder_is_sent_first_and_a_large_one_asked_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     async with console(listed()) as made:
         made.bench.jobs.show(BERT)
         await made.press("r")
@@ -101,6 +126,14 @@ async def test_a_folder_is_sent_first_and_a_large_one_asked_about(tmp_path: Path
         fill(made, command="python t.py", sync="nowhere:~/x")
         await made.settle()
         assert "No such folder here." in made.text
+        (tmp_path / "data").mkdir()
+        fill(made, sync="")
+        made.app.screen.query_one("#sync", Input).focus()
+        await made.press(*"da")
+        await take(made, "sync", "data")
+        await made.press("tab", "space")
+        await shows(made, "to ~/data, also over what")
+        await made.press("space")
         fill(made, sync=f"{tmp_path}:~/x")
         await made.settle()
         assert "Sends what changed" in made.text
@@ -117,3 +150,5 @@ async def test_a_folder_is_sent_first_and_a_large_one_asked_about(tmp_path: Path
         await in_front(made, RunsScreen)
         assert made.bench.uploads.sent == [(str(tmp_path), "~/x")]
         assert made.bench.jobs.specs[-1].cwd == "~/x"
+        assert "Newer there, and left so: t.py." in made.said
+        assert made.bench.uploads.overwrites == [False, False]

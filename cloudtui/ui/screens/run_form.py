@@ -2,30 +2,47 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from textual import on, work
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.suggester import Suggester
 from textual.widgets import Checkbox, Input, Label, Static
 
 from cloudtui.files import run_forms
 from cloudtui.model.errors import CloudtuiError, Refused
 from cloudtui.model.instance import Instance
 from cloudtui.model.job import Job, name_of
-from cloudtui.model.job_form import FIELDS, QUEUE, Form, command_of, read_form, words_of
+from cloudtui.model.job_form import (
+    BESIDE,
+    FIELDS,
+    HOLDER,
+    HOLDERS,
+    OVERWRITE,
+    QUEUE,
+    TICKS,
+    Form,
+    command_of,
+    read_form,
+    words_of,
+)
 from cloudtui.model.upload import LARGE, largest
-from cloudtui.model.words import data_size
+from cloudtui.model.words import data_size, listed
 from cloudtui.ui.screens.dialogs import Body, Dialog
+from cloudtui.ui.widgets.completion import Folders, Known
+from cloudtui.ui.widgets.pick import Pick
 
 if TYPE_CHECKING:
     from cloudtui.ui.app import CloudtuiApp
 
-KEYS = "Ctrl-s or Ctrl-Enter starts it   Tab and arrows move   Esc cancels"
+KEYS = "Ctrl-s starts it   Tab, ↑ ↓ move   → completes   Space ticks   Esc cancels"
+STEPS = ("copy:", "s3:s3://", "run:", "stop", "on-fail:", "on-success:", "on-end:", "always:")
 
 
 class _Tick(Checkbox):
@@ -58,8 +75,9 @@ class RunForm(Dialog[Job | None]):
     RunForm Input { width: 1fr; margin: 0; }
     RunForm .wrong { width: auto; max-width: 50%; color: $error; padding-left: 1; }
     RunForm Checkbox {
-        height: 1; border: none; padding: 0; margin-left: 8; background: $panel; width: 1fr;
+        height: 1; border: none; padding: 0; margin-left: 1; background: $panel; width: auto;
         background-tint: transparent;
+        &:disabled { color: $foreground-muted; }
         &:focus { border: none; background: $block-cursor-background; }
         & > .toggle--label { background: transparent; }
         &:focus > .toggle--label { background: transparent; text-style: none; }
@@ -82,14 +100,21 @@ class RunForm(Dialog[Job | None]):
                 with Horizontal():
                     yield Label(label)
                     yield Input(
-                        last.get(name, ""), placeholder=example, id=name, select_on_focus=False
+                        last.get(name, ""),
+                        placeholder=example,
+                        id=name,
+                        select_on_focus=False,
+                        suggester=self._suggester(name),
                     )
                     yield Static(id=f"{name}-wrong", classes="wrong", markup=False)
-            yield _Tick(
-                "queue: wait until the runs before it have ended",
-                value=bool(last.get(QUEUE)),
-                id=QUEUE,
-            )
+                    if tick := BESIDE.get(name):
+                        yield _Tick(TICKS[tick], value=bool(last.get(tick)), id=tick)
+            with Horizontal():
+                yield Label("in")
+                yield Pick(HOLDERS, last.get(HOLDER, ""), id=HOLDER)
+            with Horizontal():
+                yield Label()
+                yield _Tick(TICKS[QUEUE], value=bool(last.get(QUEUE)), id=QUEUE)
             with Body():
                 yield Static(id="told", markup=False)
 
@@ -106,6 +131,30 @@ class RunForm(Dialog[Job | None]):
     def values(self) -> dict[str, str]:
         return {name: self.query_one(f"#{name}", Input).value for name in FIELDS}
 
+    @property
+    def _ticked(self) -> list[str]:
+        return [tick for tick in TICKS if self.query_one(f"#{tick}", Checkbox).value]
+
+    @property
+    def _runs(self) -> list[Job]:
+        """Those of the machine that can be waited for, as far as they are known."""
+        known = self._app.workbench.jobs.state(self._instance.id).jobs
+        return [job for job in known if not job.by_hand]
+
+    def _suggester(self, field: str) -> Suggester | None:
+        match field:
+            case "command":
+                return Known(lambda: (job.command_line for job in self._runs))
+            case "cwd":
+                return Known(lambda: (job.cwd for job in self._runs))
+            case "after":
+                return Known(lambda: (job.id for job in self._runs), words=True)
+            case "then":
+                return Known(lambda: STEPS, words=True)
+            case "sync":
+                return Folders()
+        return None
+
     @work
     async def _list(self) -> None:
         """Have the runs there known, and the connection open by the time that it is needed."""
@@ -115,14 +164,22 @@ class RunForm(Dialog[Job | None]):
 
     @on(Input.Changed)
     @on(Checkbox.Changed)
+    @on(Pick.Changed)
+    @on(events.DescendantFocus)
     def _changed(self) -> None:
         self._check()
 
     def _check(self) -> Form | None:
         values = self.values
-        known = self._app.workbench.jobs.state(self._instance.id).jobs
-        queue = self.query_one(Checkbox).value
-        form, wrong = read_form(values, queue=queue, runs=[job.id for job in known])
+        form, wrong = read_form(
+            values,
+            ticks=self._ticked,
+            holder=self.query_one(Pick).value,
+            runs=[job.id for job in self._runs],
+            environ=os.environ,
+        )
+        for field, tick in BESIDE.items():
+            self.query_one(f"#{tick}", Checkbox).disabled = not values[field].strip()
         if form is not None and form.sync and not form.sync[0].is_dir():
             wrong["sync"] = "No such folder here."
             form = None
@@ -133,8 +190,18 @@ class RunForm(Dialog[Job | None]):
             shown.update(words)
         self._suggest_name(values["command"])
         if not self._starting:
-            self._tell(form.words(self._instance.spoken) if form else "")
+            about = self._choices() if self.focused and self.focused.id == "after" else ""
+            self._tell(about or (form.words(self._instance.spoken) if form else ""))
         return form
+
+    def _choices(self) -> str:
+        """Which runs can be waited for; empty once some are named."""
+        if self.values["after"].strip() or not self._runs:
+            return ""
+        active = [f"{job.id} ({job.state})" for job in self._runs if not job.state.over]
+        ended = [job.id for job in self._runs if job.state.over]
+        parts = [f"There: {listed(active)}." if active else "", f"Ended: {listed(ended)}."]
+        return " ".join(part for part in parts if part != "Ended: .")
 
     def _suggest_name(self, command: str) -> None:
         try:
@@ -192,7 +259,10 @@ class RunForm(Dialog[Job | None]):
 
         uploads = self._app.workbench.uploads
         self._tell(f"Looking what is to be sent to {remote} …", "$accent")
-        plan = await uploads.plan(self._instance, local, remote)
+        overwrite = OVERWRITE in self._ticked
+        plan = await uploads.plan(self._instance, local, remote, overwrite=overwrite)
+        if plan.newer:
+            self._app.say(f"Newer there, and left so: {listed(plan.newer)}.")
         if plan.size > LARGE:
             files = [f"{data_size(size):>9}  {name}" for name, size in largest(plan.files)]
             hint = "A .cloudtuiignore, written like a .gitignore, leaves things out."
@@ -208,8 +278,8 @@ class RunForm(Dialog[Job | None]):
         await uploads.send(plan, tell)
 
     def _remember(self) -> None:
-        queue = {QUEUE: "yes"} if self.query_one(Checkbox).value else {}
-        run_forms.remember(self._instance.id, self.values | queue)
+        options = dict.fromkeys(self._ticked, "yes") | {HOLDER: self.query_one(Pick).value}
+        run_forms.remember(self._instance.id, self.values | options)
 
     def action_cancel(self) -> None:
         """Leave; what was typed is there the next time."""
