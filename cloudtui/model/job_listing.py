@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 
-from cloudtui.model import training
+from cloudtui.model import answers, training
+from cloudtui.model.answers import whole
 from cloudtui.model.job import STATUS_WORDS, Holder, Job, JobState, stalled
 from cloudtui.model.session import Session, parse_probe
 from cloudtui.model.then import steps_told
 
 ONE = timedelta(seconds=3)
 """Moments that differ by less are one: hosts tell whole seconds."""
+_GPU = re.compile(r"(?<![:\d])\d{1,4}(?!\d)", re.ASCII)
 RIGHT = timedelta(seconds=2)
 """A clock that differs by less is right: the host tells whole seconds."""
 
@@ -46,12 +48,9 @@ class _Clock:
         """A moment of the host as this computer's clock has it."""
         if seconds is None:
             return None
-        try:
-            skew = datetime.fromtimestamp(self.host, UTC) - self.here
-            moment = datetime.fromtimestamp(seconds, UTC)
-        except (ValueError, OverflowError, OSError):
-            return None
-        return moment - skew if abs(skew) > RIGHT else moment
+        moment, host = answers.moment(seconds), answers.moment(self.host)
+        skew = host - self.here if host else timedelta()
+        return moment - skew if moment and abs(skew) > RIGHT else moment
 
 
 def parse_jobs(
@@ -68,7 +67,7 @@ def parse_jobs(
     Sessions that show no run are runs by hand. None for what is no answer.
     """
     told: dict[str, _Told] = {}
-    jobs: list[Job] = []
+    known: dict[str, Job] = {}
     clock: _Clock | None = None
     panes: dict[str, str] = {}
     alive: list[Session] = []
@@ -82,11 +81,13 @@ def parse_jobs(
         match word:
             case "HOST":
                 seconds, _, boot = rest.partition(" ")
-                clock = _Clock(_whole(seconds) or 0, now, boot)
+                clock = _Clock(whole(seconds) or 0, now, boot)
             case "KNOWN" if rest in earlier:
-                jobs.append(earlier[rest])
+                known[rest] = earlier[rest]
             case "JOB":
-                current = told[rest] = _Told(rest)
+                current = _Told(rest)
+                if is_id(rest):
+                    told[rest] = current
             case "=":
                 name, _, value = rest.partition(" ")
                 current.facts[name] = value.rstrip()
@@ -105,7 +106,7 @@ def parse_jobs(
                 size, modified, path = [*rest.split(" ", 2), "", ""][:3]
                 owner = told.get(path.rpartition("/log")[0].rpartition("/")[2])
                 if owner:
-                    owner.size, owner.modified = _whole(size) or 0, _whole(modified)
+                    owner.size, owner.modified = whole(size) or 0, whole(modified)
             case "SESSIONS":
                 alive = [s for s in parse_probe(body, now).sessions if not s.dead]
             case "PANE":
@@ -115,12 +116,13 @@ def parse_jobs(
     if clock is None:
         return None
     shown: set[str] = set()
+    jobs = [job for id, job in known.items() if id not in told]
     for each in told.values():
         session = _session(each.facts, alive)
         if session:
             shown.add(session.key)
         was = earlier.get(each.id)
-        if was and not each.command and was.asked == (_whole(each.facts.get("queued")) or 0):
+        if was and not each.command and was.asked == (whole(each.facts.get("queued")) or 0):
             each.command = was.command
         jobs.append(_job(each, instance_id, clock, session, was))
     mine = {s.key for job in jobs for s in alive if job.session and _shows(job, s)}
@@ -133,6 +135,11 @@ def parse_jobs(
                 job = replace(job, last_line=was.last_line, training=was.training)
             jobs.append(job)
     return tuple(sorted(jobs, key=_newest, reverse=True))
+
+
+def is_id(text: str) -> bool:
+    """Whether a folder of a run can be called so: it is part of paths and shown in lists."""
+    return text.isprintable() and "/" not in text and text not in ("", ".", "..")
 
 
 def _files(text: str, name: str, ids: Collection[str]) -> dict[str, str]:
@@ -156,10 +163,10 @@ def _job(
     told: _Told, instance_id: str, clock: _Clock, session: Session | None, before: Job | None
 ) -> Job:
     facts = told.facts
-    started, last = clock.here_at(_whole(facts.get("started"))), clock.here_at(told.modified)
+    started, last = clock.here_at(whole(facts.get("started"))), clock.here_at(told.modified)
     status, _, rest = facts.get("exit", "").partition(" ")
     ended, _, signal = rest.partition(" ")
-    exit_status = _whole(status)
+    exit_status = whole(status)
     state, why = _state(told, clock, exit_status, signal, started, last)
     seen = _training(told, clock, started, last, before)
     return Job(
@@ -176,15 +183,15 @@ def _job(
         state=state,
         exit_status=exit_status,
         signal=signal.strip(),
-        queued=clock.here_at(_whole(facts.get("queued"))),
-        asked=_whole(facts.get("queued")) or 0,
+        queued=clock.here_at(whole(facts.get("queued"))),
+        asked=whole(facts.get("queued")) or 0,
         started=started,
-        ended=clock.here_at(_whole(ended)) or (last if state is JobState.LOST else None),
+        ended=clock.here_at(whole(ended)) or (last if state is JobState.LOST else None),
         last_line=last_line(told.tail),
         log_bytes=told.size,
         last_output=last if told.size else None,
-        missing=clock.here_at(_whole(facts.get("missing"))),
-        gpus=tuple(int(n) for n in re.findall(r"(?<![:\d])\d+", facts.get("gpus", ""))),
+        missing=clock.here_at(whole(facts.get("missing"))),
+        gpus=tuple(int(n) for n in _GPU.findall(facts.get("gpus", ""))),
         after=tuple(told.after),
         then=steps_told(
             told.then,
@@ -322,7 +329,3 @@ def _newest(job: Job) -> tuple[float, str]:
 
 def _holder(text: str) -> Holder:
     return next((holder for holder in Holder if holder.value == text), Holder.NONE)
-
-
-def _whole(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 16 else None

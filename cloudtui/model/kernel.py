@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from cloudtui.model.answers import moment
 from cloudtui.model.errors import Ambiguous, CloudtuiError, NotFound
 from cloudtui.model.notebook import JupyterServer
 
@@ -111,10 +112,11 @@ def parse_time(text: Any) -> datetime | None:
     if not isinstance(text, str):
         return None
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
+        found = datetime.fromisoformat(text)
+        found = found if found.tzinfo else found.replace(tzinfo=UTC)
+        return moment(found.timestamp())
+    except (ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def find_kernel(servers: Iterable[NotebookServer], text: str) -> tuple[NotebookServer, Kernel]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
+
+from cloudtui.model.answers import count, parsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +106,11 @@ def _from_json(line: str) -> JupyterServer | None:
     if not line.startswith("{"):
         return None
     try:
-        data = json.loads(line)
-        port = int(data["port"])
-    except (ValueError, KeyError, TypeError):
+        data = parsed(line)
+    except ValueError:
+        return None
+    port = count(data.get("port")) if isinstance(data, dict) else 0
+    if not 0 < port < 65_536:
         return None
     host = str(data.get("hostname") or "localhost")
     return JupyterServer(
@@ -131,12 +134,16 @@ def _from_line(line: str) -> JupyterServer | None:
     match = _LINE.match(line)
     if not match:
         return None
-    url = urlsplit(match[1])
-    if not url.port:
+    try:
+        url = urlsplit(match[1])
+        port = url.port
+    except ValueError:
+        return None
+    if not port:
         return None
     host = url.hostname or "localhost"
     return JupyterServer(
-        port=url.port,
+        port=port,
         token=parse_qs(url.query).get("token", [""])[0],
         base_url=_slashes(url.path),
         host=_LOCAL.get(host, host),

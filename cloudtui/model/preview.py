@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from cloudtui.model.answers import whole
 from cloudtui.model.session import SEPARATOR, is_number
 
 
@@ -83,8 +84,8 @@ def parse_screen_windows(text: str) -> tuple[Pane, ...]:
     found: list[Pane] = []
     starts: list[tuple[int, int, int, bool]] = []
     for match in _WINDOW.finditer(line):
-        number = int(match[1])
-        if starts and number <= starts[-1][2]:
+        number = whole(match[1])
+        if number is None or (starts and number <= starts[-1][2]):
             continue
         starts.append((match.start(), match.end(), number, "*" in match[2]))
     if not starts or starts[0][0]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from cloudtui.model import answers
+from cloudtui.model.answers import count, parsed
 from cloudtui.model.errors import Ambiguous, NotFound
 from cloudtui.model.words import data_size
 
@@ -50,8 +51,8 @@ def parse_run(told: Any) -> NotebookRun | None:
         return None
     return NotebookRun(
         state=str(told["state"]),
-        cells=int(told.get("cells") or 0),
-        cell=int(told.get("cell") or 0),
+        cells=count(told.get("cells")),
+        cell=count(told.get("cell")),
         error=str(told.get("error") or ""),
         problem=str(told.get("problem") or ""),
     )
@@ -135,19 +136,20 @@ def parse_recorder(told: Mapping[str, Any], version: str) -> HostRecorder:
     """
     if not isinstance(told, dict) or "kernels" not in told:
         raise TypeError("no answer of the recorder")
-    state = told.get("state") or {}
+    state = told.get("state")
+    state = state if isinstance(state, dict) else {}
     running = bool(told.get("running"))
     recordings = tuple(
         Recording(
             id=str(entry.get("id", "")),
             path=str(entry.get("path") or ""),
             state=str(entry.get("state") or ""),
-            size=int(entry.get("bytes") or 0),
+            size=count(entry.get("bytes")),
             written=moment(entry.get("written")),
-            end=int(entry.get("end") or 0),
+            end=count(entry.get("end")),
             run=parse_run(entry.get("run")),
         )
-        for entry in told["kernels"]
+        for entry in _entries(told["kernels"])
     )
     return HostRecorder(
         running=running,
@@ -157,27 +159,26 @@ def parse_recorder(told: Mapping[str, Any], version: str) -> HostRecorder:
         full=running and state.get("problem") == "full",
         size=sum(r.size for r in recordings),
         servers=tuple(
-            (int(server.get("port") or 0), str(server.get("problem") or ""))
-            for server in (state.get("servers") or () if running else ())
+            (count(server.get("port")), str(server.get("problem") or ""))
+            for server in (_entries(state.get("servers")) if running else ())
         ),
         recordings=recordings,
     )
 
 
+def _entries(value: Any) -> list[dict[str, Any]]:
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
 def moment(seconds: Any) -> datetime | None:
     """Seconds since 1970 as a time; None for 0 and what is no number."""
-    if not isinstance(seconds, int | float) or not seconds:
-        return None
-    try:
-        return datetime.fromtimestamp(seconds, UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
+    return answers.moment(seconds) if isinstance(seconds, int | float) and seconds else None
 
 
 def parse_record(line: bytes) -> dict[str, Any] | None:
     """One line of a recording; None for a broken one."""
     try:
-        record = json.loads(line)
+        record = parsed(line)
     except ValueError:
         return None
     return record if isinstance(record, dict) and isinstance(record.get("kind"), str) else None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from cloudtui.model.answers import moment, whole
 from cloudtui.model.errors import UsageError
 
 
@@ -117,6 +118,7 @@ _SCREEN_LINE = re.compile(
     r"^\t(?P<id>\d+\.(?P<name>.*?))\t(?:\([^()]*\d[^()]*\)\t)?"
     r"\((?P<state>Attached|Detached|Multi[^)]*|Dead \?\?\?|[^)]*)\)\s*$"
 )
+_TMUX_ID = re.compile(r"\$[0-9]{1,9}")
 _QUESTION = re.compile(r"-query[A-Z]$")
 """The socket on which `screen -Q` waits for its answer; one that got none leaves it behind."""
 
@@ -148,6 +150,7 @@ def parse_probe(
             session = _screen(line, now)
             if session:
                 sessions.append(session)
+    sessions = list({session.key: session for session in sessions}.values())
     sessions.sort(key=lambda s: (s.program is not Program.TMUX, s.name.casefold(), s.id))
     if known and tmux_version == "?":
         tmux_version = known.tmux_version or "tmux"
@@ -161,6 +164,8 @@ def _tmux(line: str) -> Session | None:
     if len(parts) != 7:
         return None
     _, session_id, created, attached, windows, command, name = parts
+    if not _TMUX_ID.fullmatch(session_id):
+        return None  # it becomes part of commands
     if not all(map(is_number, (created, attached, windows))):
         return None
     return Session(
@@ -169,7 +174,7 @@ def _tmux(line: str) -> Session | None:
         name,
         int(windows),
         int(attached),
-        _moment(int(created)),
+        moment(int(created)),
         command=command,
     )
 
@@ -191,7 +196,7 @@ def _screen(line: str, now: datetime) -> Session | None:
         found["name"],
         None if dead else len(commands) or None,
         int(attached),
-        None if age is None or dead else _moment(int(now.timestamp()) - age),
+        None if age is None or dead else moment(int(now.timestamp()) - age),
         dead=dead,
         command="" if dead else " ".join(dict.fromkeys(c for c in commands if c)),
     )
@@ -211,14 +216,7 @@ def _age(up: str, stat: str, elapsed: str) -> int | None:
 
 
 def is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 16
-
-
-def _moment(seconds: int) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(seconds, UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
+    return whole(text) is not None
 
 
 def session_matches(session: Session, host: str, query: str) -> bool:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from cloudtui.model.answers import whole
 from cloudtui.model.errors import Refused, UsageError
 from cloudtui.model.slip import nearest
 
@@ -297,7 +298,7 @@ def steps_told(
                 facts.get("text", ""),
                 state,
                 result,
-                int(number) if number.isdigit() else 0,
+                whole(number) or 0,
                 facts.get("where", ""),
                 facts.get("computer", ""),
                 facts.get("seal", ""),

@@ -13,6 +13,8 @@ from cloudtui.model.training import LOSSES_KEPT, Bar, Training, is_nested
 
 LONGEST = 4000
 """Characters; a longer line is no line of a training."""
+MOST = 10**15
+"""Steps, epochs and seconds that are believed."""
 BARS_KEPT = 4
 STEADY_AFTER = 60.0
 """Seconds after which a bar's mean pace says more than the one that it prints."""
@@ -54,7 +56,7 @@ _TQDM = re.compile(
 )
 _UNBOUND = re.compile(rf"(?:^|[\s:])(?P<step>{_COUNT})it\s+\[(?P<gone>[\d:]+)(?P<rest>,[^\]]*)\]")
 _RATE = re.compile(
-    r"(?P<value>\d+(?:\.\d+)?)(?P<scale>[kMG]?)\s*"
+    r"(?<![\d.])(?P<value>\d{1,20}(?:\.\d{1,20})?)(?P<scale>[kMG]?)\s{0,8}"
     r"(?:(?P<each>[A-Za-z]+)/s(?![\w/])|s/(?P<one>[A-Za-z]+))"
 )
 _RICH = re.compile(
@@ -66,7 +68,7 @@ _KERAS = re.compile(
     r"(?:-\s*)?(?:ETA:\s*)?(?P<time>[\d:]+(?:us|ms|s|m|h)?)?(?P<rest>.*)"
 )
 _KERAS_LINE = re.compile(r"^\s*(?P<step>\d+)/(?P<steps>\d+) - (?P<time>\d+m?s)(?P<rest> - .*)")
-_PER_STEP = re.compile(r"(?P<value>\d+(?:\.\d+)?)(?P<unit>us|ms|s)/step")
+_PER_STEP = re.compile(r"(?<![\d.])(?P<value>\d{1,20}(?:\.\d{1,20})?)(?P<unit>us|ms|s)/step")
 _EPOCH = re.compile(r"\bepoch\s*[:=]?\s*\[?\s*(\d+(?:\.\d+)?)\s*(?:/|of)\s*(\d+)", re.IGNORECASE)
 _EPOCH_STEP = re.compile(
     r"\b(?:epoch|train(?:ing)?):?\s*\[?\s*(?P<epoch>\d+)(?:/(?P<epochs>\d+))?\s*\]?\s*"
@@ -115,9 +117,9 @@ def _trainer(line: str, so_far: Training) -> Training | None:
 def _bar(line: str, so_far: Training) -> Training | None:
     if "[" in line and "|" in line and (found := _TQDM.search(line)):
         return _tqdm(line, found, so_far)
-    if "•" in line and (found := _RICH.search(line)):
+    if "•" in line and (found := _RICH.match(line)):
         rest = found["rest"]
-        told = _counted(so_far, int(found["step"]), int(found["steps"]))
+        told = _counted(so_far, _int(found["step"]), _int(found["steps"]))
         told = replace(
             told, eta=_seconds(found["left"]), rate=_rate(rest) or told.rate, of_epoch=True
         )
@@ -126,8 +128,8 @@ def _bar(line: str, so_far: Training) -> Training | None:
             last = found["epochs"]
             told = replace(
                 told,
-                epoch=float(found["epoch"]),
-                epochs=int(last) if last else told.epochs,
+                epoch=_float(found["epoch"]),
+                epochs=_int(last) if last else told.epochs,
                 from_zero=True,
                 names_last=True,
             )
@@ -171,15 +173,15 @@ def _tqdm(line: str, found: re.Match[str], so_far: Training) -> Training | None:
         changed["eta"] = _seconds(found["left"])
     epoch = _LABELLED_EPOCH.search(label) if label else None
     if epoch:
-        epochs = int(epoch[2]) if epoch[2] else None
-        changed["epoch"] = float(epoch[1])
+        epochs = _int(epoch[2]) if epoch[2] else None
+        changed["epoch"] = _float(epoch[1])
         if nested:  # the bar around it says how many there are
             changed["epochs"] = epochs or bars[0].steps
         else:
             changed |= {
                 "epochs": epochs or so_far.epochs,
                 "of_epoch": True,
-                "from_zero": so_far.from_zero or float(epoch[1]) == 0,
+                "from_zero": so_far.from_zero or _float(epoch[1]) == 0,
             }
             if not changed["epochs"] and step and bar.gone >= STEADY_AFTER:
                 changed["eta"] = bar.gone / step * (steps - step)
@@ -223,11 +225,11 @@ def _keras(line: str, so_far: Training) -> Training | None:
     found = _KERAS.match(line) or _KERAS_LINE.match(line)
     if not found:
         return None
-    step, steps = int(found["step"]), int(found["steps"])
+    step, steps = _int(found["step"]), _int(found["steps"])
     told = replace(_counted(so_far, step, steps), of_epoch=True)
     rest = found["rest"]
     if each := _PER_STEP.search(line):
-        seconds = float(each["value"]) * {"us": 1e-6, "ms": 1e-3, "s": 1.0}[each["unit"]]
+        seconds = _float(each["value"]) * {"us": 1e-6, "ms": 1e-3, "s": 1.0}[each["unit"]]
         if seconds:
             left = max(0, steps - step) * seconds
             if told.epoch is not None and told.epochs:
@@ -241,12 +243,12 @@ def _epoch_line(line: str, so_far: Training) -> Training | None:
     if "poch" not in line and "rain" not in line and "POCH" not in line:
         return None
     if found := _EPOCH_STEP.search(line):
-        told = _counted(so_far, int(found["step"]), int(found["steps"]))
-        epoch, epochs = float(found["epoch"]), found["epochs"]
+        told = _counted(so_far, _int(found["step"]), _int(found["steps"]))
+        epoch, epochs = _float(found["epoch"]), found["epochs"]
         told = replace(
             told,
             epoch=epoch,
-            epochs=int(epochs) if epochs else told.epochs,
+            epochs=_int(epochs) if epochs else told.epochs,
             of_epoch=True,
             from_zero=told.from_zero or epoch == 0,
         )
@@ -254,11 +256,11 @@ def _epoch_line(line: str, so_far: Training) -> Training | None:
     found = _EPOCH.search(line)
     if not found:
         return None
-    epoch = float(found[1])
+    epoch = _float(found[1])
     told = replace(
         so_far,
         epoch=epoch,
-        epochs=int(found[2]),
+        epochs=_int(found[2]),
         of_epoch=True,
         from_zero=so_far.from_zero or epoch == 0,
     )
@@ -274,16 +276,16 @@ def _plain(line: str, so_far: Training) -> Training | None:
         return None
     told = so_far
     if step := _STEP.search(line):
-        told = _counted(told, int(step[1]), int(step[2]) if step[2] else None)
+        told = _counted(told, _int(step[1]), _int(step[2]) if step[2] else None)
     return _with_eta(line, _with(told, values))
 
 
 def _heading(line: str, so_far: Training) -> Training | None:
     """What the Trainer says before it begins."""
     if found := _EPOCHS_TOLD.search(line):
-        return replace(so_far, epochs=int(_value(found[1])), of_epoch=False)
+        return replace(so_far, epochs=_int(found[1].replace(",", "")), of_epoch=False)
     if found := _STEPS_TOLD.search(line):
-        return replace(so_far, steps=int(_value(found[1])))
+        return replace(so_far, steps=_int(found[1].replace(",", "")))
     return None
 
 
@@ -291,7 +293,7 @@ def _with_eta(line: str, told: Training) -> Training:
     found = _ETA.search(line)
     if not found:
         return told
-    days = int(found["days"] or 0)
+    days = _int(found["days"] or "")
     left = _seconds(found["clock"])
     return told if left is None else replace(told, eta=left + days * 86_400)
 
@@ -346,7 +348,17 @@ _SCALES = {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 def _whole(text: str) -> int:
     """`1.20k` as a whole number."""
     scale = _SCALES.get(text[-1], 1.0)
-    return int(float(text.rstrip("kMGT")) * scale + 0.5) if scale > 1 else int(float(text))
+    return int(_float(text.rstrip("kMGT")) * scale + 0.5) if scale > 1 else int(_float(text))
+
+
+def _int(digits: str) -> int:
+    """No larger than `MOST`; 0 of nothing."""
+    return int(digits) if 0 < len(digits) < len(str(MOST)) else MOST if digits else 0
+
+
+def _float(text: str) -> float:
+    """No larger than `MOST`."""
+    return min(float(text), float(MOST))
 
 
 def _seconds(clock: str) -> float | None:
@@ -356,7 +368,7 @@ def _seconds(clock: str) -> float | None:
         return None
     total = 0
     for part, size in zip(parts, (86_400, 3_600, 60, 1)[-len(parts) :], strict=True):
-        total += int(part) * size
+        total += _int(part) * size
     return float(total)
 
 
@@ -364,7 +376,7 @@ def _rate(text: str) -> float | None:
     found = _RATE.search(text)
     if not found:
         return None
-    value = float(found["value"]) * _SCALES.get(found["scale"], 1.0)
+    value = _float(found["value"]) * _SCALES.get(found["scale"], 1.0)
     if found["one"]:
         return 1 / value if value else None
     return value

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from cloudtui.model.answers import LATEST, count
 from cloudtui.model.log_lines import LogLines
 from cloudtui.model.recording import moment
 from cloudtui.model.words import data_size, duration, plural
@@ -54,10 +55,10 @@ class Words:
         if kind == "kernel":
             return self._note(self._kernel(record))
         if kind == "gap":
-            lost = plural(int(record.get("lost") or 0), "message")
+            lost = plural(count(record.get("lost")), "message")
             return self._note(f"the disk was full: {lost} of the kernel not kept")
         if kind == "dropped":
-            return self._note(f"{data_size(int(record.get('bytes') or 0))} before this are gone")
+            return self._note(f"{data_size(count(record.get('bytes')))} before this are gone")
         if kind == "update":
             self._updates[_text_of(record.get("display"))] = record
             return ""
@@ -70,7 +71,7 @@ class Words:
             self.failed = True
             return before + self._error(record)
         if kind == "left_out":
-            size = data_size(int(record.get("bytes") or 0))
+            size = data_size(count(record.get("bytes")))
             return before + self._line(f"{_DIM}[an output of {size}, too large to be kept]{_PLAIN}")
         return ""
 
@@ -105,7 +106,7 @@ class Words:
 
     def _status(self, record: Mapping[str, Any], cell: str) -> str:
         state, when = record.get("state"), record.get("t")
-        now = float(when) if isinstance(when, int | float) else 0.0
+        now = _seconds(when) or 0.0
         self.busy = state == "busy"
         if self.busy:
             self._begun = {cell: now}
@@ -137,8 +138,8 @@ class Words:
         mark = f"{_BOLD}Out[{record.get('n')}]:{_PLAIN} " if record["kind"] == "result" else ""
         text = _text_of(record.get("text"))
         parts = [
-            f"[{part.get('type')}, {data_size(int(part.get('bytes') or 0))}]"
-            for part in record.get("images") or ()
+            f"[{part.get('type')}, {data_size(count(part.get('bytes')))}]"
+            for part in _list_of(record.get("images"))
             if isinstance(part, Mapping)
         ]
         whole = "\n".join(part for part in (text, *parts) if part)
@@ -147,7 +148,7 @@ class Words:
         return self._line(f"{mark}{whole}") if whole else ""
 
     def _error(self, record: Mapping[str, Any]) -> str:
-        lines = [line for line in record.get("traceback") or () if isinstance(line, str)]
+        lines = [line for line in _list_of(record.get("traceback")) if isinstance(line, str)]
         if not lines:
             lines = [f"{_text_of(record.get('name'))}: {_text_of(record.get('value'))}"]
         return self._line("\n".join(lines) + _PLAIN)
@@ -166,7 +167,7 @@ class Transcript:
         """Take in one record."""
         text = self.words.say(record)
         when = record.get("t")
-        self._last = float(when) if isinstance(when, int | float) else self._last
+        self._last = _seconds(when) or self._last
         if not text:
             return
         changed = self.log.feed(text.encode("utf-8", "replace"))
@@ -188,6 +189,16 @@ class Transcript:
         """Each line from that number on, with its time; SGR colours are in the text."""
         for number in range(max(start, self.log.first), self.log.first + len(self.log)):
             yield self.time(number), self.log.lines[number - self.log.first]
+
+
+def _list_of(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _seconds(value: Any) -> float | None:
+    """Since 1970; None for what is none."""
+    good = isinstance(value, int | float) and 0 < value < LATEST
+    return float(value) if good else None
 
 
 def _text_of(value: Any) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from cloudtui.model.answers import whole
 from cloudtui.model.errors import Refused, UsageError
 
 LARGE = 1 << 30
@@ -134,7 +135,7 @@ def parse_listing(data: bytes) -> Listed | None:
         facts.get("FOLDER", ""),
         facts.get("NOFOLDER", ""),
         facts.get("READONLY", ""),
-        int(free) * 1024 if free.isdigit() else None,
+        None if (kib := whole(free)) is None else kib * 1024,
         facts.get("TAR", ""),
         there,
     )

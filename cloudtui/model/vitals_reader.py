@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from cloudtui.model.answers import number, whole
 from cloudtui.model.vitals import Disk, Gpu, Process, Sample
 
 GPU_SILENT = 20.0
@@ -66,7 +67,8 @@ class Reader:
             return self._sample(now)
         elif head == "vitals":
             told = _numbers(rest)
-            _, self._hz, self._page = told if len(told) == 3 else (1.0, 100.0, 4096.0)
+            right = len(told) == 3 and min(told) > 0
+            _, self._hz, self._page = told if right else (1.0, 100.0, 4096.0)
         elif head == "error":
             self.problem = rest
         elif head == "disks":
@@ -90,10 +92,11 @@ class Reader:
     def _named(self, rest: str) -> None:
         pid, _, rest = rest.partition(" ")
         user, _, command = rest.partition(" ")
-        if pid.isdigit():
+        known = whole(pid)
+        if known is not None:
             if len(self._who) > _COMMANDS_KEPT:
                 self._who = dict(list(self._who.items())[_COMMANDS_KEPT // 2 :])
-            self._who[int(pid)] = (user, _printable(command))
+            self._who[known] = (user, _printable(command))
 
     def _graphics(self, now: float) -> None:
         heads = [line.partition(" ") for line in self._gpu_lines]
@@ -127,16 +130,17 @@ class Reader:
         for line in lines:
             begin, _, end = line.rpartition(")")
             first, fields = begin.split(maxsplit=2), end.split()
-            if len(first) < 2 or not first[1].isdigit() or len(fields) < 22:
+            pid = whole(first[1]) if len(first) > 1 else None
+            if pid is None or len(fields) < 22:
                 continue
-            pid, at = int(first[1]), _number(first[0]) or 0.0
-            spent = (_number(fields[11]) or 0.0) + (_number(fields[12]) or 0.0)
+            at = number(first[0]) or 0.0
+            spent = (number(fields[11]) or 0.0) + (number(fields[12]) or 0.0)
             ticks[pid] = (at, spent)
             before = self._ticks.get(pid)
             cpu = 0.0
             if before and at > before[0] and spent >= before[1]:
                 cpu = (spent - before[1]) / self._hz / (at - before[0])
-            self._measured[pid] = (cpu, int((_number(fields[21]) or 0.0) * self._page))
+            self._measured[pid] = (cpu, int((number(fields[21]) or 0.0) * self._page))
         self._ticks = ticks
 
     def _sample(self, now: float) -> Sample | None:
@@ -185,9 +189,10 @@ class Reader:
         found: dict[int, Process] = {}
         for line in lines:
             parts = line.split(" ", 3)
-            if len(parts) < 4 or not parts[0].isdigit():
+            pid = whole(parts[0])
+            if len(parts) < 4 or pid is None:
                 continue
-            pid, cpu, pages = int(parts[0]), _number(parts[1]), _number(parts[2])
+            cpu, pages = number(parts[1]), number(parts[2])
             user, command = self._who.get(pid, ("", ""))
             found[pid] = Process(
                 pid,
@@ -254,10 +259,13 @@ def disk_bytes(lines: Sequence[str]) -> tuple[float, float]:
     found: dict[str, tuple[float, float]] = {}
     for line in lines:
         parts = line.split()
-        if len(parts) >= 10 and parts[5].isdigit() and parts[9].isdigit():
-            found[parts[2]] = (int(parts[5]) * _SECTOR, int(parts[9]) * _SECTOR)
-    whole = [name for name in found if _parent(name) not in found]
-    return sum(found[n][0] for n in whole), sum(found[n][1] for n in whole)
+        if len(parts) < 10:
+            continue
+        read, written = whole(parts[5]), whole(parts[9])
+        if read is not None and written is not None:
+            found[parts[2]] = (read * _SECTOR, written * _SECTOR)
+    disks = [name for name in found if _parent(name) not in found]
+    return sum(found[n][0] for n in disks), sum(found[n][1] for n in disks)
 
 
 _PARTITION = re.compile(r"(?P<disk>.*\d)p\d+|(?P<letters>.*[a-z])\d+")
@@ -279,9 +287,9 @@ def net_bytes(lines: Sequence[str]) -> tuple[float, float]:
     received = sent = 0.0
     for line in cards:
         numbers = line.partition(":")[2].split()
-        if len(numbers) >= 9 and numbers[0].isdigit() and numbers[8].isdigit():
-            received += int(numbers[0])
-            sent += int(numbers[8])
+        if len(numbers) >= 9:
+            received += whole(numbers[0]) or 0
+            sent += whole(numbers[8]) or 0
     return received, sent
 
 
@@ -290,9 +298,10 @@ def parse_df(lines: Sequence[str]) -> tuple[Disk, ...]:
     found: dict[str, Disk] = {}
     for line in lines:
         parts = line.split(None, 5)
-        if len(parts) < 6 or not all(p.isdigit() for p in parts[1:4]) or not int(parts[1]):
+        size, used, free = map(whole, parts[1:4]) if len(parts) == 6 else (None,) * 3
+        if not size or used is None or free is None:
             continue
-        disk = Disk(parts[5], parts[0], int(parts[2]) * 1024, int(parts[3]) * 1024)
+        disk = Disk(parts[5], parts[0], used * 1024, free * 1024)
         known = found.get(disk.device)
         if known is None or len(disk.mount) < len(known.mount):
             found[disk.device] = disk
@@ -306,21 +315,22 @@ def parse_gpus(lines: Sequence[str]) -> tuple[Gpu, ...]:
     found = []
     for line in lines:
         parts = [part.strip() for part in line.split(",")]
-        if len(parts) != 9 or not parts[0].isdigit():
+        index = whole(parts[0])
+        if len(parts) != 9 or index is None:
             continue
-        used, total = _number(parts[4]), _number(parts[5])
-        percent = _number(parts[3])
+        used, total = number(parts[4]), number(parts[5])
+        percent = number(parts[3])
         found.append(
             Gpu(
-                int(parts[0]),
+                index,
                 _printable(parts[2].removeprefix("NVIDIA ")),
                 parts[1],
-                None if percent is None else min(1.0, percent / 100),
+                None if percent is None else min(1.0, max(0.0, percent / 100)),
                 None if used is None else int(used * _MIB),
                 None if total is None else int(total * _MIB),
-                _number(parts[6]),
-                _number(parts[7]),
-                _number(parts[8]),
+                number(parts[6]),
+                number(parts[7]),
+                number(parts[8]),
             )
         )
     return tuple(found)
@@ -331,9 +341,9 @@ def parse_compute_apps(lines: Iterable[str]) -> dict[int, int]:
     found: dict[int, int] = {}
     for line in lines:
         parts = [part.strip() for part in line.split(",")]
-        if len(parts) == 3 and parts[0].isdigit():
-            held = int((_number(parts[2]) or 0) * _MIB)
-            found[int(parts[0])] = found.get(int(parts[0]), 0) + held
+        pid = whole(parts[0])
+        if len(parts) == 3 and pid is not None:
+            found[pid] = found.get(pid, 0) + int((number(parts[2]) or 0) * _MIB)
     return found
 
 
@@ -347,25 +357,17 @@ def parse_slices(lines: Sequence[str]) -> dict[int, tuple[str, ...]]:
     index = None
     for line in lines:
         if gpu := _LISTED.match(line):
-            index = int(gpu[1])
+            index = whole(gpu[1])
         elif (part := _SLICE.match(line)) and index is not None:
             found[index] = (*found.get(index, ()), part[1])
     return found
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if value == value and abs(value) != float("inf") else None
 
 
 def _numbers(*texts: str) -> list[float]:
     """The numbers at the beginning of the first text."""
     found: list[float] = []
     for word in texts[0].split() if texts else ():
-        value = _number(word)
+        value = number(word)
         if value is None:
             break
         found.append(value)

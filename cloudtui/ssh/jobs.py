@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import cache
 from weakref import WeakSet
 
+from cloudtui.model.answers import whole
 from cloudtui.model.errors import CloudtuiError, NotFound, Refused, UsageError
 from cloudtui.model.job import Holder, Job, JobSpec, check_job_name, name_of
 from cloudtui.model.job_listing import parse_jobs
@@ -26,6 +27,8 @@ NO_HOLDER, NOT_WRITTEN, NO_FOLDER, GONE, RUNS, OVER, MORE = range(91, 98)
 _has_it: WeakSet[Connection] = WeakSet()
 """Connections to hosts where the program is known to be."""
 
+_HEAD, _SAID = 64, 4000
+"""Bytes of the line in front of a log, and of what a failure says, that are looked at."""
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
@@ -194,26 +197,43 @@ async def follow(
     at = cursor.offset if cursor.offset is not None else 0 if first is None else f"-{first}"
     head, said = bytearray(), bytearray()
     begun = False
+    nonsense: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def take(data: bytes) -> None:
         nonlocal begun
+        if nonsense.done():
+            return
         if not begun:
             head.extend(data)
             line, newline, data = bytes(head).partition(b"\n")
-            if not newline:
+            begins = whole(line.decode(errors="replace")) if newline else None
+            if begins is None:
+                if newline or len(line) > _HEAD:
+                    nonsense.set_result(None)
                 return
-            begun, cursor.offset = True, int(line)
+            begun, cursor.offset = True, begins
         if data:
             assert cursor.offset is not None
             cursor.offset += len(data)
             on_bytes(data)
 
-    remote = await conn.program(
-        _line(("follow", id, str(at), "1" if once else "")), take, said.extend
-    )
+    def keep(data: bytes) -> None:
+        said.extend(data)
+        del said[:-_SAID]
+
+    remote = await conn.program(_line(("follow", id, str(at), "1" if once else "")), take, keep)
+    ended = asyncio.ensure_future(remote.wait())
     try:
-        status = await remote.wait()
+        await asyncio.wait((ended, nonsense), return_when=asyncio.FIRST_COMPLETED)
+        if nonsense.done():
+            raise CloudtuiError(
+                f"{conn.route.spoken} did not say where the log of {id} begins.",
+                ascii(bytes(head[:_HEAD]))[2:-1],
+                "Open a shell there and look: ls ~/.local/share/cloudtui/runs",
+            )
+        status = ended.result()
     finally:
+        ended.cancel()
         await remote.close()
     if status == GONE:
         raise gone(conn, id)

@@ -6,14 +6,18 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from cloudtui.model.answers import count, whole
 from cloudtui.model.errors import CloudtuiError, NotFound
 from cloudtui.model.kernel import NotebookServer, parse_kernels, parse_terminals
 from cloudtui.model.notebook import JupyterServer, parse_servers
 from cloudtui.ssh import jupyter_sh
 from cloudtui.ssh.connection import Connection
 from cloudtui.ssh.jupyter_rest import Login, ask
+
+A_CENTURY = 100 * 365 * 86_400
+"""Seconds; a clock that is wronger tells nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +67,12 @@ def parse_running(text: str, now: float) -> Running:
                 servers.append(rest)
             case "KERNEL":
                 kernels[first] = max(_kib(last), kernels.get(first, 0))
-            case "PROCESS" if first.isdigit():
+            case "PROCESS" if (pid := whole(first)) is not None:
                 size, _, prefix = last.partition(" ")
-                processes[int(first)] = _kib(size)
-                prefixes[int(first)] = prefix.strip()
-            case "NOW" if first.isdigit() and abs(int(first) - now) > 2:
-                ahead = timedelta(seconds=int(first) - now)
+                processes[pid] = _kib(size)
+                prefixes[pid] = prefix.strip()
+            case "NOW" if (then := whole(first)) and 2 < abs(then - now) < A_CENTURY:
+                ahead = timedelta(seconds=then - now)
     found = [
         replace(server, environment=prefixes.get(server.pid or 0, ""))
         for server in parse_servers("\n".join(servers))
@@ -81,9 +85,17 @@ def _kib(text: str) -> int:
     """Bytes of what ps prints: KiB, or BusyBox's `12m`."""
     number, unit = (text[:-1], text[-1]) if text[-1:] in ("m", "g") else (text, "")
     try:
-        return int(float(number) * (1 << {"": 10, "m": 20, "g": 30}[unit]))
-    except (ValueError, OverflowError):
+        size = float(number) * (1 << {"": 10, "m": 20, "g": 30}[unit])
+    except ValueError:
         return 0
+    return count(size)
+
+
+def _earlier(moment: datetime | None, ahead: timedelta) -> datetime | None:
+    try:
+        return moment and moment - ahead
+    except OverflowError:
+        return None
 
 
 async def look(
@@ -114,10 +126,7 @@ async def look(
         return replace(found, error=error)
     told = parse_kernels(kernels, sessions, known.kernels)
     if known.ahead:
-        told = tuple(
-            replace(k, last_activity=k.last_activity and k.last_activity - known.ahead)
-            for k in told
-        )
+        told = tuple(replace(k, last_activity=_earlier(k.last_activity, known.ahead)) for k in told)
     return replace(found, kernels=told, terminals=parse_terminals(terminals), version=version)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shlex
 from collections.abc import Callable
 from functools import cache
 from importlib import resources
 from typing import Any
 
+from cloudtui.model.answers import count, parsed, whole
 from cloudtui.model.errors import Ambiguous, CloudtuiError, NotFound, Refused
 from cloudtui.model.recording import HostRecorder, parse_record, parse_recorder
 from cloudtui.ssh.connection import Connection
@@ -161,9 +161,9 @@ async def run(conn: Connection, notebook: str, port: int = 0) -> tuple[str, str,
     words = f'"$P" -E "$d" run {shlex.quote(notebook)} {port}\n'
     done = await conn.run(_script(words, place=True), timeout=150)
     try:
-        told = json.loads(done.stdout)
+        told = parsed(done.stdout)
         if "error" not in told:
-            return str(told["kernel"]), str(told["path"]), int(told["cells"])
+            return str(told["kernel"]), str(told["path"]), count(told["cells"])
         problem, candidates = str(told["error"]), [str(each) for each in told["candidates"]]
     except (ValueError, TypeError, KeyError):
         _parsed(conn, done.stdout, done.stderr)
@@ -202,7 +202,7 @@ def _parsed(conn: Connection, text: str, problem: str) -> HostRecorder:
             "df -h ~; ls -ld ~/.local/share",
         )
     try:
-        return parse_recorder(json.loads(text), version())
+        return parse_recorder(parsed(text), version())
     except (ValueError, TypeError) as error:
         raise CloudtuiError(
             f"The recorder's program on {conn.route.spoken} failed.",
@@ -238,8 +238,9 @@ async def read(
         *lines, rest = (rest + data).split(b"\n")
         for line in lines:
             number, _, text = line.partition(b" ")
-            if number.isdigit() and (record := parse_record(text)) is not None:
-                on_record(int(number), record)
+            at = whole(number.decode(errors="replace"))
+            if at is not None and (record := parse_record(text)) is not None:
+                on_record(at, record)
 
     words = f"log {shlex.quote(kernel_id)} {offset} {tail} {'follow' if follow else '-'}"
     script = _script(f'exec "$P" -E "$d" {words}')

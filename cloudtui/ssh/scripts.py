@@ -167,7 +167,7 @@ class StandingShell:
             channel.write(_encoded(f"{asked}printf '\\n{mark} %s\\n' $?\n"))
             await output.wait(channel, seconds)
             answer, found, status = output.out.rpartition(self._end)
-            if found and status.strip().isdigit():
+            if found and len(status) < 9 and status.strip().isdigit():
                 output.out = answer
                 done = output.completed(b"", int(status))
         finally:

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from cloudtui.model.answers import whole
 from cloudtui.ssh.connection import Connection
 from cloudtui.ssh.host_program import path, placing, text
 from cloudtui.ssh.jobs import quoted
@@ -74,8 +75,7 @@ async def able(conn: Connection, *, gpus: bool, stop: bool) -> Able:
     count = told.get("GPUS", "")
     if stop and "STOP" not in told:
         return Able(why_not_stop="it did not say whether it may be shut down")
-    number = int(count) if count.isdigit() else 0
-    return Able(number, told.get("NOGPU", ""), told.get("STOP", ""))
+    return Able(whole(count) or 0, told.get("NOGPU", ""), told.get("STOP", ""))
 
 
 def lines(record: Mapping[str, bytes], *, waits: bool, follows: bool) -> Sequence[str]:

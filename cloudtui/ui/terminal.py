@@ -36,7 +36,10 @@ class _Output:
 
     def write(self, text: str) -> int:
         with contextlib.suppress(OSError):
-            self._file.write(text)
+            try:
+                self._file.write(text)
+            except UnicodeEncodeError:
+                self._file.write(text.encode("utf-8", "replace").decode())
         return len(text)
 
     def flush(self) -> None:

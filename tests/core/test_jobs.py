@@ -14,7 +14,7 @@ import pytest
 
 from cloudtui.core.jobs import Jobs
 from cloudtui.core.workbench import Workbench
-from cloudtui.model.errors import Ambiguous, NotFound, Refused, UsageError
+from cloudtui.model.errors import Ambiguous, CloudtuiError, NotFound, Refused, UsageError
 from cloudtui.model.instance import Instance
 from cloudtui.model.job import Holder, Job, JobSpec, JobState
 from cloudtui.model.session import Ending, Program
@@ -156,6 +156,17 @@ async def test_every_line_comes_once_over_cut_connections(lab: Lab) -> None:
         last = bytearray()
         await jobs.read(machine, job, lines=3, on_bytes=last.extend)
         assert last == b"1997\n1998\n1999\n"
+
+
+async def test_a_log_of_nonsense_is_refused_in_words(lab: Lab) -> None:
+    async with lab.bench() as bench:
+        machine, jobs = await gpu(bench), bench.jobs
+        job = await jobs.run(machine, JobSpec(("true",), name="short"))
+        (program,) = lab.sshd.home.rglob("job-*.sh")
+        for answer in ("not a number\\nline", "x" * 200):
+            program.write_text(f"printf '{answer}'; exec sleep 60")
+            with pytest.raises(CloudtuiError, match="did not say where the log of short begins"):
+                await jobs.follow(machine, job, on_bytes=lambda _: None)
 
 
 async def test_a_look_that_nobody_asked_for_puts_no_question(

@@ -6,7 +6,7 @@ from textual.content import Content
 
 from tests.ui.fakes import console
 
-SAID = "a\x1b]0;title\x07\x1b[2Jb\x9b31m\r\tc\nd"
+SAID = "a\x1b]0;title\x07\x1b[2Jb\x9b31m\r\tc\nd\u202e\u2066\ud83d"
 
 
 async def test_nothing_that_is_shown_moves_the_cursor_or_sets_a_title() -> None:

@@ -55,6 +55,29 @@ async def shows(made: Console, words: str) -> None:
     await until(made, lambda: words in made.text)
 
 
+async def test_a_host_that_says_anything_at_all_is_shown_and_does_nothing_else() -> None:
+    odd = "[red]a[/] [/] \u202eb \x1b[31mc \ud83d " + "x" * 5000
+    huge = Training(step=10**18, steps=1, epoch=1e300, loss=float("inf"), eta=1e15, rate=1e-300)
+    strange = run(
+        BERT, odd, command=(odd, "\0"), cwd=odd, last_line=odd, why=odd, session=odd, signal=odd,
+        log_bytes=-(10**18), exit_status=10**18, started=NOW + timedelta(days=80_000),
+        ended=NOW - timedelta(days=80_000), training=huge, gpus=(10**18,), after=(odd,),
+    )  # fmt: skip
+    async with console(listed(), size=(140, 34)) as made:
+        made.bench.jobs.show(BERT, *(replace(strange, id=f"{n}{odd}", state=state)
+                                     for n, state in enumerate(JobState)))  # fmt: skip
+        made.bench.jobs.show(LAB, replace(strange, by_hand=True))
+        await made.do("go.runs")
+        await in_front(made, RunsScreen)
+        for _ in range(8):
+            await made.press("down")
+            await made.settle()
+            assert not {"\x1b", "\u202e", "\ud83d"} & set(made.text)
+        assert "[red]" in made.text
+        await made.press("enter")
+        await made.settle()
+
+
 async def test_runs_of_all_hosts_the_running_first_with_what_they_do() -> None:
     async with console(listed(), size=(140, 34)) as made:
         made.bench.jobs.show(BERT, OLD, FAILED, RUNNING)

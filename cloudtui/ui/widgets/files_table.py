@@ -112,7 +112,10 @@ class FilesTable(KeyedTable):
         if column == "size":
             return (data_size(facts.size) if facts.file else "-"), quiet
         if column == "time":
-            when = datetime.fromtimestamp(facts.mtime / _NS).astimezone()
+            try:
+                when = datetime.fromtimestamp(facts.mtime / _NS).astimezone()
+            except (ValueError, OverflowError, OSError):
+                return "?", quiet
             return when.strftime("%Y-%m-%d %H:%M"), quiet
         return stat.filemode(facts.mode | _KINDS.get(facts.kind, 0)), quiet
 

@@ -26,7 +26,7 @@ PADDING = 1
 """Cells on each side of a column; a mark stands in those before the first one."""
 HEADER = 1
 """Lines of the headings."""
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
