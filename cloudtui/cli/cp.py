@@ -81,6 +81,14 @@ async def _spot(bench: Workbench, text: str) -> Spot:
         except NotFound as error:
             first = first or error
     assert first is not None
+    user, at, name = known[0].host.rpartition("@")
+    if at and user:
+        hint = (
+            f"A machine is named alone here: {legible(name)}:{legible(known[0].path)}. Who logs in "
+            f"is said by its entry in the ssh config: cloudtui hosts add {legible(name)} "
+            f"--user {legible(user)}"
+        )
+        raise NotFound(first.title, first.detail, hint)
     here = f"Of a file here with a colon in its name, write ./{legible(text)}"
     raise NotFound(first.title, first.detail, f"{first.hint} {here}")
 
@@ -112,7 +120,7 @@ async def _planned(bench: Workbench, order: CopyOrder, words: argparse.Namespace
                 size = f"  {data_size(step.facts.size)}" if step.act is Act.COPY else ""
                 what = f"{legible(step.source)} → {legible(step.target)}"
                 output.line(f"{DOING[step.act]:<9} {what}{size}")
-        _tell(problems, skipped)
+        _tell(problems, skipped, len(problems))
         output.narrate(f"Nothing was copied. {_summary(plans)}")
     return 1 if problems else 0
 
@@ -153,7 +161,7 @@ async def _copied(bench: Workbench, order: CopyOrder, words: argparse.Namespace)
         raise state.error
     if words.json:
         output.document(_document(state))
-    _tell(state.problems, state.skipped)
+    _tell(state.problems, state.skipped, state.failed)
     for note in state.notes:
         output.narrate(note)
     if state.error:
@@ -162,17 +170,20 @@ async def _copied(bench: Workbench, order: CopyOrder, words: argparse.Namespace)
     return state.error.exit_code if state.error else 0
 
 
-def _tell(problems: Sequence[Problem], skipped: Sequence[Problem]) -> None:
+def _tell(problems: Sequence[Problem], skipped: Sequence[Problem], failed: int) -> None:
     for problem in problems[:TOLD]:
         output.narrate(f"{problem}")
-    if len(problems) > TOLD:
-        output.narrate(f"… and {len(problems) - TOLD} more")
+    if failed > TOLD:
+        output.narrate(f"… and {failed - TOLD} more")
     for problem in skipped[:TOLD]:
         output.narrate(f"Left out: {problem}")
+    if len(skipped) > TOLD:
+        output.narrate(f"… and {len(skipped) - TOLD} more are left out")
 
 
 def _told(state: CopyState) -> str:
-    rate = f", {data_size(int(state.done / state.seconds))}/s" if state.seconds > 0.5 else ""
+    slow = state.done and state.seconds > 0.5
+    rate = f", {data_size(int(state.done / state.seconds))}/s" if slow else ""
     words = f"{plural(state.files_done, 'file')}, {data_size(state.done)} in "
     words += f"{duration(state.seconds) if state.seconds >= 1 else f'{state.seconds:.1f} s'}{rate}."
     return f"{words} {state.same} unchanged." if state.same else words
@@ -186,6 +197,7 @@ def _document(state: CopyState) -> dict[str, object]:
         "unchanged": state.same,
         "skipped": _problems(state.skipped),
         "failed": _problems(state.problems),
+        "failures": state.failed,
         "notes": list(state.notes),
         "error": output.problem(state.error) if state.error else None,
     }

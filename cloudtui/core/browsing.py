@@ -6,6 +6,7 @@ import asyncio
 import posixpath
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from cloudtui.core.file_system import FileSystem, explained
 from cloudtui.model.copy import Facts, Problem, facts_of, legible
@@ -37,6 +38,11 @@ class Folder:
     rows: tuple[FileRow, ...]
     free: int
     """Bytes free on its disk; 0 where that is not known."""
+
+
+def _by_name(rows: list[list[Any]]) -> tuple[FileRow, ...]:
+    found = [FileRow(name, Facts(*facts)) for name, *facts in rows]
+    return tuple(sorted(found, key=lambda row: (row.key.casefold(), row.key)))
 
 
 Open = Callable[[Instance | None], Awaitable[FileSystem]]
@@ -104,7 +110,7 @@ class Browsing:
                 continue
             except OSError as error:
                 raise explained(error, legible(path), self.name) from error
-            found = tuple(FileRow(name, Facts(*facts)) for name, *facts in rows)
+            found = await asyncio.to_thread(_by_name, rows)
             return Folder(whole, found, space[0] if space[1] else 0)
         raise AssertionError
 
@@ -155,7 +161,8 @@ class Browsing:
         return data, facts_of(facts)
 
     async def write(self, path: str, data: bytes, before: Facts) -> None:
-        """Replace a file that is as it was `before`, at once and whole; its mode stays.
+        """Replace a file that is as it was `before`, at once and whole; its mode, owner and access
+        list stay, and so do other names that it has.
 
         Raises:
             Refused: it is another one meanwhile.
@@ -180,7 +187,10 @@ class Browsing:
         files.on_frame = heard
         received = asyncio.create_task(files.ask("receive"))
         await asyncio.sleep(0)
-        asked = {"path": path, "size": len(data), "mode": before.mode, "mtime": -1, "offset": 0}
+        asked = {
+            "path": path, "size": len(data), "mode": before.mode, "mtime": None, "offset": 0,
+            "keep": True,
+        }  # fmt: skip
         files.pipe.write(frame(b"B", 0, asked))
         for start in range(0, len(data), PIECE):
             piece = data[start : start + PIECE]

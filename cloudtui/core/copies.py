@@ -124,11 +124,12 @@ class Copies:
         files = FileSystem(instance.spoken)
         files.pipe = await copy.start(connection, files)
         try:
-            await files.ask("hello", home=True)
-        except copy.NoPython:
+            async with asyncio.timeout(copy.START_SECONDS):
+                await files.ask("hello", home=True)
+        except (copy.NotRun, TimeoutError) as error:
             await files.close()
             files = FileSystem(instance.spoken)
-            files.pipe = await sftp_copy.start(connection, files)
+            files.pipe = await sftp_copy.start(connection, files, error)
         except BaseException:
             await files.close()
             raise

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import posixpath
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import Any
 
 from cloudtui.core.file_system import FileSystem, explained
+from cloudtui.core.looking import expanded, stands, sums, tree
 from cloudtui.core.same_file import one_and_the_same
 from cloudtui.core.transfer import Transfer, lower
 from cloudtui.model.copy import (
     A_LINK,
-    BLOCK,
     NOTHING,
     Act,
     CopyPhase,
@@ -164,7 +164,7 @@ class Copying:
     async def _once(self) -> None:
         self._set(
             phase=CopyPhase.LOOKING, error=None, files=0, files_done=0, size=0, done=0, same=0,
-            skipped=(), problems=(),
+            skipped=(), problems=(), failed=0,
         )  # fmt: skip
         target = await self._open(self.order.target.instance)
         try:
@@ -188,7 +188,7 @@ class Copying:
         if failed:
             problems = self.state.problems
             error = CloudtuiError(
-                f"{plural(len(problems), 'file')} could not be copied.",
+                f"{plural(self.state.failed, 'file')} could not be copied.",
                 "\n".join(map(str, problems[:10])),
             )
         phase = CopyPhase.FAILED if failed else CopyPhase.DONE
@@ -213,13 +213,15 @@ class Copying:
         if goal.startswith("~"):
             goal = await target.ask("whole", path=goal)
         answers, where = await asyncio.gather(
-            source.ask("expand", patterns=list(paths)), _stands(target, goal)
+            expanded(source, paths, foreign=foreign), stands(target, goal)
         )
+        if where is None and goal.endswith("/"):
+            where = await stands(target, goal.rstrip("/") or "/")
         problems: list[Problem] = []
         sources: list[tuple[str, Facts]] = []
         matched: set[str] = set()
         """Those that a pattern found."""
-        for typed, rows in zip(paths, answers, strict=True):
+        for typed, rows in answers:
             if not rows:
                 raise NotFound(f"Nothing on {source.label} matches {legible(typed)}.")
             for path, row in rows:
@@ -239,10 +241,10 @@ class Copying:
                 to = target_of(path, goal, where, many=many, folder=facts.kind == "d")
             except NotFound as error:
                 place = f"{error.title.rstrip('.')} on {target.label}."
-                raise NotFound(place, hint=f"{error.hint} {legible(goal)}") from None
+                raise NotFound(place, hint=error.hint) from None
             entries = [Entry("", facts)]
             if facts.kind == "d":
-                inside, unread = await _tree(source, path, order.follow)
+                inside, unread = await tree(source, path, order.follow)
                 entries += inside
                 problems += unread
                 if where and to == goal:
@@ -281,7 +283,7 @@ class Copying:
         for path, to, _ in trees:
             if there.get(to, NOTHING).facts is None:
                 folder = to.rstrip("/").rpartition("/")[0] or ("/" if to.startswith("/") else ".")
-                facts = await _stands(target, folder)
+                facts = await stands(target, folder)
                 if facts is None or not facts.folder:
                     raise NotFound(
                         f"There is no folder {legible(folder)} on {target.label} to put "
@@ -322,8 +324,8 @@ class Copying:
                 if same:
                     length = facts.size
                     one, other = await asyncio.gather(
-                        _sums(source, joined(path, entry.rel), length, part=False),
-                        _sums(target, goal, length, part=False),
+                        sums(source, joined(path, entry.rel), length, part=False),
+                        sums(target, goal, length, part=False),
                     )
                     same = one == other and None not in (one, other)
                 mtime = facts.mtime if same else facts.mtime + 1_000_000_000
@@ -349,7 +351,7 @@ class Copying:
             done=base.done + earlier,
             same=base.same + len(same) - again,
             skipped=(*base.skipped, *found.skipped)[:PROBLEMS_KEPT],
-            problems=(*base.problems, *found.problems)[:PROBLEMS_KEPT],
+            **_bad(base, found.problems),
         )
         offsets = await self._offsets(source, target, todo)
         self._set(phase=CopyPhase.COPYING)
@@ -368,7 +370,7 @@ class Copying:
                 current=transfer.current,
                 rate=self._meter.rate,
                 left=self._meter.left(max(0, rest[0]), max(0, rest[1])),
-                problems=(*base.problems, *found.problems, *transfer.problems)[:PROBLEMS_KEPT],
+                **_bad(base, found.problems, transfer.problems),
             )
 
         try:
@@ -384,7 +386,7 @@ class Copying:
             if twins := await one_and_the_same(source, target, same):
                 why = f"it is the very file that is on {target.label}, so it stays"
                 problems = [Problem(path, f"{why} ({source.label})") for path in twins]
-                self._set(problems=(*self.state.problems, *problems)[:PROBLEMS_KEPT])
+                self._set(**_bad(self.state, problems))
                 return
             await self._remove(source, found)
 
@@ -399,11 +401,11 @@ class Copying:
         if newer:
             why = "it came or changed meanwhile, so nothing was taken away"
             left = [Problem(path, f"{why} ({source.label})") for path in sorted(newer)]
-            self._set(problems=(*self.state.problems, *left)[:PROBLEMS_KEPT])
+            self._set(**_bad(self.state, left))
             return
         left = await source.ask("remove", paths=tops)
         problems = [Problem(path, f"{lower(why[1])} ({source.label})") for path, why in left]
-        self._set(problems=(*self.state.problems, *problems))
+        self._set(**_bad(self.state, problems))
 
     async def _newer(self, source: FileSystem, tops: Sequence[str], found: CopyPlan) -> set[str]:
         """What came into the folders that were moved, or changed there, since they were listed."""
@@ -415,7 +417,7 @@ class Copying:
                     continue  # it is gone already
                 entries = [Entry("", facts_of(row))]
                 if entries[0].facts.kind == "d":
-                    entries += (await _tree(source, path, self.order.follow))[0]
+                    entries += (await tree(source, path, self.order.follow))[0]
                 now = {joined(path, e.rel): _mark(e.facts) for e in entries}
                 newer |= {path for path, mark in now.items() if copied.get(path) != mark}
         return newer
@@ -444,8 +446,8 @@ class Copying:
             if step.act is Act.COPY and step.part:
                 self._set(phase=CopyPhase.CHECKING, current=step.source)
                 own, theirs = await asyncio.gather(
-                    _sums(source, step.source, step.part, part=False),
-                    _sums(target, step.target, step.part, part=True),
+                    sums(source, step.source, step.part, part=False),
+                    sums(target, step.target, step.part, part=True),
                 )
                 right = gone_on(own or (), theirs or (), step.part)
                 if right:
@@ -453,35 +455,17 @@ class Copying:
         return found
 
 
+def _bad(before: CopyState, *more: Sequence[Problem]) -> dict[str, Any]:
+    """What could not be copied, together with what could not before."""
+    found = chain(before.problems, *more)
+    return {
+        "problems": tuple(islice(found, PROBLEMS_KEPT)),
+        "failed": before.failed + sum(map(len, more)),
+    }
+
+
 def _mark(facts: Facts) -> tuple[object, ...]:
     """Another one after a change; of folders only what is in them counts."""
     if facts.kind == "d":
         return ("d",)
     return facts.kind, facts.size, facts.mtime, facts.target
-
-
-async def _stands(target: FileSystem, path: str) -> Facts | None:
-    ((row, _, _),) = await target.ask("look", paths=[path or "."])
-    if row is not None and isinstance(row[0], int):
-        if row[0] in (errno.ENOENT, errno.ENOTDIR):
-            return None
-        raise explained(OSError(*row), legible(path), target.label)
-    return facts_of(row) if row else None
-
-
-async def _tree(source: FileSystem, path: str, follow: bool) -> tuple[list[Entry], list[Problem]]:
-    unread, rows, _ = await source.ask_all("tree", path=path, follow=follow)
-    entries = [Entry(rel, Facts(*row)) for rel, *row in rows]
-    problems = [
-        Problem(joined(path, rel), f"{lower(why[1])} ({source.label})") for rel, why in unread
-    ]
-    return entries, problems
-
-
-async def _sums(where: FileSystem, path: str, length: int, *, part: bool) -> list[str] | None:
-    """Of each block; None where they cannot be had."""
-    try:
-        found: list[str] = await where.ask("sums", path=path, length=length, block=BLOCK, part=part)
-    except OSError:
-        return None
-    return found

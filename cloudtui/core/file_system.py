@@ -62,7 +62,7 @@ class FileSystem:
         self.on_end(error)
 
     def _frame(self, kind: bytes, number: int, value: Any) -> None:
-        if kind in b"BEFO":
+        if kind in b"BHEFO":
             self.on_frame(kind, number, value)
             return
         asked = self._asked.get(number)

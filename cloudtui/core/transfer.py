@@ -55,6 +55,8 @@ class Transfer:
         self._counted: dict[int, int] = {}
         self._begun: set[int] = set()
         self._failed: set[int] = set()
+        self._without: tuple[str, ...] = ()
+        """Folders that could not be made: of what is in them nothing more is told."""
         self._out: list[bytes | memoryview] = []
         self._out_size = 0
         self._flushing = False
@@ -169,6 +171,10 @@ class Transfer:
                 "token": step.token,
             }
             self._put(frame(b"B", index, asked))
+        elif kind == b"H":
+            if index not in self._failed:
+                self._put(frame(b"H", index, value))
+                self._count(index, value)
         elif kind == b"E":
             sum, changed = value
             if changed:
@@ -184,9 +190,12 @@ class Transfer:
             return
         self._out.append(HEAD.pack(b"D", index, len(data)))
         self._out.append(data)
-        self.bytes_done += len(data)
-        self._counted[index] = self._counted.get(index, 0) + len(data)
+        self._count(index, len(data))
         self._more(len(data))
+
+    def _count(self, index: int, size: int) -> None:
+        self.bytes_done += size
+        self._counted[index] = self._counted.get(index, 0) + size
 
     def _put(self, data: bytes) -> None:
         self._out.append(data)
@@ -236,8 +245,14 @@ class Transfer:
         if value[0] == errno.ESTALE and index in self._offsets:
             self.stale.append(step.target)
             return
+        if step.target.startswith(self._without):
+            return
         path = step.source if where is self._source else step.target
-        self.problems.append(Problem(path, f"{lower(value[1])} ({where.label})"))
+        why = f"{lower(value[1])} ({where.label})"
+        if step.act is Act.FOLDER and where is self._target:
+            self._without += (f"{step.target}/",)
+            why = f"{why}, and so nothing that is in it was copied"
+        self.problems.append(Problem(path, why))
         self._on_change()
 
 
@@ -255,4 +270,10 @@ def lower(why: str) -> str:
 
 def _asked(step: Step) -> dict[str, Any]:
     facts = step.facts
-    return {"path": step.target, "mode": facts.mode, "mtime": facts.mtime, "target": facts.target}
+    return {
+        "path": step.target,
+        "mode": facts.mode,
+        "mtime": facts.mtime,
+        "target": facts.target,
+        "set": not step.keep,
+    }

@@ -146,12 +146,14 @@ class CopyPlan:
 
     @property
     def needs(self) -> int:
-        """Bytes that they take beyond what is there."""
-        return sum(
-            step.facts.size - step.part - (step.there.size if step.there else 0)
-            for step in self.steps
-            if step.act is Act.COPY
-        )
+        """Bytes that they take beyond what is there, at most: a file stands beside the one that it
+        replaces until it is whole."""
+        most = taken = 0
+        for step in self.of(Act.COPY):
+            taken += step.facts.size - step.part
+            most = max(most, taken)
+            taken -= step.there.size if step.there else 0
+        return most
 
 
 def target_of(source: str, target: str, there: Facts | None, *, many: bool, folder: bool) -> str:
@@ -168,9 +170,13 @@ def target_of(source: str, target: str, there: Facts | None, *, many: bool, fold
             return target
         return name if target == "." else posixpath.join(target, name)
     if many or (target.endswith("/") and not folder):
-        what = "is no folder" if there else "is not there"
         hint = "Several sources go into a folder that is there." if many else ""
-        raise NotFound(f"{legible(target)} {what}.", hint=f"{hint} Make it first: mkdir -p".strip())
+        if there:
+            raise NotFound(f"{legible(target)} is no folder.", hint=hint)
+        raise NotFound(
+            f"{legible(target)} is not there.",
+            hint=f"{hint} Make it first: mkdir -p {legible(target)}".strip(),
+        )
     if there and folder:
         raise UsageError(f"{legible(target)} is a file, and {legible(source)} is a folder.")
     return target.rstrip("/") or target
@@ -211,9 +217,15 @@ def plan(
                 problems.append(Problem(path, "the folder that it is in was not told"))
                 continue
             if entry.facts.kind == "o":
-                skipped.append(Problem(path, "neither a file, a folder nor a link"))
+                left = problems if not entry.rel else skipped
+                left.append(Problem(path, "neither a file, a folder nor a link"))
                 continue
+            again = goal in taken
             first, kind = taken.setdefault(goal, (path, entry.facts.kind))
+            if again and first == path:
+                if entry.facts.kind == "d":
+                    folders.add(entry.rel)
+                continue
             if first != path and (kind, entry.facts.kind) != ("d", "d"):
                 problems.append(Problem(path, f"{legible(first)} goes to {legible(goal)} too"))
                 if entry.facts.kind == "d":
@@ -244,6 +256,8 @@ def act_for(entry: Facts, there: Facts | None, *, every: bool = False) -> Act | 
         return "something else of that name is there, and no folder"
     if there and there.kind == "d":
         return "a folder of that name is there"
+    if there and "o" in (there.kind, there.through):
+        return "a device, a socket or a pipe of that name is there"
     if entry.kind == "l":
         same = there is not None and there.kind == "l" and there.target == entry.target
         return Act.SAME if same else Act.LINK
@@ -271,6 +285,49 @@ def unchanged(one: Facts, other: Facts) -> bool:
     if one.mtime % second and other.mtime % second:
         return one.mtime == other.mtime
     return one.mtime // second == other.mtime // second
+
+
+BRACES_AT_MOST = 1000
+
+
+def braces(text: str) -> list[str]:
+    """What a shell makes of `{a,b}`: the text with each of them; the text where it has none.
+
+    >>> braces("runs/{7,8}/*.csv")
+    ['runs/7/*.csv', 'runs/8/*.csv']
+    """
+    found: list[str] = []
+    todo = [text]
+    while todo:
+        each = todo.pop(0)
+        cut = _alternatives(each)
+        if cut is None:
+            found.append(each)
+        else:
+            start, words, end = cut
+            todo[:0] = [each[:start] + word + each[end:] for word in words]
+        if len(todo) + len(found) > BRACES_AT_MOST:
+            return [text]
+    return found
+
+
+def _alternatives(text: str) -> tuple[int, list[str], int] | None:
+    """The first `{a,b}`: where it begins, the words in it, where it ends."""
+    for start in (n for n, letter in enumerate(text) if letter == "{"):
+        depth, at, words = 0, start + 1, []
+        for n in range(start, len(text)):
+            if text[n] == "{":
+                depth += 1
+            elif text[n] == "," and depth == 1:
+                words.append(text[at:n])
+                at = n + 1
+            elif text[n] == "}":
+                depth -= 1
+                if depth == 0:
+                    if words:
+                        return start, [*words, text[at:n]], n + 1
+                    break
+    return None
 
 
 def joined(root: str, rel: str) -> str:
@@ -387,6 +444,9 @@ class CopyState:
     """Files and links that were there already, unchanged."""
     skipped: tuple[Problem, ...] = ()
     problems: tuple[Problem, ...] = ()
+    """Of thousands the first."""
+    failed: int = 0
+    """How many they are."""
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
     error: CloudtuiError | None = field(default=None, compare=False)

@@ -17,6 +17,8 @@ from cloudtui.ssh.connection import OPEN_SECONDS, Connection
 WINDOWS = (2 << 20, 16 << 20)
 """Bytes the host may send ahead, at least and at most: a long path stays full, and on a short one
 no more than needed is on the way, which would slow it down."""
+START_SECONDS = 60.0
+"""What the program may take to start, on a machine that is busy."""
 SHORT_SECONDS = 0.01
 BYTES_PER_SECOND = 200 << 20
 """What a path can carry, for its window."""
@@ -29,8 +31,8 @@ TAIL = 2000
 _windows: WeakKeyDictionary[Connection, int] = WeakKeyDictionary()
 
 
-class NoPython(NotFound):
-    """The host has no Python that could run the program."""
+class NotRun(NotFound):
+    """The program does not run there: the host has no Python, or lets nobody run anything."""
 
 
 class HostPipe(asyncssh.SSHClientSession[bytes]):
@@ -41,7 +43,9 @@ class HostPipe(asyncssh.SSHClientSession[bytes]):
         self._ends = ends
         self._full = self._closing = self._paused = False
         self._words = b""
-        self.said = Beginning(ends.came)
+        self.said = Beginning(self._came)
+        self._spoke = False
+        """The program itself has."""
         self._status: int | None = None
         self._channel: asyncssh.SSHClientChannel[bytes] | None = None
         self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -55,6 +59,10 @@ class HostPipe(asyncssh.SSHClientSession[bytes]):
             self._words = (self._words + data)[-TAIL:]
         elif not self._closing:
             self.said.take(data)
+
+    def _came(self, data: bytes) -> None:
+        self._spoke = True
+        self._ends.came(data)
 
     def exit_status_received(self, status: int) -> None:
         self._status = status
@@ -72,11 +80,18 @@ class HostPipe(asyncssh.SSHClientSession[bytes]):
         host = self._connection.route.spoken
         if self._status is None:
             return self._connection.lost or ConnectionCut(f"The connection to {host} was lost.")
-        if self._status in (files.NO_PYTHON, 126, 127):
-            return NoPython(
+        if self._status in (files.NO_PYTHON, 126, 127) and not self._spoke:
+            return NotRun(
                 f"{host} has no Python 3, which cloudtui reads and writes files with there."
             )
-        told = self._words.decode(errors="replace").strip().splitlines()
+        told = (self.said.instead + self._words).decode(errors="replace").strip().splitlines()
+        if not self._spoke:
+            return NotRun(
+                f"{host} does not run the program that reads and writes files: exit status "
+                f"{self._status}.",
+                told[-1] if told else "",
+                "Its SSH server may run one command only (ForceCommand), or the user's shell none.",
+            )
         return CloudtuiError(
             f"The program that reads and writes files on {host} has ended with exit status "
             f"{self._status}.",
@@ -129,7 +144,7 @@ def command() -> str:
 
 
 async def start(connection: Connection, ends: PipeEnds) -> HostPipe:
-    """Start the program on the host; `ends.ended` is told `NoPython` where there is none.
+    """Start the program on the host; `ends.ended` is told `NotRun` where it cannot.
 
     Raises:
         ConnectionCut: the connection is gone.

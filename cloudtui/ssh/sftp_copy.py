@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import stat
 from typing import Any, cast
@@ -11,7 +12,7 @@ import asyncssh
 from asyncssh.sftp import SFTPClient, SFTPClientFile
 
 from cloudtui.host.files.frames import part_of, raw
-from cloudtui.model.errors import NotFound
+from cloudtui.model.errors import CloudtuiError, NotFound
 from cloudtui.model.frames import HEAD, FrameReader, PipeEnds, frame
 from cloudtui.ssh.connection import Connection
 from cloudtui.ssh.sftp_questions import FAILURES, Question, SftpQuestions, failure, token
@@ -19,6 +20,10 @@ from cloudtui.ssh.sftp_questions import FAILURES, Question, SftpQuestions, failu
 AT_ONCE = 64
 """Files that are open at the same time."""
 PIECE = 1 << 20
+UNTOLD = 4 << 20
+"""Bytes that are read of a file that says it has none."""
+LATEST = (1 << 32) - 1
+"""The last second that SFTP can tell."""
 AHEAD = 8 << 20
 """Bytes that wait for the host before the pipe counts as full."""
 
@@ -119,7 +124,12 @@ class SftpPipe:
         async with await self._sftp.open(path, "rb") as file:
             before = await file.stat()
             size, mode = before.size or 0, stat.S_IMODE(before.permissions or 0) & 0o777
-            self._tell(b"B", index, [size, mode, (before.mtime or 0) * 1_000_000_000])
+            data = b""
+            if not size:  # those of /proc say so
+                data = cast("bytes", await file.read(UNTOLD, 0))
+            self._tell(b"B", index, [len(data) or size, mode, (before.mtime or 0) * 1_000_000_000])
+            if data:
+                self._ends.came(HEAD.pack(b"D", index, len(data)) + data)
             while offset < size:
                 await self._go.wait()
                 data = cast("bytes", await file.read(min(PIECE, size - offset), offset))
@@ -146,7 +156,7 @@ class SftpPipe:
                     task = asyncio.create_task(self._written(index, value, self._taken[index]))
                     self._writing.add(task)
                     task.add_done_callback(self._writing.discard)
-                elif kind in (b"E", b"A"):
+                elif kind in (b"H", b"E", b"A"):
                     if index in self._taken:
                         self._taken[index].put_nowait((kind, value))
                 elif kind in (b"M", b"L", b"T", b"Z"):
@@ -169,6 +179,9 @@ class SftpPipe:
             if not await sftp.isdir(path):
                 await sftp.mkdir(path, asyncssh.SFTPAttrs(permissions=asked["mode"] | 0o700))
         elif kind == b"T":
+            there = (await sftp.stat(path)).permissions or 0
+            if stat.S_ISDIR(there):  # a team shares it by its set-group-ID
+                asked = asked | {"mode": asked["mode"] | there & 0o7000}
             await self._attributes(path, asked)
         else:
             if await sftp.lexists(path):
@@ -177,8 +190,8 @@ class SftpPipe:
 
     async def _attributes(self, path: bytes, asked: dict[str, Any]) -> None:
         await self._sftp.chmod(path, asked["mode"])
-        if asked["mtime"] >= 0:
-            seconds = asked["mtime"] // 1_000_000_000
+        if asked["mtime"] is not None:
+            seconds = min(max(0, asked["mtime"] // 1_000_000_000), LATEST)
             await self._sftp.utime(path, (seconds, seconds))
 
     async def _written(
@@ -216,7 +229,8 @@ class SftpPipe:
         part, at = part_of(path), asked["offset"]
         if at and token(await sftp.lstat(part)) != asked.get("token"):
             raise OSError(errno.ESTALE, "another copy went on with it")
-        async with await sftp.open(part, "r+b" if at else "wb") as file:
+        own = asyncssh.SFTPAttrs(permissions=0o600)
+        async with await sftp.open(part, "r+b" if at else "wb", own) as file:
             if at:
                 await file.truncate(at)
             at = await self._pieces(file, at, said)
@@ -224,6 +238,8 @@ class SftpPipe:
             return False
         if at != asked["size"]:
             raise OSError(0, f"only {at} of {asked['size']} bytes came")
+        if asked.get("keep") and await self._within(part, path):
+            return True
         await self._attributes(part, asked)
         try:
             await sftp.posix_rename(part, path)
@@ -233,17 +249,43 @@ class SftpPipe:
             await sftp.rename(part, path)
         return True
 
+    async def _within(self, part: bytes, path: bytes) -> bool:
+        """Put it into the file that is there if a new one cannot have that one's owner."""
+        sftp = self._sftp
+        own, there = await sftp.stat(part), await sftp.stat(path)
+        if (own.uid, own.gid) == (there.uid, there.gid) or there.uid is None or there.gid is None:
+            return False
+        with contextlib.suppress(asyncssh.SFTPError):
+            await sftp.chown(part, there.uid, there.gid)
+            return False
+        async with await sftp.open(part, "rb") as new:
+            data = cast("bytes", await new.read())
+        try:
+            async with await sftp.open(path, "r+b") as file:
+                await file.write(data, 0)
+                await file.truncate(len(data))
+        finally:
+            await sftp.remove(part)
+        return True
+
     async def _pieces(
         self, file: SFTPClientFile, at: int, said: asyncio.Queue[tuple[bytes, Any]]
     ) -> int | None:
         """Write what comes, many pieces at once; the end, or None when it is given up."""
         under_way: set[asyncio.Task[Any]] = set()
+        holes = False
         try:
             while True:
                 kind, data = await said.get()
+                if kind == b"H":
+                    at += data
+                    holes = True
+                    continue
                 if kind != b"D":
                     if under_way:
                         await asyncio.gather(*under_way)
+                    if holes:
+                        await file.truncate(at)
                     return at if kind == b"E" else None
                 task = asyncio.create_task(self._piece(file, data, at))
                 under_way.add(task)
@@ -266,8 +308,8 @@ class SftpPipe:
             self._eased(len(data))
 
 
-async def start(connection: Connection, ends: PipeEnds) -> SftpPipe:
-    """Files by SFTP.
+async def start(connection: Connection, ends: PipeEnds, why: Exception) -> SftpPipe:
+    """Files by SFTP; `why` the program that is better at it does not run.
 
     Raises:
         NotFound: the host has no SFTP either.
@@ -281,9 +323,11 @@ async def start(connection: Connection, ends: PipeEnds) -> SftpPipe:
     except (asyncssh.Error, OSError) as error:
         if connection.closed:
             raise connection.cut() from error
+        said = why.title if isinstance(why, CloudtuiError) else "Its Python gave no answer in time."
+        more = why.detail if isinstance(why, CloudtuiError) else ""
         raise NotFound(
-            f"{host} has neither Python 3.6 nor SFTP, one of which copies need.",
-            str(error),
+            f"{host} has neither a Python 3.6 that can be run nor SFTP, one of which copies need.",
+            f"{said} {more}".strip(),
             "Install one there: sudo apt install python3. Or a stream, by hand: "
             f"tar c FOLDER | cloudtui ssh {connection.route.alias} -- tar x",
         ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -49,6 +50,7 @@ def test_there_and_back(
     for words, expected, said in (
         (("nope", "bert-gpu:"), 3, "There is no nope on this computer."),
         (("data", "nobody:"), 3, "write ./nobody:"),
+        (("data", "me@bert-gpu:"), 3, "cloudtui hosts add bert-gpu --user me"),
         (("data", "-"), 2, "- stands for no file here."),
         (("data", "other"), 2, "Neither side is a machine."),
         (("data", "bert-gpu:", "--read-only"), 4, "read-only"),
@@ -62,7 +64,7 @@ def test_there_and_back(
 
 def test_ctrl_c_leaves_what_the_next_one_goes_on_with(lab: Lab, tmp_path: Path) -> None:
     with (tmp_path / "big").open("wb") as file:
-        file.truncate(4 << 30)
+        os.posix_fallocate(file.fileno(), 0, 2 << 30)
     command = [*PROGRAM, "cp", str(tmp_path / "big"), "bert-gpu:"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as copy:
         part, end = lab.sshd.home / ".big.cloudtui-part", time.monotonic() + 30

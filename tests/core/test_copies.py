@@ -387,7 +387,7 @@ async def test_a_host_with_neither(bench: Bench, monkeypatch: pytest.MonkeyPatch
     (bench.here / "a").write_text("a")
     state = await bench.copy("a", "gpu:")
     assert state.error
-    assert "has neither Python 3.6 nor SFTP" in state.error.title
+    assert "has neither a Python 3.6 that can be run nor SFTP" in state.error.title
 
 
 async def test_two_at_once_to_the_same_place_end_whole(bench: Bench) -> None:

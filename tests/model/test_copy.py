@@ -17,6 +17,7 @@ from cloudtui.model.copy import (
     Meter,
     Place,
     There,
+    braces,
     gone_on,
     joined,
     legible,
@@ -195,6 +196,27 @@ def test_a_part_file_is_gone_on_with_as_far_as_it_is_right(part: int, right: int
     at = gone_on(own, theirs, part)
     assert at <= part
     assert at == part if right >= blocks else at == right * BLOCK
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("runs/{7,8}/{a,}b", ["runs/7/ab", "runs/7/b", "runs/8/ab", "runs/8/b"]),
+        ("{a,{b,c}}", ["a", "b", "c"]),
+        ("{a{b,c}", ["{ab", "{ac"]),
+        ("{a}{}{", ["{a}{}{"]),
+        ("{a,b}" * 20, ["{a,b}" * 20]),
+    ],
+)
+def test_braces_are_those_of_a_shell(text: str, found: list[str]) -> None:
+    assert braces(text) == found
+
+
+def test_a_file_stands_beside_the_one_it_replaces() -> None:
+    entries = [Entry("", FOLDER), *(Entry(name, Facts("f", 10, 0o644, SECOND)) for name in "abc")]
+    there = {f"to/{name}": There(Facts("f", 8, 0o644, 0)) for name in "ab"}
+    assert plan([("from", "to", entries)], there).needs == 14
+    assert plan([("from", "to", entries[:2])], there | {"to/a": There(None, 4)}).needs == 6
 
 
 def test_clocks_of_whole_seconds() -> None:

@@ -1,5 +1,6 @@
 """Files sent and received: whole, or from an offset on."""
 
+import contextlib
 import errno
 import fcntl
 import hashlib
@@ -7,7 +8,7 @@ import json
 import os
 import stat
 import time
-from typing import Dict, Union
+from typing import Any, Dict, List, Optional, Union
 
 from cloudtui.host.files.frames import (
     CHUNK,
@@ -22,6 +23,11 @@ from cloudtui.host.files.frames import (
     token,
 )
 
+WHOLE = 64 << 10
+"""Bytes of a file that is read to its end before its size is told: those of /proc and /sys have
+another one than they say."""
+LARGEST_UNTOLD = 64 << 20
+"""Bytes that are read of a file that says it has none."""
 SILENCE = 30.0
 """Seconds without a frame after which a copy that is being received is given up."""
 LOCKED = 45.0
@@ -45,30 +51,77 @@ def send_one(out: Output, index: int, path: bytes, offset: int, check: bool) -> 
         if not stat.S_ISREG(before.st_mode):
             raise OSError(errno.EINVAL, "it is no file any more")
         mode = stat.S_IMODE(before.st_mode) & 0o777
-        sum = hashlib.sha256() if check else None
+        sha = hashlib.sha256() if check else None
         at = 0
-        while sum and at < offset:
+        while sha and at < offset:
             data = os.read(fd, min(CHUNK, offset - at))
             if not data:
                 break
             at += len(data)
-            sum.update(data)
+            sha.update(data)
         os.lseek(fd, offset, os.SEEK_SET)
-        at = offset
-        out.tell(b"B", index, [before.st_size, mode, before.st_mtime_ns])
-        while at < before.st_size:
-            data = os.read(fd, min(CHUNK, before.st_size - at))
+        at, size = offset, before.st_size
+        whole = short(fd, size) if size <= WHOLE and not offset else []
+        if whole and not whole[-1]:  # it ended elsewhere than it said
+            now = os.fstat(fd).st_size
+            size = sum(map(len, whole)) if now == size else size
+        elif whole and not size:
+            raise OSError(0, "it says that it is empty, and has no end")
+        out.tell(b"B", index, [size, mode, before.st_mtime_ns])
+        sparse = size > CHUNK and getattr(before, "st_blocks", size) * 512 < size
+        while at < size:
+            hole = gap(fd, at, size) if sparse and not whole else 0
+            if hole:
+                at += hole
+                if sha:
+                    zeros(sha, hole)
+                out.tell(b"H", index, hole)
+                continue
+            data = whole.pop(0) if whole else os.read(fd, min(CHUNK, size - at))
             if not data:
                 raise OSError(0, "it became shorter while it was read")
             at += len(data)
-            if sum:
-                sum.update(data)
+            if sha:
+                sha.update(data)
             out.put(b"D", index, data)
         after = os.fstat(fd)
         changed = (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns)
-        out.tell(b"E", index, [sum.hexdigest() if sum else "", changed])
+        out.tell(b"E", index, [sha.hexdigest() if sha else "", changed])
     finally:
         os.close(fd)
+
+
+def short(fd: int, size: int) -> List[bytes]:
+    """What is in a small file; nothing comes last when it ended before its size, or has none."""
+    found: List[bytes] = []
+    left = size or LARGEST_UNTOLD
+    while left > 0:
+        data = os.read(fd, min(CHUNK, left))
+        found.append(data)
+        if not data:
+            break
+        left -= len(data)
+    return found
+
+
+def gap(fd: int, at: int, size: int) -> int:
+    """Bytes from `at` on that are not on the disk, all zeros; the file is read on after them."""
+    try:
+        data = os.lseek(fd, at, os.SEEK_DATA)
+    except OSError as error:
+        data = size if error.errno == errno.ENXIO else at
+    except AttributeError:
+        return 0
+    data = min(data, size)
+    os.lseek(fd, data, os.SEEK_SET)
+    return data - at
+
+
+def zeros(sha: "hashlib._Hash", count: int) -> None:
+    some = bytes(min(count, 1 << 20))
+    while count > 0:
+        sha.update(some[:count])
+        count -= len(some)
 
 
 class Arriving:
@@ -87,6 +140,9 @@ class Arriving:
         self.size, self.mode, self.mtime = asked["size"], asked["mode"], asked["mtime"]
         self.part, self.at = part_of(self.path), asked["offset"]
         self.token = asked.get("token", "")
+        self.keep = bool(asked.get("keep"))
+        """It stays the file that it is: its owner, access lists and other names too."""
+        self.holes = False
         self.fd = self.opened()
         if self.at:
             os.lseek(self.fd, self.at, os.SEEK_SET)
@@ -123,13 +179,27 @@ class Arriving:
             self.at += count
             view = view[count:]
 
+    def skip(self, count: int) -> None:
+        """So many zeros, which take no room."""
+        self.at += count
+        os.lseek(self.fd, self.at, os.SEEK_SET)
+        self.holes = True
+
     def finish(self, sum: str) -> None:
         try:
             if self.at != self.size:
                 raise OSError(0, f"only {self.at} of {self.size} bytes came")
+            if self.holes:
+                os.ftruncate(self.fd, self.size)
             if sum and digest(self.part) != sum:
                 os.unlink(self.part)
                 raise OSError(0, "what was written is not what was read: SHA-256 differs")
+            if self.keep and not kept(self.fd, self.path):
+                try:
+                    within(self.part, self.path)
+                finally:
+                    os.unlink(self.part)
+                return
             attributes(self.fd, self.mode, self.mtime)
             os.rename(self.part, self.path)
         finally:
@@ -145,13 +215,47 @@ def locked(fd: int) -> None:
         return  # a file system without locks
 
 
-def attributes(where: Union[int, bytes], mode: int, mtime: int) -> None:
+def kept(fd: int, path: bytes) -> bool:
+    """Whether a new file can take the place of that at `path`, with its owner and access list."""
+    own, there = os.fstat(fd), os.stat(path)
     try:
-        os.chmod(where, mode & 0o777)
+        if (own.st_uid, own.st_gid) != (there.st_uid, there.st_gid):
+            os.fchown(fd, there.st_uid, there.st_gid)
+        for name in os.listxattr(path) if hasattr(os, "listxattr") else []:
+            if os.getxattr(path, name) != (name in os.listxattr(fd) and os.getxattr(fd, name)):
+                os.setxattr(fd, name, os.getxattr(path, name))
+    except OSError as error:
+        return error.errno in (errno.ENOTSUP, errno.ENOSYS)
+    return there.st_nlink == 1
+
+
+def within(part: bytes, path: bytes) -> None:
+    """Put what is in `part` into the file that is there."""
+    with open(part, "rb", buffering=0) as new, open(path, "r+b", buffering=0) as file:
+        while True:
+            data = memoryview(new.read(CHUNK) or b"")
+            if not data:
+                break
+            while data:
+                data = data[file.write(data) or 0 :]
+        file.truncate()
+
+
+def attributes(where: Union[int, bytes], mode: int, mtime: Optional[int]) -> None:
+    """What is not told stays: of a folder its set-group-ID, by which a team shares it, and sticky
+    bit. A file never gets such bits."""
+    info = os.stat(where)
+    if stat.S_ISDIR(info.st_mode):
+        mode = mode & 0o777 | info.st_mode & 0o7000
+    else:
+        mode &= 0o777
+    try:
+        if stat.S_IMODE(info.st_mode) != mode:
+            os.chmod(where, mode)
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
             raise
-    if mtime >= 0:
+    if mtime is not None:
         os.utime(where, ns=(mtime, mtime))
 
 
@@ -180,6 +284,10 @@ def folder(asked: Asked) -> None:
             raise NotADirectoryError(
                 errno.ENOTDIR, "something else of that name is there"
             ) from None
+        mode = stat.S_IMODE(os.stat(path).st_mode)
+        if asked.get("set") and mode & 0o700 != 0o700:  # until its mode is set at the end
+            with contextlib.suppress(OSError):
+                os.chmod(path, mode | 0o700)
 
 
 def attribute(asked: Asked) -> None:
@@ -190,8 +298,8 @@ PLAIN = {b"M": folder, b"L": link, b"T": attribute}
 
 
 def receive(out: Output, number: int, asked: Asked, source: Input) -> object:
-    """Frames until Z: M folder, B D E a file, A a file given up, L link, T mode and time, P
-    nothing. O or F answers each but B and D; F may come sooner."""
+    """Frames until Z: M folder, B D H E a file, H for zeros, A a file given up, L link, T mode and
+    time, P nothing. O or F answers each but B, D and H; F may come sooner."""
     arriving: Dict[int, Arriving] = {}
     source.patience = SILENCE
     try:
@@ -213,12 +321,15 @@ def receive(out: Output, number: int, asked: Asked, source: Input) -> object:
                         out.tell(b"F", index, failure(error))
                         out.flush()
                 continue
-            told = json.loads(source.exactly(size).decode()) if size else {}
+            told: Any = json.loads(source.exactly(size).decode()) if size else {}
             if kind == b"Z":
                 return None
             try:
                 if kind == b"B":
                     arriving[index] = Arriving(told)
+                elif kind == b"H":
+                    if index in arriving:
+                        arriving[index].skip(told)
                 elif kind == b"E":
                     if index in arriving:
                         arriving.pop(index).finish(told[0])
@@ -230,7 +341,9 @@ def receive(out: Output, number: int, asked: Asked, source: Input) -> object:
                     PLAIN[kind](told)
                     out.tell(b"O", index, None)
             except FAILURES as error:
-                arriving.pop(index, None)
+                file = arriving.pop(index, None)
+                if file:
+                    os.close(file.fd)
                 out.tell(b"F", index, failure(error))
     finally:
         source.patience = 0.0

@@ -103,8 +103,8 @@ class Output:
             view = view[os.write(1, view) :]
 
 
-FAILURES = (OSError, ValueError)
-"""ValueError: a name that no file can have."""
+FAILURES = (OSError, ValueError, OverflowError)
+"""The last ones: a name, and a time, that no file can have."""
 
 
 def failure(error: Exception) -> List[Any]:

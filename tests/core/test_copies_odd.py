@@ -1,0 +1,188 @@
+"""Copies of what is no plain file, or of a host that is no plain host."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cloudtui.core import copying
+from cloudtui.core.browsing import Browsing
+from cloudtui.host.files.copies import folder
+from cloudtui.model.copy import CopyPhase
+from cloudtui.model.errors import NotFound
+from tests.core.test_copies import GPU, Bench, bench, by_sftp
+
+__all__ = ["bench", "by_sftp"]
+
+CAPS = Path("/sys/kernel/fscaps")
+OLD = -3_600_000_000_000
+DATA = 5 << 20
+
+
+def same(one: Path, other: Path) -> bool:
+    return subprocess.run(["cmp", one, other], check=False).returncode == 0
+
+
+def sparse(path: Path) -> None:
+    """64 MiB, of which a MiB is written."""
+    with path.open("wb") as file:
+        file.truncate(64 << 20)
+        file.seek(DATA)
+        file.write(os.urandom(1 << 20))
+
+
+async def test_holes_stay_holes(bench: Bench) -> None:
+    sparse(bench.here / "disk")
+    state = await bench.done("disk", "gpu:", check=True)
+    await bench.done("gpu:disk", "back")
+    for copied in (bench.there / "disk", bench.here / "back"):
+        assert same(bench.here / "disk", copied)
+        assert copied.stat().st_blocks * 512 < 8 << 20
+    assert state.done == 64 << 20
+
+
+async def test_files_that_do_not_say_their_size(bench: Bench) -> None:
+    await bench.done("gpu:/proc/version", "gpu:/proc/filesystems", ".")
+    for name in ("version", "filesystems"):
+        assert same(bench.here / name, Path("/proc", name))
+        assert (bench.here / name).read_bytes()
+    await bench.done(f"gpu:{CAPS}", "said")
+    assert same(bench.here / "said", CAPS)
+
+
+async def test_what_stands_there_is_respected(bench: Bench) -> None:
+    shared = bench.there / "team"
+    shared.mkdir()
+    shared.chmod(0o2775)
+    (bench.here / "team" / "new").mkdir(parents=True)
+    (bench.here / "team" / "a").touch()
+    os.utime(bench.here / "team" / "a", ns=(OLD, OLD))
+    await bench.done("team", "gpu:")
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o2755
+    assert stat.S_IMODE((shared / "new").stat().st_mode) == 0o2755
+    assert (shared / "a").stat().st_mtime_ns == OLD
+    os.mkfifo(bench.there / "pipe")
+    (bench.there / "to-pipe").symlink_to("pipe")
+    for name in ("pipe", "to-pipe"):
+        state = await bench.copy("team/a", f"gpu:{name}")
+        assert "a device, a socket or a pipe of that name is there" in state.problems[0].why
+        state = await bench.copy(f"gpu:{name}", "x")
+        assert state.phase is CopyPhase.FAILED
+    assert stat.S_ISFIFO((bench.there / "pipe").stat().st_mode)
+    locked = bench.here / "locked"
+    locked.mkdir(0o500)
+    folder({"path": str(locked), "mode": 0o500, "set": False})
+    assert stat.S_IMODE(locked.stat().st_mode) == 0o500
+    folder({"path": str(locked), "mode": 0o500, "set": True})
+    assert stat.S_IMODE(locked.stat().st_mode) == 0o700
+
+
+async def test_braces_and_slashes(bench: Bench) -> None:
+    for name in ("a1", "a2", "{a,b}", "b1"):
+        (bench.there / name).write_text(name)
+    await bench.done("gpu:{a?,b1}", ".")
+    assert sorted(p.name for p in bench.here.iterdir()) == ["a1", "a2", "b1"]
+    await bench.done("gpu:{a,b}", ".")
+    assert (bench.here / "{a,b}").read_text() == "{a,b}"
+    for paths, said in (
+        (("gpu:{a1,c}", "."), "There is no c on bert-gpu."),
+        (("a1", "gpu:a1/"), "a1/ is no folder on bert-gpu."),
+    ):
+        state = await bench.copy(*paths)
+        assert isinstance(state.error, NotFound)
+        assert state.error.title == said
+    state = await bench.done("a1", "a1", "gpu:", every=True)
+    assert state.files_done == 1
+
+
+async def test_failures_are_counted_and_a_folder_fails_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copying, "PROBLEMS_KEPT", 1)
+    (bench.here / "d").mkdir()
+    (bench.there / "d").mkdir()
+    for name in ("a", "b"):
+        (bench.here / "d" / name).touch()
+        (bench.there / "d" / name).mkdir()
+    state = await bench.copy("d", "gpu:")
+    assert (len(state.problems), state.failed) == (1, 2)
+    assert state.error
+    assert state.error.title == "2 files could not be copied."
+    state = await bench.copy("d", "gpu:/proc")
+    assert state.failed == 1
+    assert "and so nothing that is in it was copied" in state.problems[0].why
+
+
+async def test_an_edited_file_stays_the_file_it_is(bench: Bench) -> None:
+    side, path = Browsing(GPU, bench.copies.file_system), bench.there / "config"
+    path.write_text("one")
+    path.chmod(0o640)
+    if os.geteuid() == 0:
+        os.chown(path, 12345, 12345)
+    (bench.there / "other-name").hardlink_to(path)
+    before = path.stat()
+    for last in (False, True):
+        _, facts = await side.content(str(path))
+        await side.write(str(path), b"two", facts)
+        now = path.stat()
+        assert path.read_text() == "two"
+        assert (now.st_uid, now.st_gid, now.st_mode) == (
+            before.st_uid, before.st_gid, before.st_mode,
+        )  # fmt: skip
+        if not last:
+            assert now.st_ino == before.st_ino
+            assert (bench.there / "other-name").read_text() == "two"
+            (bench.there / "other-name").unlink()
+    assert [p.name for p in bench.there.glob(".*part")] == []
+    await side.close()
+
+
+async def test_a_host_that_runs_nothing_has_sftp(bench: Bench) -> None:
+    bench.sshd.config += [
+        f"Subsystem sftp internal-sftp -d {bench.there}",
+        f"ForceCommand internal-sftp -d {bench.there}",
+    ]
+    bench.sshd.restart()
+    (bench.here / "a").write_text("loss")
+    sparse(bench.here / "disk")
+    await bench.done("a", "disk", "gpu:")
+    await bench.done("gpu:a", "back", check=True)
+    assert (bench.here / "back").read_text() == "loss"
+    assert same(bench.here / "disk", bench.there / "disk")
+    await bench.done("gpu:/proc/version", "version")
+    assert same(bench.here / "version", Path("/proc/version"))
+    bench.sshd.config[-2:] = ["ForceCommand echo This account is for tunnels only"]
+    bench.sshd.restart()
+    state = await bench.copy("a", "other:")
+    assert state.error
+    assert "This account is for tunnels only" in state.error.detail
+
+
+async def test_edits_and_shared_folders_by_sftp(by_sftp: Bench) -> None:
+    bench = by_sftp
+    (bench.here / "team").mkdir()
+    (bench.there / "team").mkdir()
+    (bench.there / "team").chmod(0o2775)
+    (bench.here / "team" / "a").write_bytes(bytes(3 << 20))
+    os.utime(bench.here / "team" / "a", ns=(OLD, OLD))
+    modes: set[int] = set()
+    bench.on_state = lambda state: modes.update(
+        stat.S_IMODE(p.stat().st_mode) for p in bench.there.glob("team/.a*")
+    )
+    await bench.done("team", "gpu:")
+    assert modes <= {0o600, 0o644}
+    assert stat.S_IMODE((bench.there / "team").stat().st_mode) == 0o2755
+    side, path = Browsing(GPU, bench.copies.file_system), bench.there / "config"
+    path.write_text("one, and longer")
+    if os.geteuid() == 0:
+        os.chown(path, 12345, 12345)
+    before = path.stat()
+    _, facts = await side.content(str(path))
+    await side.write(str(path), b"two", facts)
+    assert path.read_text() == "two"
+    assert (path.stat().st_uid, path.stat().st_gid) == (before.st_uid, before.st_gid)
+    await side.close()
