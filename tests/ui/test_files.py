@@ -15,6 +15,7 @@ from cloudtui.model.copy import CopyPhase
 from cloudtui.model.errors import CloudtuiError, Unreachable
 from cloudtui.ui.screens.files import FilesScreen
 from cloudtui.ui.widgets.file_panel import FilePanel
+from cloudtui.ui.widgets.files_table import FilesTable
 from tests.ui.fakes import Console, console, listed
 
 
@@ -234,3 +235,11 @@ async def test_thousands_of_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert len(sides.right.table.keys_shown) == 3001
         await sides.press("G")
         assert "f02999\\n" in sides.made.text
+        sorted_again: list[int] = []
+        put = FilesTable.put
+        monkeypatch.setattr(FilesTable, "put", lambda *a: sorted_again.append(1) or put(*a))
+        await sides.press("space", "asterisk", "tab", "tab")
+        assert len(sides.right.table.chosen) == 2999
+        assert sorted_again == []
+        await sides.press("slash", "2", "9", "9", "8", "enter")
+        assert sides.right.table.keys_shown == ["..", "f02998\n"]

@@ -179,7 +179,8 @@ class FilesScreen(ListArea):
         if action.id in ("files.copy", "files.move"):
             if self.other.folder is None:
                 return "The other side shows no folder."
-            return self.workbench.copies.why_not(self._order(action.id == "files.move"))
+            order = self._order(names[:1], action.id == "files.move")
+            return self.workbench.copies.why_not(order)
         return ""
 
     # Walking
@@ -232,11 +233,11 @@ class FilesScreen(ListArea):
 
     def mark_row(self) -> None:
         self.table.mark()
-        self.panel.paint()
+        self.panel.paint_place()
 
     def invert_marks(self) -> None:
         self.table.invert_marks()
-        self.panel.paint()
+        self.panel.paint_place()
 
     def toggle_hidden(self) -> None:
         self.panel.hidden = not self.panel.hidden
@@ -268,9 +269,9 @@ class FilesScreen(ListArea):
 
     # Copying
 
-    def _order(self, move: bool) -> CopyOrder:
+    def _order(self, names: list[str], move: bool) -> CopyOrder:
         panel, other = self.panel, self.other
-        sources = tuple(Spot(panel.browsing.instance, panel.joined(n)) for n in panel.names)
+        sources = tuple(Spot(panel.browsing.instance, panel.joined(n)) for n in names)
         return CopyOrder(sources, Spot(other.browsing.instance, other.path), move=move)
 
     def copy_files(self) -> None:
@@ -282,7 +283,8 @@ class FilesScreen(ListArea):
     @work(group="dialog")
     async def _copy(self, *, move: bool) -> None:
         panel, other = self.panel, self.other
-        order, names = self._order(move), panel.names
+        names = panel.names
+        order = self._order(names, move)
         over = self._replaced(names)
         what = listed([legible(name) for name in names], NAMED)
         if move or over:

@@ -10,7 +10,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from cloudtui.core.browsing import Browsing, Folder
+from cloudtui.core.browsing import Browsing, FileRow, Folder
 from cloudtui.model.copy import legible
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.words import data_size
@@ -47,6 +47,9 @@ class FilePanel(Vertical):
         self.hidden = False
         """Names that begin with a dot are shown."""
         self.filter = ""
+        self._wanted: tuple[Folder | None, bool, str] = (None, False, "")
+        """What the rows that are shown were chosen from, and by what."""
+        self._shown: tuple[FileRow, ...] = ()
         self.turn = 0
         """Of the answers only that to the last question counts."""
 
@@ -102,16 +105,16 @@ class FilePanel(Vertical):
         if not self.is_mounted:
             return
         table, face = self.table, self.query_one(Face)
-        rows = self.folder.rows if self.folder else ()
-        if not self.hidden:
-            rows = tuple(row for row in rows if not row.key.startswith("."))
-        shown = rows
-        if words := self.filter.casefold().split():
-            shown = tuple(r for r in rows if all(w in r.key.casefold() for w in words))
-        if self.folder:
-            table.show_files(shown, above=self.path != "/")
+        wanted = self.folder, self.hidden, self.filter
+        if self.folder is self._wanted[0] and wanted[1:] == self._wanted[1:]:
+            table.recolour()
+        else:
+            self._wanted, self._shown = wanted, self._those_wanted()
+            if self.folder:
+                table.show_files(self._shown, above=self.path != "/")
+        shown = self._shown
         table.display = self.folder is not None
-        self._place()
+        self.paint_place()
         if self.folder is None and self.error:
             face.display = True
             face.fail(self.error, [("Ctrl-r", "try again now"), ("p", "go to another folder")])
@@ -133,7 +136,15 @@ class FilePanel(Vertical):
             face.display = False
         table.styles.height = "1fr" if shown or self.folder is None else 2
 
-    def _place(self) -> None:
+    def _those_wanted(self) -> tuple[FileRow, ...]:
+        rows = self.folder.rows if self.folder else ()
+        if not self.hidden:
+            rows = tuple(row for row in rows if not row.key.startswith("."))
+        for word in self.filter.casefold().split():
+            rows = tuple(row for row in rows if word in row.key.casefold())
+        return rows
+
+    def paint_place(self) -> None:
         """Machine and folder, its beginning left out where it is too long; marks and room."""
         free = f"{data_size(self.folder.free)} free" if self.folder and self.folder.free else ""
         marked = f"{len(self.table.marks)} marked" if self.table.marks else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +30,14 @@ _MARKS = {"d": "/", "l": "@", "o": "="}
 _NS = 1_000_000_000
 
 
+_ORDERS: Mapping[str, Callable[[FileRow], Any]] = {
+    "name": lambda row: (row.key.casefold(), row.key),
+    "size": lambda row: (row.facts.size if row.facts.file else -1, row.key),
+    "time": lambda row: (row.facts.mtime, row.key),
+    "mode": lambda row: (row.facts.mode, row.key),
+}
+
+
 class FilesTable(KeyedTable):
     """Folders first; the name takes the room that is left."""
 
@@ -43,13 +51,16 @@ class FilesTable(KeyedTable):
 
     def show_files(self, rows: Sequence[FileRow], *, above: bool) -> None:
         """Show exactly these rows, and the way up."""
-        self._colours = self.app.theme_variables
+        self.recolour()
         self.put(self._ordered([UP, *rows] if above else list(rows)))
+
+    def recolour(self) -> None:
+        self._colours = self.app.theme_variables
 
     @property
     def chosen(self) -> list[str]:
         """The names of the rows that are marked, or of the one under the cursor."""
-        marked = [key for key in self.keys_shown if key in self.marks]
+        marked = [key for key in self._places if key in self.marks] if self.marks else []
         return marked or [key for key in (self.key,) if key and key != UP.key]
 
     def row_of(self, name: str) -> FileRow | None:
@@ -57,25 +68,14 @@ class FilesTable(KeyedTable):
         return None if place is None else self._rows[place]
 
     def _ordered(self, rows: Sequence[Any]) -> list[Any]:
-        column = self.order_by
-
-        def order(row: FileRow) -> Any:
-            facts = row.facts
-            value: Any = row.key.casefold()
-            if column == "size":
-                value = facts.size if facts.file else -1
-            elif column == "time":
-                value = facts.mtime
-            elif column == "mode":
-                value = facts.mode
-            return value, row.key
-
-        folders = sorted((r for r in rows if r.facts.folder and r is not UP), key=order)
-        files = sorted((r for r in rows if not r.facts.folder), key=order)
-        if self.descending:
-            folders.reverse()
-            files.reverse()
-        return [*(r for r in rows if r is UP), *folders, *files]
+        up: list[FileRow] = []
+        folders: list[FileRow] = []
+        files: list[FileRow] = []
+        for row in rows:
+            (up if row is UP else folders if row.facts.folder else files).append(row)
+        for each in (folders, files):
+            each.sort(key=_ORDERS[self.order_by], reverse=self.descending)
+        return [*up, *folders, *files]
 
     # Columns
 
@@ -114,8 +114,8 @@ class FilesTable(KeyedTable):
         if column == "time":
             try:
                 when = datetime.fromtimestamp(facts.mtime / _NS).astimezone()
-            except (ValueError, OverflowError, OSError):
-                return "?", quiet
+            except (OverflowError, ValueError, OSError):
+                return "-", quiet  # no year of ours
             return when.strftime("%Y-%m-%d %H:%M"), quiet
         return stat.filemode(facts.mode | _KINDS.get(facts.kind, 0)), quiet
 
