@@ -329,11 +329,11 @@ class TestKeys:
     ) -> None:
         key = make_key(tmp_path / "locked", "ed25519", "s3cret", "-a", "4")
         sshd.authorized.write_text(public_words(key))
-        monkeypatch.setattr("cloudtui.ssh.connect.LOGIN_STEP", 0.5)
+        monkeypatch.setattr("cloudtui.ssh.connect.LOGIN_STEP", 2)
 
         class Slow(Answers):
             async def passphrase(self, key_file: Path, again: bool) -> str | None:
-                await asyncio.sleep(0.8)
+                await asyncio.sleep(2.2)
                 return "s3cret"
 
         route = sshd.route(identity_files=(key,), connect_timeout=5)
