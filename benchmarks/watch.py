@@ -1,8 +1,8 @@
-"""200 runs watched at a line a second each: `python -m benchmarks.watch [--quick]`.
+"""200 runs or tmux panes watched at a line a second each: `python -m benchmarks.watch [--quick]`.
 
-Their logs grow on loopback sshd hosts, one writer for all of them; the console is a process of its
-own on a pty of 160x50 with its screen of runs in front. Told are the share of one core that it
-takes, and how long its loop was not free.
+Their logs grow, or their panes print, on loopback sshd hosts, one writer for all of them; the
+console is a process of its own on a pty of 160x50 with its screen of runs in front. Told are the
+share of one core that it takes, and how long its loop was not free.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import pty
 import select
 import struct
+import subprocess
 import sys
 import tempfile
 import termios
@@ -21,7 +22,7 @@ import time
 from contextlib import suppress
 from fcntl import ioctl
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TextIO, cast
 
 from tests.sshd import Sshd
 
@@ -32,13 +33,45 @@ SHARE, STALL = 0.20, 0.05
 STEPS = 20_000
 
 
-class Logs(threading.Thread):
-    """Records of runs that belong to this process, and a line a second in each of their logs."""
+class Training(threading.Thread):
+    """A line a second in each of these files, from `start` on; some of the past at once."""
 
-    def __init__(self, homes: list[Path], each: int) -> None:
+    def __init__(self, logs: list[TextIO], ends: str = "\r") -> None:
         super().__init__(daemon=True)
         self._end = threading.Event()
-        self._logs = []
+        self._logs, self._ends = logs, ends
+        for step in range(3600, 3700):
+            self._line(step)
+
+    def _line(self, step: int) -> None:
+        hour, left = divmod(step, 3600), divmod(STEPS - step, 3600)
+        clock = f"{hour[0]}:{hour[1] // 60:02d}:{hour[1] % 60:02d}"
+        to_go = f"{left[0]}:{left[1] // 60:02d}:{left[1] % 60:02d}"
+        for number, log in enumerate(self._logs):
+            loss = 0.3 + 600 / (step + number)
+            values = {"loss": round(loss, 4), "grad_norm": 2.41, "epoch": round(step / 6250, 4)}
+            share = step * 100 // STEPS
+            drawn = "█" * (share // 2)
+            log.write(f"{values}\n{share:3d}%|{drawn:<50}| {step}/{STEPS} "
+                      f"[{clock}<{to_go},  1.00it/s]{self._ends}")  # fmt: skip
+
+    def run(self) -> None:
+        step, due = 3700, time.monotonic()
+        while not self._end.wait(max(0.0, due - time.monotonic())):
+            self._line(step)
+            step, due = step + 1, due + 1.0
+
+    def end(self) -> None:
+        self._end.set()
+        if self.is_alive():
+            self.join()
+
+
+class Logs(Training):
+    """Records of runs that belong to this process."""
+
+    def __init__(self, homes: list[Path], each: int) -> None:
+        logs: list[TextIO] = []
         begun = int(time.time()) - 3600
         stat = Path(f"/proc/{os.getpid()}/stat").read_text().rpartition(")")[2].split()
         for home in homes:
@@ -54,43 +87,44 @@ class Logs(threading.Thread):
                 }
                 for name, text in facts.items():
                     (folder / name).write_text(text)
-                self._logs.append((folder / "log").open("a", buffering=1))
-        for step in range(3600, 3700):
-            self._line(step)
-
-    def _line(self, step: int) -> None:
-        hour, left = divmod(step, 3600), divmod(STEPS - step, 3600)
-        clock = f"{hour[0]}:{hour[1] // 60:02d}:{hour[1] % 60:02d}"
-        to_go = f"{left[0]}:{left[1] // 60:02d}:{left[1] % 60:02d}"
-        for number, log in enumerate(self._logs):
-            loss = 0.3 + 600 / (step + number)
-            values = {"loss": round(loss, 4), "grad_norm": 2.41, "epoch": round(step / 6250, 4)}
-            share = step * 100 // STEPS
-            drawn = "█" * (share // 2)
-            log.write(f"{values}\n{share:3d}%|{drawn:<50}| {step}/{STEPS} "
-                      f"[{clock}<{to_go},  1.00it/s]\r")  # fmt: skip
-
-    def run(self) -> None:
-        step, due = 3700, time.monotonic()
-        while not self._end.wait(max(0.0, due - time.monotonic())):
-            self._line(step)
-            step, due = step + 1, due + 1.0
-
-    def end(self) -> None:
-        self._end.set()
-        self.join()
+                logs.append((folder / "log").open("a", buffering=1))
+        super().__init__(logs)
 
 
-def watch(hosts: int, seconds: float) -> dict[str, float]:
-    """The figures of the console with the runs spread over so many hosts."""
+class Panes(Training):
+    """tmux sessions begun by hand, which this process prints in."""
+
+    def __init__(self, servers: list[Sshd], each: int) -> None:
+        panes: list[TextIO] = []
+        for server in servers:
+            env = {**os.environ, **server.env, "LC_ALL": "C.UTF-8"}
+            words = ["tmux", "-u", "-f", "/dev/null"]
+            for number in range(each):
+                name = f"run-{number:03d}"
+                made = subprocess.run(
+                    [*words, "new-session", "-d", "-P", "-F", "#{pane_tty}", "-s", name,
+                     "-x", "120", "-y", "40", "stty -echo; exec sleep 1000"],
+                    env=env, check=True, capture_output=True, text=True,
+                )  # fmt: skip
+                tty = Path(made.stdout.strip())
+                panes.append(tty.open("w", buffering=1, encoding="utf-8"))
+        super().__init__(panes)
+
+
+def watch(hosts: int, seconds: float, panes: bool) -> dict[str, float]:
+    """The figures of the console with the runs, or panes, spread over so many hosts."""
     with tempfile.TemporaryDirectory(prefix="ct", ignore_cleanup_errors=True) as name:
         servers = []
         for number in range(hosts):
             folder = Path(name) / str(number)
             folder.mkdir()
             servers.append(Sshd(folder))
-        logs = Logs([server.home for server in servers], RUNS // hosts)
+        logs: Training | None = None
         try:
+            if panes:
+                logs = Panes(servers, RUNS // hosts)
+            else:
+                logs = Logs([server.home for server in servers], RUNS // hosts)
             for server in servers:
                 server.start()
                 server.known_hosts()
@@ -108,7 +142,8 @@ def watch(hosts: int, seconds: float) -> dict[str, float]:
             _console(json.dumps(plan), seconds + WARM + 40)
             return cast("dict[str, float]", json.loads(told.read_text()))
         finally:
-            logs.end()
+            if logs:
+                logs.end()
             for server in servers:
                 server.end()
 
@@ -215,12 +250,12 @@ def console(plan: dict[str, Any]) -> None:
 
 def main(quick: bool = False) -> bool:
     good = True
-    for hosts in (1, 4):
-        found = watch(hosts, 10.0 if quick else SECONDS)
+    for what, hosts in (("runs", 1), ("runs", 4), ("panes", 1), ("panes", 4)):
+        found = watch(hosts, 10.0 if quick else SECONDS, what == "panes")
         holds = found["share"] < SHARE and found["worst"] < STALL and found["runs"] == RUNS
         good &= holds
         print(
-            f"{RUNS} runs on {hosts} host{'s' if hosts > 1 else ' '}   "
+            f"{RUNS} {what:<5} on {hosts} host{'s' if hosts > 1 else ' '}   "
             f"{found['share'] * 100:5.1f} % of a core, must < {SHARE * 100:.0f}   "
             f"loop late {found['often'] * 1000:5.1f} ms of 99 %, {found['worst'] * 1000:5.1f} ms "
             f"at worst, must < {STALL * 1000:.0f}   {found['runs']:.0f} seen, "

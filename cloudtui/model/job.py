@@ -103,6 +103,8 @@ class Job:
     """`queued` by the host's own clock: with the id it tells the run from others of that name."""
     why: str = ""
     """More about the state: `command not found`, `its machine was rebooted`."""
+    shown: tuple[str, ...] = field(default=(), repr=False)
+    """The lines of its pane when it was begun by hand in tmux."""
 
     @property
     def key(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -11,6 +11,7 @@ from itertools import islice
 from cloudtui.model import answers, training
 from cloudtui.model.answers import whole
 from cloudtui.model.job import STATUS_WORDS, Holder, Job, JobState, stalled
+from cloudtui.model.pane_lines import added, lines_shown
 from cloudtui.model.session import Session, parse_probe
 from cloudtui.model.then import steps_told
 
@@ -129,11 +130,9 @@ def parse_jobs(
     by_hand = {(job.holder, job.session): job for job in before if job.by_hand}
     for session in alive:
         if session.key not in shown | mine:
-            job = _by_hand(session, instance_id, panes.get(session.id, ""))
+            job = _by_hand(session, instance_id)
             was = by_hand.get((job.holder, job.session))
-            if was and session.id not in panes:
-                job = replace(job, last_line=was.last_line, training=was.training)
-            jobs.append(job)
+            jobs.append(_seen(job, was, panes.get(session.id), now))
     return tuple(sorted(jobs, key=_newest, reverse=True))
 
 
@@ -284,7 +283,7 @@ def _shows(job: Job, session: Session) -> bool:
     )
 
 
-def _by_hand(session: Session, instance_id: str, pane: str) -> Job:
+def _by_hand(session: Session, instance_id: str) -> Job:
     return Job(
         id=session.name or session.id,
         instance_id=instance_id,
@@ -294,9 +293,28 @@ def _by_hand(session: Session, instance_id: str, pane: str) -> Job:
         session=session.name if session.program.value == "tmux" else session.id,
         state=JobState.RUNNING,
         started=session.created,
-        last_line=last_line(pane),
         by_hand=True,
-        training=training.read(pane),
+    )
+
+
+def _seen(job: Job, before: Job | None, pane: str | None, now: datetime) -> Job:
+    """With what its pane shows now, or showed before where that was not told."""
+    if before and before.started != job.started:
+        before = None
+    if pane is None:
+        shown = before.shown if before else ()
+        new: Sequence[str] = ()
+    else:
+        shown = lines_shown(pane)
+        new = added(before.shown if before else (), shown)
+    so_far = before.training if before else training.Training()
+    at = now.timestamp()
+    when = None if not before else at if new else so_far.moved
+    return replace(
+        job,
+        shown=shown,
+        last_line=last_line("\n".join(shown[-10:])),
+        training=training.read("\n".join(new), so_far, when=when, now=at),
     )
 
 

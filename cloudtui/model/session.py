@@ -98,7 +98,7 @@ F='T␞#{session_id}␞#{session_created}␞#{session_attached}␞\
 #{session_windows}␞#{pane_current_command}␞#{session_name}'
 L=
 if [ -n "$T" ] && [ -n "$PANES" ]; then
-  eval 'tmux -u list-sessions -F "$F"' "$PANES" 2>/dev/null
+  eval '{ tmux -u list-sessions -F "$F"' "$PANES"'; } 2>/dev/null'
 elif [ -n "$T" ]; then
   L=$(tmux -u list-sessions -F "$F" 2>&1)
   [ -z "$L" ] || printf '%s\\n' "$L"

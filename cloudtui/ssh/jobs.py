@@ -24,6 +24,9 @@ PROGRAM = "job.sh"
 NO_HOLDER, NOT_WRITTEN, NO_FOLDER, GONE, RUNS, OVER, MORE = range(91, 98)
 """Exit statuses of `job.sh`."""
 
+WORDS = 8 << 10
+"""Letters of words, about, that a tmux client is given; it takes 16 KiB."""
+
 _has_it: WeakSet[Connection] = WeakSet()
 """Connections to hosts where the program is known to be."""
 
@@ -279,6 +282,7 @@ if [ -n "$L" ]; then
     c=${s%%␞*}
     case "$shown" in *"/$i $c "*) continue ;; esac
     set -- "$@" display-message -p "$N PANE $i" \\; capture-pane -p -t "$i:" \\;
+    [ $# -lt 800 ] || { tmux -u "$@" 2>/dev/null; set --; }
   done <<LISTED
 $L
 LISTED
@@ -302,15 +306,16 @@ def _known(before: Sequence[Job], mark: str) -> str:
     runs = [job for job in before if not job.by_hand]
     over = "".join(f"{job.id}:{job.asked or ''}/" for job in runs if job.finished)
     seen = "".join(f"{job.id}:{job.asked or ''}/" for job in runs if not job.finished)
-    shown = "".join(
-        f" \\; display-message -p -t {at} {mark}' PANE #{{session_id}}' \\; capture-pane -p -t {at}"
-        for at in (quoted(f"={job.session}:") for job in before if _in_tmux(job))
-    )
-    return f"N={mark} OVER={quoted('/' + over)} SEEN={quoted('/' + seen)} PANES={quoted(shown)}"
-
-
-def _in_tmux(job: Job) -> bool:
-    return job.by_hand and job.holder is Holder.TMUX
+    calls = [""]
+    for job in before:
+        if job.by_hand and job.holder is Holder.TMUX:
+            if len(calls[-1]) > WORDS:
+                calls.append("; tmux -u start-server")
+            at = quoted(f"={job.session}:")
+            calls[-1] += f" \\; display-message -p -t {at} {mark}' PANE #{{session_id}}'"
+            calls[-1] += f" \\; capture-pane -p -t {at}"
+    panes = "".join(calls)
+    return f"N={mark} OVER={quoted('/' + over)} SEEN={quoted('/' + seen)} PANES={quoted(panes)}"
 
 
 async def listed(conn: Connection, instance_id: str, before: Iterable[Job] = ()) -> tuple[Job, ...]:
