@@ -19,10 +19,10 @@ FIELDS: Mapping[str, tuple[str, str]] = {
     "name": ("name", ""),
     "cwd": ("folder", "where it runs: the one uploaded to, or the home folder"),
     "sync": ("upload", "from this folder what changed: .:~/bert"),
-    "env": ("env", "SEED=1 WANDB_MODE=offline; a name alone has its value of here"),
+    "env": ("env", "SEED=1 HF_TOKEN   a name alone: with its value here"),
     "gpus": ("GPUs", "how many it needs for itself; waits until they are free"),
     "after": ("after", "runs that it waits for"),
-    "then": ("then", "copy:out:results  s3:s3://bucket/bert  'run:python eval.py'  stop"),
+    "then": ("then", "copy:out:results s3:s3://bucket/bert 'run:./eval.sh' stop"),
 }
 """The fields in their order: what they are called, and what can be typed."""
 SECRET = ("env",)
@@ -159,7 +159,7 @@ def read_form(
         try:
             then.parse(step)
         except CloudtuiError as error:
-            wrong["then"] = error.title
+            wrong["then"] = error.title.removeprefix("--then ")
     sync = None
     if typed["sync"]:
         try:

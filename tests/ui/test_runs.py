@@ -194,6 +194,17 @@ async def test_stop_rerun_and_remove_name_the_run_and_ask() -> None:
         assert "read-only" in made.said[-1]
 
 
+async def test_on_a_small_screen_time_left_and_exit_code_stay() -> None:
+    async with console(listed(), size=(80, 24)) as made:
+        made.bench.jobs.show(BERT, FAILED, RUNNING)
+        await made.press("4")
+        await in_front(made, RunsScreen)
+        row = next(line for line in made.text.splitlines() if "● running" in line)
+        assert "21 %      0.3248  1h 55m" in row
+        assert "4,018/18,750" not in row
+        assert next(line for line in made.text.splitlines() if "× failed" in line).endswith("127")
+
+
 async def test_attach_copy_and_sessions_begun_by_hand() -> None:
     async with console(listed(), size=(120, 34)) as made:
         twin = replace(HAND, holder=Holder.SCREEN, session="9.notes")

@@ -187,10 +187,14 @@ class RunForm(Dialog[Job | None]):
             shown = self.query_one(f"#{name}-wrong", Static)
             words = wrong.get(name, "") if values[name].strip() or self._tried else ""
             shown.display = bool(words)
-            shown.update(words)
+            first, more, _ = words.partition(". ")
+            shown.update(first + more.strip())
         self._suggest_name(values["command"])
         if not self._starting:
-            about = self._choices() if self.focused and self.focused.id == "after" else ""
+            here = (self.focused and self.focused.id) or ""
+            about = self._choices() if here == "after" else ""
+            if values.get(here, "").strip() and ". " in wrong.get(here, ""):
+                about = wrong[here]
             self._tell(about or (form.words(self._instance.spoken) if form else ""))
         return form
 

@@ -48,6 +48,9 @@ COLOURS = {
     JobState.LOST: "error",
 }
 SPARKS_SHOWN = 8
+WIDE = 100
+"""Columns of the screen from which progress and loss are told in full; with fewer, time left and
+exit code matter more."""
 LEAST_LAST = 14
 """Cells of a last line below which it is not worth its column."""
 
@@ -72,8 +75,8 @@ def rank(job: Job) -> int:
     return 1 if job.state is JobState.QUEUED else 0
 
 
-def progress_words(training: Training) -> str:
-    """`21 %  4,018/18,750  epoch 0.64`."""
+def progress_words(training: Training, most: int = 3) -> str:
+    """`21 %  4,018/18,750  epoch 0.64`, or the first of these."""
     parts = []
     if training.done is not None:
         parts.append(f"{training.done * 100:.0f} %")
@@ -83,7 +86,7 @@ def progress_words(training: Training) -> str:
     if training.epoch is not None and len(parts) < 2:
         of = f"/{training.epochs}" if training.epochs else ""
         parts.append(f"epoch {training.epoch:.4g}{of}")
-    return "  ".join(parts)
+    return "  ".join(parts[:most])
 
 
 class RunsTable(KeyedTable):
@@ -103,11 +106,12 @@ class RunsTable(KeyedTable):
     ) -> None:
         """Show exactly these runs, the old ones dimmed, and a word about each of the other hosts,
         True beside a failure."""
-        paint, before, self._made = _Paint(self.app.theme_variables), self._made, {}
+        wide = self.app.size.width >= WIDE
+        paint, before, self._made = _Paint(self.app.theme_variables, wide), self._made, {}
         for instance, job, stale in runs:
             key, elapsed = row_key(instance, job), job.elapsed(paint.now)
             words = duration(elapsed.total_seconds()) if elapsed is not None else ""
-            made_from = (instance.spoken, job, stale, words, self.app.theme)
+            made_from = (instance.spoken, job, stale, words, self.app.theme, wide)
             kept = before.get(key)
             if kept is None or kept[0] != made_from:
                 kept = (made_from, paint.run(instance, job, stale, words))
@@ -135,7 +139,8 @@ class RunsTable(KeyedTable):
 class _Paint:
     """Rows in the colours of one theme, at one moment."""
 
-    def __init__(self, colours: Mapping[str, str]) -> None:
+    def __init__(self, colours: Mapping[str, str], wide: bool) -> None:
+        self._wide = wide
         self.now = datetime.now(UTC)
         self._styles = {
             name: cell_style(colours, name)
@@ -151,7 +156,7 @@ class _Paint:
         state = self._quiet if dim else self._styles[COLOURS[job.state]]
         name = Style.null() if not dim else self._quiet
         broken = self._styles["error"] if training.broken else plain
-        spark = sparkline(training.losses, SPARKS_SHOWN)
+        spark = sparkline(training.losses, SPARKS_SHOWN) if self._wide else ""
         loss = "" if training.loss is None else f"{training.loss:.4g}"
         left = training.eta if going else None
         cells = {
@@ -159,7 +164,7 @@ class _Paint:
             "host": self._cell(instance.spoken, plain),
             "name": self._cell(job.id, name),
             "elapsed": self._cell(elapsed_words, plain, right=True),
-            "progress": self._cell(progress_words(training), plain),
+            "progress": self._cell(progress_words(training, 3 if self._wide else 1), plain),
             "loss": self._cell(f"{loss} {spark}".strip(), broken),
             "left": self._cell(duration(left) if left else "", plain, right=True),
             "exit": self._cell(
