@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cloudtui.cli.arguments import asks_for_json, parsed
+from cloudtui.files import installed
 
 if TYPE_CHECKING:
     import argparse
@@ -64,7 +65,11 @@ def _told(argv: Sequence[str] | None) -> int:
 def report_crash(
     kind: type[BaseException], value: BaseException, trace: TracebackType | None
 ) -> None:
-    """A bug: the report goes to a file without locals, one line tells where."""
+    """A bug: the report goes to a file without locals, one line tells where. In parts of two
+    versions it is none."""
+    if installed.replaced():
+        sys.stderr.write(f"{installed.RUN_AGAIN}\n")
+        return
     from cloudtui.cli.output import narrate
     from cloudtui.files.crash import write_report
 

@@ -23,7 +23,7 @@ from cloudtui.core.known_machines import KnownMachines
 from cloudtui.core.passphrases import Passphrases
 from cloudtui.core.tasks import keep
 from cloudtui.core.tunnels import Tunnels
-from cloudtui.files import keeper_socket, wanted_tunnels
+from cloudtui.files import installed, keeper_socket, wanted_tunnels
 from cloudtui.files.crash import write_report
 from cloudtui.files.settings import Settings
 from cloudtui.files.settings import load as load_settings
@@ -368,8 +368,10 @@ def _amazon(profile: str, regions: Sequence[str]) -> Amazon:
 
 
 def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """A bug ends the keeper with a report; the next front begins another and restores."""
+    """A bug ends the keeper with a report, an update without one; the next front begins another
+    and restores."""
     error = context.get("exception")
     if isinstance(error, BaseException):
-        write_report(error)
+        if not installed.replaced():
+            write_report(error)
         os.kill(os.getpid(), signal.SIGTERM)

@@ -30,6 +30,7 @@ from cloudtui.core.events import (
     Severity,
     TunnelsChanged,
 )
+from cloudtui.files import installed
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance
 from cloudtui.model.remote import Prompts
@@ -142,6 +143,7 @@ class CloudtuiApp(
         """When a key of the table was pressed last, as `monotonic` tells."""
         self.last_words = ""
         """What is said on the terminal after a bug ended the app."""
+        self._told_update = False
         self._end_listening: Callable[[], None] | None = None
         self._use_themes()
 
@@ -362,29 +364,54 @@ class CloudtuiApp(
         self._then = self._then or how
         self._handed.cancel()
 
+    def outdated(self, error: Exception | None = None) -> bool:
+        """Whether this version was replaced on the disk, which is said at first and with each
+        failure: what is opened for the first time now may be of another one."""
+        if not installed.replaced():
+            return False
+        if error or not self._told_update:
+            self._told_update = True
+            keys = " ".join(key_words(key) for key in self.keys["go.quit_now"])
+            what = "What that key does needs the new one. " if error else ""
+            self.say(
+                f"{installed.UPDATED} {what}Leave it with {keys} and start it again.",
+                Severity.WARNING,
+                "What runs on machines goes on, and nothing is lost.",
+            )
+        return True
+
+    def _handle_exception(self, error: Exception) -> None:
+        """What a key began may fail on an update; whatever else fails ends the app."""
+        if not (isinstance(error, WorkerFailed) and self.outdated(error)):
+            super()._handle_exception(error)
+
     def _loop_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """A keeper of core ended by a bug ends the app, with a report; the rest is for the log."""
         error = context.get("exception")
         if isinstance(error, Exception) and "task" in context:
+            if self.outdated(error):
+                return
             self._end(lambda: self._handle_exception(error))
         else:
             loop.default_exception_handler(context)
 
     def _fatal_error(self) -> None:
         """A bug: a report without local variables, and one line that says where it is."""
-        from cloudtui.files.crash import write_report
-
         error: BaseException | None = self._exception
         if isinstance(error, WorkerFailed):
             error = error.error
         if error is not None and not self.last_words:
-            path = write_report(error)
-            self.last_words = (
-                f"cloudtui stopped on a bug of its own ({type(error).__name__}). "
-                f"The report is in {path}"
-            )
+            self.last_words = installed.RUN_AGAIN if installed.replaced() else _reported(error)
         self.bell()
         self._close_messages_no_wait()
+
+
+def _reported(error: BaseException) -> str:
+    from cloudtui.files.crash import write_report
+
+    path = write_report(error)
+    what = f"cloudtui stopped on a bug of its own ({type(error).__name__})."
+    return f"{what} The report is in {path}"
 
 
 def run(

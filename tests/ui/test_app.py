@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from cloudtui.__main__ import report_crash
 from cloudtui.core.tasks import keep
-from cloudtui.files import paths
+from cloudtui.files import installed, paths
 from cloudtui.files.settings import Settings, remembered_theme
 from cloudtui.model.errors import CloudtuiError, UsageError
 from cloudtui.ui.screens.all_sessions import AllSessionsScreen
@@ -291,3 +292,46 @@ async def test_a_bug_of_a_keeper_ends_the_app_with_a_report() -> None:
             keep(bug(), "keeper")
             await ui.settle()
     assert "The report is in" in ui.app.last_words
+
+
+class TestUpdatedWhileOpen:
+    """Another version was installed: what is opened for the first time then may not fit."""
+
+    @pytest.fixture(autouse=True)
+    def _updated(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(installed, "_AT_START", (1, 2, 3))
+
+    async def test_a_key_that_fails_says_so_and_the_console_lives(self) -> None:
+        def gone() -> None:
+            raise ModuleNotFoundError("No module named 'cloudtui.ui.screens.help'")
+
+        async def gone_later() -> None:
+            gone()
+
+        async with console(listed()) as ui:
+            ui.app.open_help = gone  # type: ignore[method-assign]
+            await ui.press("question_mark")
+            ui.app.run_worker(gone_later())
+            keep(gone_later(), "keeper")
+            await ui.settle()
+            assert len(ui.said) == 4
+            assert ui.said[0] == (
+                "cloudtui was updated while it was open. Leave it with Ctrl-q and start it again."
+            )
+            assert all("needs the new one" in words for words in ui.said[1:])
+            await ui.press("down")
+            assert len(ui.said) == 4
+        assert not ui.app.last_words
+
+    async def test_what_ends_it_is_no_bug(self) -> None:
+        with pytest.raises(ImportError):  # noqa: PT012
+            async with console(listed()) as ui:
+                ui.app.call_later(ui.app._handle_exception, ImportError("cannot import name"))
+                await ui.settle()
+        assert ui.app.last_words == installed.RUN_AGAIN
+        assert not paths.crash_dir().exists()
+
+    def test_the_command_line_says_so_too(self, capsys: pytest.CaptureFixture[str]) -> None:
+        report_crash(ImportError, ImportError("cannot import name"), None)
+        assert capsys.readouterr().err == f"{installed.RUN_AGAIN}\n"
+        assert not paths.crash_dir().exists()

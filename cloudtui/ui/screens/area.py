@@ -87,7 +87,12 @@ class Area(Screen[None]):
             self.cloudtui.say(reason, Severity.WARNING)
             return
         handler = getattr(self, action.handler, None) or getattr(self.cloudtui, action.handler)
-        handler()
+        self.cloudtui.outdated()
+        try:
+            handler()
+        except Exception as error:
+            if not self.cloudtui.outdated(error):
+                raise
 
     async def went_well(self, work: Awaitable[object]) -> bool:
         """Wait for it; a failure is said, and False."""
