@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 pytest_plugins = [
+    "tests.leftovers",
     "tests.sshd",
     "tests.moto_child",
     "tests.lab",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shlex
 from collections.abc import Sequence
@@ -77,6 +78,10 @@ def tmux_version(line: str) -> tuple[int, int]:
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
+_UNTIL_LISTED = (0.0, 0.1, 0.3, 0.6, 1.0)
+"""Seconds: screen goes to the background before it has its socket, on a busy host long before."""
+
+
 async def new_session(
     conn: Connection, program: Program, name: str, command: str = "", folder: str = ""
 ) -> Session:
@@ -112,12 +117,13 @@ async def new_session(
         if "duplicate session" in words:
             raise _taken(program, name)
         raise CloudtuiError(f"{program} could not start the session {name}.", words)
-    listing = await list_sessions(conn)
     made = done.stdout.strip()
-    for session in listing.sessions:
-        is_it = session.id == made if made else session.name == name
-        if session.program is program and session.id not in before and is_it:
-            return session
+    for wait in _UNTIL_LISTED if program is Program.SCREEN else (0.0,):
+        await asyncio.sleep(wait)
+        for session in (await list_sessions(conn)).sessions:
+            is_it = session.id == made if made else session.name == name
+            if session.program is program and session.id not in before and is_it:
+                return session
     raise CloudtuiError(
         f"The {program} session {name} ended as soon as it was started.",
         command and f"It ran: {command}",

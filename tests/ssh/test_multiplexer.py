@@ -162,6 +162,17 @@ class TestEither:
         assert now.attached == (1 if mine else 0)
 
 
+class TestScreen:
+    async def test_a_session_that_is_slow_to_begin_is_waited_for(
+        self, sshd: Sshd, conn: Connection
+    ) -> None:
+        real = shutil.which("screen")
+        late = f'(sleep 0.3; exec {real} "$@") >/dev/null 2>&1 &'
+        which = f'case "$*" in *-dmS*) {late} ;; *) exec {real} "$@" ;; esac'
+        sshd.script("screen", f"#!/bin/sh\n{which}\n")
+        assert (await new_session(conn, Program.SCREEN, "late", "cat")).name == "late"
+
+
 class TestTmux:
     async def test_another_session_of_the_same_id_is_left_alone(
         self, conn: Connection, sshd: Sshd

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -179,10 +180,12 @@ async def test_changing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 async def test_looking_and_editing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     editor = tmp_path / "editor"
     editor.write_text('#!/bin/sh\nsed -i s/mmm/M/ "$1"\n')
     editor.chmod(0o755)
     monkeypatch.setenv("EDITOR", str(editor))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     async with files(tmp_path, monkeypatch) as sides:
         await sides.press("tab", "G", "f3")
         await sides.made.app.workers.wait_for_complete()
@@ -235,10 +238,10 @@ async def test_thousands_of_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert len(sides.right.table.keys_shown) == 3001
         await sides.press("G")
         assert "f02999\\n" in sides.made.text
-        sorted_again: list[int] = []
-        put = FilesTable.put
-        monkeypatch.setattr(FilesTable, "put", lambda *a: sorted_again.append(1) or put(*a))
-        await sides.press("space", "asterisk", "tab", "tab")
+        sorted_again: list[FilesTable] = []
+        with monkeypatch.context() as patched:
+            patched.setattr(FilesTable, "put", lambda table, rows: sorted_again.append(table))
+            await sides.press("space", "asterisk", "tab", "tab")
         assert len(sides.right.table.chosen) == 2999
         assert sorted_again == []
         await sides.press("slash", "2", "9", "9", "8", "enter")

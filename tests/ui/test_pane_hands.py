@@ -207,7 +207,7 @@ async def test_newlines_into_a_bare_shell_are_asked_about(end: str) -> None:
     """Terminals paste a newline as Enter is typed, as a carriage return."""
     async with running((80, 8)) as (app, channel, pilot):
         app.pane.post_message(events.Paste(f"rm a{end}rm b{end}"))
-        await until(lambda: "Paste 2 lines" in shown(app)[-1])
+        await until(lambda: "Paste 2 lines" in shown(app)[-1] and "PasteAsked" in app.kinds())
         asked = next(m for m in app.posted if isinstance(m, Pane.PasteAsked))
         assert (asked.text, asked.lines) == (f"rm a{end}rm b{end}", 2)
         await pilot.press("enter", "x", "space")
