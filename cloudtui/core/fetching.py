@@ -6,6 +6,7 @@ A host cannot reach this computer, so such a step waits on the host until cloudt
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import math
 import time
@@ -19,7 +20,7 @@ from cloudtui.core.tasks import cancel, keep
 from cloudtui.files.computer import computer, seal
 from cloudtui.files.paths import expanded, short
 from cloudtui.model.copy import CopyPhase, named
-from cloudtui.model.errors import CloudtuiError, UsageError
+from cloudtui.model.errors import CloudtuiError, NotFound, Unreachable, UsageError
 from cloudtui.model.instance import Instance
 from cloudtui.model.job import Job
 from cloudtui.model.then import StepState, ThenStep, parse
@@ -44,6 +45,8 @@ class Fetching:
         self._events = events
         self._tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._tried: dict[tuple[str, int], float] = {}
+        self._told: dict[tuple[str, int], str] = {}
+        """Why it was not fetched, as it was said last."""
         try:
             self.here = computer()
             """What this computer is called in the records of runs."""
@@ -104,9 +107,11 @@ class Fetching:
         from cloudtui.ssh import then
 
         key = (job.key, step.number)
+        claimed = False
         try:
             connection = await self._connections.get(instance, ask=False)
-            if not await then.claim(connection, job.id, step.number):
+            claimed = await then.claim(connection, job.id, step.number)
+            if not claimed:
                 return
             copying = asyncio.ensure_future(self._copied(instance, step))
             try:
@@ -123,7 +128,13 @@ class Fetching:
         except CloudtuiError as error:
             # It stays ready on the host, for the next time.
             self._tried[key] = time.monotonic()
-            self._say(f"What {job.id} has for this computer is not fetched yet.", error)
+            if claimed and not isinstance(error, Unreachable):
+                with contextlib.suppress(CloudtuiError):
+                    connection = await self._connections.get(instance, ask=False)
+                    await then.left(connection, job.id, step.number)
+            if self._told.get(key) != error.title:
+                self._told[key] = error.title
+                self._say(f"What {job.id} has for this computer is not fetched yet.", error)
             return
         what = f"{step.text} of {job.id} on {instance.label}"
         if state == "done":
@@ -139,15 +150,21 @@ class Fetching:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            return "failed", f"{short(folder)} cannot be made here: {error.strerror}"
+            why = f"{short(folder)} cannot be made here: {error.strerror}."
+            raise CloudtuiError(why, hint="It is fetched once it can be.") from error
         order = CopyOrder((Spot(instance, step.result),), Spot(None, str(folder)))
         ended = await self._copies.wait(self._copies.start(order))
         if ended.phase is CopyPhase.CANCELLED:
             raise CloudtuiError("The copy was cancelled.")
+        theirs = f"({instance.spoken})"
+        if ended.problems and all(problem.why.endswith(theirs) for problem in ended.problems):
+            # Nothing that is mended here would help.
+            what = f"{plural(ended.failed, 'file')} could not be copied"
+            return "failed", f"{what}: {ended.problems[0]}"
+        if isinstance(ended.error, NotFound):
+            return "failed", ended.error.title
         if ended.error:
             raise ended.error
-        if ended.problems:
-            return "failed", f"{plural(len(ended.problems), 'file')} could not be copied"
         count = plural(ended.files_done + ended.same, "file")
         return "done", f"{count}, {data_size(ended.done)}, in {short(folder)}"
 

@@ -103,7 +103,14 @@ async def claim(conn: Connection, run: str, number: int) -> bool:
     done = await conn.run(
         f'cd "{RUNS}"/{quoted(run)}/then/{number:02d} || exit 3\n'
         '[ "$(cat state)" = fetch ] || exit 3\n'
+        # One at a time; one that died meanwhile holds the others up for a minute.
+        "mkdir claim 2>/dev/null || {\n"
+        '  [ -z "$(find claim -prune -mmin +1 2>/dev/null)" ] || rmdir claim\n'
+        "  exit 4\n"
+        "}\n"
+        "trap 'rmdir claim' EXIT\n"
         '[ -z "$(find fetching -prune -mmin -1 2>/dev/null)" ] || exit 4\n'
+        '[ "$(cat state)" = fetch ] || exit 3\n'
         ": >fetching"
     )
     return done.exit_status == 0
@@ -114,8 +121,13 @@ async def still(conn: Connection, run: str, number: int) -> None:
     await conn.run(f': >"{RUNS}"/{quoted(run)}/then/{number:02d}/fetching')
 
 
+async def left(conn: Connection, run: str, number: int) -> None:
+    """This computer does not fetch it now; anyone may."""
+    await conn.run(f'rm -f "{RUNS}"/{quoted(run)}/then/{number:02d}/fetching')
+
+
 async def fetched(conn: Connection, run: str, number: int, state: str, result: str) -> None:
-    """How fetching a copy ended: `done`, `failed`, or `fetch` when it is to be tried again."""
+    """How fetching a copy ended: `done` or `failed`."""
     await conn.run(
         f'cd "{RUNS}"/{quoted(run)}/then/{number:02d} || exit\n'
         f"umask 077\nprintf '%s\\n' {quoted(result)} >result.new && mv -f result.new result\n"
