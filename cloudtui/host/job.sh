@@ -15,6 +15,8 @@
 #   started      when the command was begun
 #   exit         STATUS WHEN [SIGNAL]; STATUS is 128 + n for death by signal n
 #   ended        when the log was whole; after it nothing of the run is written any more
+#   oom          how many processes the kernel had killed for want of memory when it started
+#   why          in words: why it was not started, or what else is known of its end
 #   log          all that it printed, byte for byte (the terminal adds no carriage returns)
 #   stop         the last signal that `stop` sent
 #   missing      when output was first lost, since the disk took no more; only then there
@@ -249,6 +251,8 @@ supervise() {
     patience &
     relay
     kill $! 2>/dev/null
+    # Its terminal may have been killed, and the command be deaf to that.
+    until [ -s "$d/exit" ] || ! lives pid; do sleep 1; done
   fi
   if [ ! -s "$d/exit" ]; then
     get stop
@@ -334,12 +338,35 @@ begun() {
   birth "$2"
   put pid "$2 $born"
   put started "$(date +%s)"
+  put oom "$(oom_kills)"
 }
+
+oom_kills() { sed -n 's/^oom_kill //p' /proc/vmstat 2>/dev/null; }
 
 # over_with ID STATUS: the command has ended.
 over_with() {
-  d=$runs/$1
+  d=$runs/$1 bad=
+  get oom
+  if [ -n "$got" ] && [ "$2" != 0 ] && [ "$(oom_kills)" -gt "$got" ]; then
+    case $2 in
+      137) put why "out of memory" ;;
+      [0-9] | ??) put why "the machine ran out of memory meanwhile" ;;
+    esac
+  fi
   finish "$2"
+  lives supervisor || aside /bin/sh "$me" instead "$1"
+}
+
+# instead ID: what a supervisor that was killed had still to do.
+instead() {
+  d=$runs/$1 id=$1 bad=
+  umask 077
+  trap : INT TERM HUP QUIT
+  birth $$
+  put supervisor "$$ $born"
+  sleep 0.5 # what is on its way to the log
+  kept ended "$(date +%s)"
+  [ ! -e "$d/after" ] || /bin/sh "$d/after" "$d" "$me"
 }
 
 # finish STATUS: how it ended, for good.
@@ -565,6 +592,6 @@ show() {
 verb=$1
 [ $# -eq 0 ] || shift
 case $verb in
-  start | again | supervise | login | begun | over_with | view | show | follow | stop | remove) "$verb" "$@" ;;
+  start | again | supervise | instead | login | begun | over_with | view | show | follow | stop | remove) "$verb" "$@" ;;
   *) exit 2 ;;
 esac

@@ -186,7 +186,8 @@ def _what(kind: AlertKind, job: Job) -> str:
             why = f" ({job.why})" if job.why else ""
             return f"failed with exit code {job.exit_status}{why}{after}"
         case AlertKind.KILLED:
-            return f"was killed by {job.signal or 'a signal'}{after}"
+            why = f" ({job.why})" if job.why else ""
+            return f"was killed by {job.signal or 'a signal'}{why}{after}"
         case AlertKind.LOST:
             return f"is lost: {job.why or 'its processes are gone'}"
     return "has ended"

@@ -130,7 +130,7 @@ class Job:
     def words(self) -> str:
         """The state in words: `failed (127: command not found)`, `killed (TERM)`."""
         if self.state is JobState.KILLED and self.signal:
-            return f"killed ({self.signal})"
+            return f"killed ({self.signal}{': ' + self.why if self.why else ''})"
         if self.state is JobState.FAILED and self.exit_status is not None:
             return f"failed ({self.exit_status}{': ' + self.why if self.why else ''})"
         return f"{self.state} ({self.why})" if self.why else self.state.value

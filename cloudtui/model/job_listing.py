@@ -237,7 +237,7 @@ def _state(
         if status == 0:
             return JobState.DONE, ""
         if signal:
-            return JobState.KILLED, ""
+            return JobState.KILLED, facts.get("why", "")
         return JobState.FAILED, facts.get("why") or STATUS_WORDS.get(status, "")
     if facts.get("boot") and clock.boot and facts["boot"] != clock.boot:
         return JobState.LOST, "its machine was rebooted"

@@ -289,8 +289,8 @@ def steps_told(
             state = StepState.DONE
         elif state in (StepState.WAITING, StepState.RUNNING) and over and not alive:
             if lost or state is StepState.WAITING:
-                why = "the run was lost" if lost else "the machine went down before"
-                state, result = StepState.SKIPPED, why
+                why = "the machine went down before" if rebooted else "what does it was killed"
+                state, result = StepState.SKIPPED, "the run was lost" if lost else why
             else:
                 state, result = StepState.FAILED, "it was interrupted"
         steps.append(

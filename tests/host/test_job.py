@@ -373,18 +373,49 @@ def test_a_start_up_file_that_never_ends_is_not_waited_for(plain: Host) -> None:
 
 
 def test_what_vanished_is_lost_and_a_killed_supervisor_is_not(plain: Host) -> None:
-    run = plain.start("sh", "-c", f'trap "exit 5" TERM; {LOOP}')
+    after = (f"put after 'date >>{plain.home}/after'",)
+    run = plain.start("sh", "-c", f'trap "exit 5" TERM; {LOOP}', more=after)
     run.prints("up")
     os.kill(int(run.told("supervisor").split()[0]), signal.SIGKILL)
     assert plain.do("remove", run.id).returncode == 95
     assert plain.do("stop", run.id, "0").returncode == 0
-    assert run.told("exit").split()[0] in ("5", "130")
+    assert run.exit[0] in ("5", "130")
+    until((plain.home / "after").exists)  # its work is done by another
     other = plain.start("sleep", "98")
     for name in ("supervisor", "pid"):
         os.kill(int(other.told(name).split()[0]), signal.SIGKILL)
     until(lambda: not runs_of(plain, "sleep 98"))
     assert plain.do("stop", other.id, "0").returncode == 96
     assert other.told("exit") == ""
+
+
+def test_what_lost_its_terminal_goes_on_before_what_follows_it(plain: Host) -> None:
+    script = f'trap "" HUP; until [ -e {plain.home}/go ]; do sleep 0.05; done; exit 4'
+    run = plain.start("sh", "-c", script, more=(f"put after 'touch {plain.home}/after'",))
+    until(lambda: run.told("pid"))
+    shell = plain.program.parent / "sh"
+    script = f'script -qfc exec {shell} "$CLOUDTUI_SH" login /dev/null'
+    os.kill(runs_of(plain, script)[0], signal.SIGKILL)
+    until(lambda: not runs_of(plain, script))
+    assert not run.told("ended")
+    (plain.home / "go").touch()
+    assert run.exit == ("4", "")
+    until((plain.home / "after").exists)
+
+
+def test_death_for_want_of_memory_is_told(plain: Host) -> None:
+    kills = plain.home / "vmstat"
+    kills.write_text("nr_free_pages 9\noom_kill 3\n")
+    plain.program.write_text(plain.program.read_text().replace("/proc/vmstat", str(kills)))
+    run = plain.start("sh", "-c", "read x; kill -KILL $$")
+    until(lambda: run.told("oom"))
+    kills.write_text("nr_free_pages 9\noom_kill 4\n")
+    run.type(b"\n")
+    assert run.exit == ("137", "KILL")
+    assert run.told("why") == "out of memory"
+    other = plain.start("sh", "-c", "kill -KILL $$")
+    assert other.exit == ("137", "KILL")
+    assert not other.told("why")
 
 
 def test_stop_kills_no_other_process_that_has_the_number_now(plain: Host) -> None:

@@ -106,6 +106,7 @@ RUNS = ("boot boot-1", f"queued {SECONDS - 60}", f"started {SECONDS - 60}", "pid
         ((*RUNS[:3], "boot boot-0", f"exit 3 {SECONDS}"), "failed (3)"),
         ((*RUNS, f"exit 127 {SECONDS}"), "failed (127: command not found)"),
         ((*RUNS, f"exit 137 {SECONDS} KILL"), "killed (KILL)"),
+        ((*RUNS, f"exit 137 {SECONDS} KILL", "why no memory"), "killed (KILL: no memory)"),
     ],
 )
 def test_states(facts: tuple[str, ...], words: str) -> None:

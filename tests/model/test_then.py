@@ -108,5 +108,7 @@ def test_steps_of_a_machine_that_went_down() -> None:
         "s3:s3://b: not done (the machine went down before)",
         "stop: done",
     ]
+    killed = steps_told(told, over=True, lost=False, alive=False, rebooted=False)
+    assert killed[1].words.endswith("not done (what does it was killed)")
     lost = steps_told(told, over=True, lost=True, alive=False, rebooted=False)
     assert lost[0].words == "run:x: not done (the run was lost)"
