@@ -288,7 +288,8 @@ relay() {
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 pty.spawn(sys.argv[1:])' /bin/sh "$me" login <>"$d/keys" 9>&- | sink
   else
-    CLOUDTUI_PIPE=1 setsid /bin/sh "$me" login <>"$d/keys" >>"$d/log" 2>&1 9>&-
+    command -v setsid >/dev/null && own=setsid || own=
+    CLOUDTUI_PIPE=1 $own /bin/sh "$me" login <>"$d/keys" >>"$d/log" 2>&1 9>&-
   fi
 }
 
@@ -513,7 +514,10 @@ stop() {
     elif [ "$front" -gt 0 ]; then
       kill -$signal -"$front"
     else
-      kill -$signal -"$group"
+      its=$group
+      lives supervisor
+      # Where there is no setsid they are one group.
+      if [ "$group" = "$its" ]; then each_of_it $signal; else kill -$signal -"$its"; fi
     fi
     ended && return
   done
@@ -539,9 +543,14 @@ destroy() {
   for p in /proc/[0-9]*; do
     birth "${p#/proc/}" && [ "$session" = "$its" ] && kill -KILL "${p#/proc/}"
   done
+  each_of_it KILL
+}
+
+# each_of_it SIGNAL: for what is the run's by its environment.
+each_of_it() {
   for p in $(grep -lsF "CLOUDTUI_RUN=$d" /proc/[0-9]*/environ); do
     p=${p%/environ}
-    tr '\0' '\n' <"$p/environ" | grep -qxF "CLOUDTUI_RUN=$d" && kill -KILL "${p#/proc/}"
+    tr '\0' '\n' <"$p/environ" | grep -qxF "CLOUDTUI_RUN=$d" && kill -"$1" "${p#/proc/}"
   done 2>/dev/null
 }
 
