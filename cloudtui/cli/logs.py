@@ -6,9 +6,10 @@ import argparse
 import asyncio
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 from cloudtui.cli import output
 from cloudtui.core.workbench import Workbench
@@ -17,6 +18,7 @@ from cloudtui.model.instance import Instance, resolve
 from cloudtui.model.job import Job
 from cloudtui.model.words import duration
 
+T = TypeVar("T")
 Opened = Callable[..., AbstractAsyncContextManager[Workbench]]
 
 
@@ -32,7 +34,9 @@ async def perform(opened: Opened, words: argparse.Namespace) -> int:
         if words.follow and not job.state.over:
             await told(bench, instance, job, words.lines)
             return 0
-        await bench.jobs.read(instance, job, lines=words.lines, on_bytes=_printed)
+        await _printing(
+            lambda printed: bench.jobs.read(instance, job, lines=words.lines, on_bytes=printed)
+        )
         _ended(job, instance)
     return 0
 
@@ -70,6 +74,27 @@ async def told(
         bench.inventory.start()  # it may be stopping, or have another address by now
         output.narrate(f"{error.title} Connecting again …" if error else "Connected again.")
 
+    try:
+        ended = await _printing(
+            lambda printed: bench.jobs.follow(
+                instance, job, lines=lines, on_bytes=printed, on_trouble=trouble
+            ),
+            quiet=quiet,
+        )
+    except asyncio.CancelledError:
+        output.narrate(
+            f"\n{job.id} on {instance.spoken} goes on. Again: cloudtui logs "
+            f"{shlex.quote(instance.spoken)} {shlex.quote(job.id)} -f"
+        )
+        raise
+    _ended(ended, instance)
+    return ended
+
+
+async def _printing(
+    reading: Callable[[Callable[[bytes], None]], Coroutine[Any, Any, T]], *, quiet: bool = False
+) -> T:
+    """Print what `reading` is told, to its end, or until nobody takes what is printed."""
     gone: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
 
     def printed(data: bytes) -> None:
@@ -80,24 +105,14 @@ async def told(
         except (OSError, CloudtuiError) as error:
             gone.set_result(error)
 
-    following = asyncio.create_task(
-        bench.jobs.follow(instance, job, lines=lines, on_bytes=printed, on_trouble=trouble)
-    )
+    task = asyncio.create_task(reading(printed))
     try:
-        await asyncio.wait((following, gone), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
         if gone.done():
             raise gone.result()
-        ended = following.result()
-    except asyncio.CancelledError:
-        output.narrate(
-            f"\n{job.id} on {instance.spoken} goes on. Again: cloudtui logs "
-            f"{shlex.quote(instance.spoken)} {shlex.quote(job.id)} -f"
-        )
-        raise
+        return task.result()
     finally:
-        following.cancel()
-    _ended(ended, instance)
-    return ended
+        task.cancel()
 
 
 def _ended(job: Job, instance: Instance) -> None:

@@ -138,7 +138,7 @@ class Jobs(RunningHosts):
         from cloudtui.ssh import jobs, notebook_run
 
         connection = await self._connections.get(instance)
-        find = partial(self.find_active, instance)
+        find = partial(self._waited_for, instance)
         more = await record(self._inventory, connection, instance, spec, find, confirm)
         if notebook_run.is_notebook(spec.command):
             more = [*notebook_run.lines(spec.command), *more]
@@ -146,6 +146,15 @@ class Jobs(RunningHosts):
             await sends()
         id = await jobs.start(connection, spec, more)
         return await self.find(instance, id)
+
+    async def _waited_for(self, instance: Instance, text: str) -> Job:
+        job = await self.find_active(instance, text)
+        if job.by_hand:
+            raise Refused(
+                f"{job.id} on {instance.spoken} is a {job.holder} session that was begun by hand: "
+                "how it ends is not known, so that no run can come after it."
+            )
+        return job
 
     async def rerun(self, instance: Instance, job: Job) -> Job:
         """Start the same command once more, as it was started then; the new run.

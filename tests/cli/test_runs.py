@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 
 import pytest
@@ -67,3 +68,15 @@ def test_what_is_told_on_a_terminal_begins_a_line(
     code, told = here("logs", "bert-gpu", "bar")
     assert code == 0
     assert told == "99 %\nbar on bert-gpu: done after 0 s.\n"
+
+
+def test_a_log_that_nobody_reads_on_is_not_fetched_to_its_end(lab: Lab, here: Here) -> None:
+    here("run", "bert-gpu", "--name", "big", "--", "true")
+    with (lab.sshd.home / ".local/share/cloudtui/runs/big/log").open("wb") as log:
+        log.truncate(10 << 30)
+    words = [sys.executable, "-m", "cloudtui", "logs", "bert-gpu", "big"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as reading:
+        assert reading.stdout
+        assert reading.stdout.read(1000) == bytes(1000)
+        reading.stdout.close()
+        assert reading.wait(timeout=15) != 0

@@ -247,6 +247,8 @@ async def test_sessions_by_hand_are_runs_too_and_those_of_runs_are_not_told_twic
         for act in (jobs.rerun, jobs.remove):
             with pytest.raises(Refused, match="begun by hand"):
                 await act(machine, tune)
+        with pytest.raises(Refused, match="no run can come after it"):
+            await jobs.run(machine, JobSpec(("true",), after=("tune",)))
         with pytest.raises(Refused, match="has no log"):
             await jobs.follow(machine, tune, on_bytes=lambda data: None)
         assert await jobs.session(machine, tune) == replace(by_tmux, command="cat")
@@ -270,11 +272,10 @@ async def test_a_session_begun_by_hand_is_stopped_with_all_that_runs_in_it(lab: 
             (Program.TMUX, "idle", ""),
         ):
             await new(program, name, command)
-        ended = {}
         await until(lambda: arguments_with(saves))
-        for job in (await jobs.list(machine)).jobs:
-            if job.id != "other":
-                ended[job.id] = (await jobs.stop(machine, job, 0.5)).words
+        begun = [job for job in (await jobs.list(machine)).jobs if job.id != "other"]
+        over = await asyncio.gather(*(jobs.stop(machine, job, 0.5) for job in begun))
+        ended = {job.id: job.words for job in over}
         assert ended == {
             "saves": "killed (INT)", "deaf": "killed (TERM)", "serve": "killed (INT)",
             "idle": "done",
@@ -285,7 +286,7 @@ async def test_a_session_begun_by_hand_is_stopped_with_all_that_runs_in_it(lab: 
         assert [session.id for session in left.sessions] == [other.id]
         assert [job.id for job in jobs.state(machine.id).jobs] == ["other"]
         with pytest.raises(NotFound, match="has gone"):
-            await jobs.stop(machine, job, 1)
+            await jobs.stop(machine, begun[0])
 
 
 async def test_a_run_is_attached_whether_its_session_lives_or_not(lab: Lab) -> None:
