@@ -149,8 +149,8 @@ class HostsArea(ListArea):
 
     def tell_trouble(self, *more: str) -> None:
         """How many hosts were not asked, failed or were lost, and more, above the rows."""
-        failed = [host for host in self._hosts if host.state.error]
-        lost = sum(host.lost for host in failed)
+        lost = sum(host.lost for host in self._hosts)
+        failed = sum(bool(host.state.error) and not host.lost for host in self._hosts)
         unasked = sum(
             not (host.state.updated or host.state.error or host.state.loading)
             for host in self._hosts
@@ -161,8 +161,8 @@ class HostsArea(ListArea):
         elif unasked:
             them = "it" if unasked == 1 else "them"
             parts.append(f"{plural(unasked, 'host')} not asked yet: A connects to {them}.")
-        if len(failed) > lost:
-            parts.append(f"{plural(len(failed) - lost, 'host')} failed; A tries again.")
+        if failed:
+            parts.append(f"{plural(failed, 'host')} failed; A tries again.")
         if lost and not self._asking:
             what = f"{plural(lost, 'host')} lost, told as last seen"
             parts.append(f"{what}; tried again by itself, A at once.")
