@@ -34,8 +34,8 @@ async def record(
     Raises:
         UsageError: an action that is none, or more GPUs than can be.
         NotFound: a run to come after is not there, or fewer GPUs than asked for.
-        Refused: the machine cannot be shut down by you, or a shutdown would terminate it and that
-            was not confirmed.
+        Refused: the machine has nothing to copy to S3 with, or cannot be shut down by you, or a
+            shutdown would terminate it and that was not confirmed.
     """
     from cloudtui.ssh import then
 
@@ -50,8 +50,14 @@ async def record(
     if not actions and not waiting:
         return ()
     terminates = False
-    if spec.gpus or stops(actions):
-        able = await then.able(connection, gpus=bool(spec.gpus), stop=stops(actions))
+    s3 = [action.text for action in actions if action.kind is Kind.S3]
+    if spec.gpus or stops(actions) or s3:
+        able = await then.able(connection, gpus=bool(spec.gpus), stop=stops(actions), s3=bool(s3))
+        if able.no_s3:
+            raise Refused(
+                f"{instance.label} could not do {s3[0]!r}: it has neither aws nor Python's boto3.",
+                hint="There: python3 -m pip install --user boto3",
+            )
         if able.why_no_gpu:
             raise NotFound(
                 f"{instance.label} has no GPU that a run could get: {able.why_no_gpu}.",

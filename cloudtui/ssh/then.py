@@ -32,6 +32,18 @@ if [ -n "$GPUS" ]; then
   fi
   rm -f "$said"
 fi
+if [ -n "$S3" ] && ! command -v aws >/dev/null; then
+  # As the steps have it: in the login shell, where conda may be.
+  case ${SHELL##*/} in csh | tcsh) flags=-ic ;; *) flags=-lic ;; esac
+  has='command -v aws >/dev/null || python3 -c "import boto3" 2>/dev/null || echo no-S3'
+  export has
+  limit=
+  ! timeout 20 true 2>/dev/null || limit='timeout 20'
+  login="exec /bin/sh -c 'eval \\"\\$has\\"'"
+  case $($limit "${SHELL:-/bin/sh}" $flags "$login" </dev/null 2>/dev/null) in
+    *no-S3*) echo NOS3 ;;
+  esac
+fi
 if [ -n "$STOP" ]; then
   how=
   for name in shutdown poweroff; do
@@ -60,22 +72,24 @@ class Able:
     """Whole ones, or MIG devices where there are more of them."""
     why_no_gpu: str = ""
     why_not_stop: str = ""
+    no_s3: bool = False
 
 
-async def able(conn: Connection, *, gpus: bool, stop: bool) -> Able:
+async def able(conn: Connection, *, gpus: bool, stop: bool, s3: bool) -> Able:
     """Ask the host for what is needed; what is not asked is left empty.
 
     Raises:
         ConnectionCut, Timeout: see `Connection.run`.
     """
-    asked = f"GPUS={'1' if gpus else ''} STOP={'1' if stop else ''}\n"
+    wanted = {"GPUS": gpus, "STOP": stop, "S3": s3}
+    asked = "".join(f"{name}={'1' if on else ''}\n" for name, on in wanted.items())
     asked += text(GPUS) if gpus else ""
     done = await conn.run(asked + _CHECK, timeout=60)
     told = dict(line.partition(" ")[::2] for line in done.stdout.splitlines())
     count = told.get("GPUS", "")
     if stop and "STOP" not in told:
         return Able(why_not_stop="it did not say whether it may be shut down")
-    return Able(whole(count) or 0, told.get("NOGPU", ""), told.get("STOP", ""))
+    return Able(whole(count) or 0, told.get("NOGPU", ""), told.get("STOP", ""), "NOS3" in told)
 
 
 def lines(record: Mapping[str, bytes], *, waits: bool, follows: bool) -> Sequence[str]:

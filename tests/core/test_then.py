@@ -297,6 +297,10 @@ async def test_what_cannot_be_is_refused_before_the_start(
         await bench.jobs.run(instance, spec("true", "a", then=("stop",)))
     nobody.unlink()
     lab.sshd.script("sudo", SUDO)
+    (lab.sshd.bin / "aws").unlink()
+    lab.sshd.script("python3", "#!/bin/sh\nexit 1\n")
+    with pytest.raises(Refused, match="neither aws nor Python's boto3"):
+        await bench.jobs.run(instance, spec("true", "a", then=("s3:s3://bucket",)))
     with pytest.raises(UsageError, match="It looks like stop"):
         await bench.jobs.run(instance, spec("true", "a", then=("stpo",)))
     with pytest.raises(CloudtuiError, match="has no run"):
