@@ -45,6 +45,11 @@ def left_over(lab: Lab) -> list[int]:
 
 async def test_a_machine_is_watched_over_a_cut_until_nobody_looks(lab: Lab) -> None:
     lab.sshd.script("nvidia-smi", NVIDIA_SMI)
+    driver = lab.sshd.home / "driver"
+    driver.mkdir()
+    (lab.sshd.bin / "nvidia-smi").rename(driver / "nvidia-smi")
+    for name in (".profile", ".zprofile"):  # only the login shell has it on its PATH
+        (lab.sshd.home / name).write_text("PATH=$PATH:$HOME/driver\n")
     async with lab.bench() as bench:
         await bench.inventory.load()
         gpu = bench.all_sessions.hosts[0].instance
