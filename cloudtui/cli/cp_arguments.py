@@ -10,11 +10,12 @@ is a path here, and so is one with a slash before the colon, or a file that is h
 
   cloudtui cp data.csv bert-gpu:             into the home folder there
   cloudtui cp bert-gpu:runs/7 .              a folder, with everything in it
-  cloudtui cp 'bert-gpu:runs/*/loss.csv' .   patterns are matched there; quote them
+  cloudtui cp 'bert-gpu:runs/*/loss.csv' .   patterns are matched there, {7,8} too; quote them
   cloudtui cp data/. bert-gpu:data           what is in the folder, not the folder itself
   cloudtui cp a-machine:model other:         from one machine to another, through this computer
 
-Mode and time of every file are kept. What is there already with the same size and time is left
+Mode and time of every file are kept, but for setuid and setgid; holes stay holes, hard links
+become files of their own, and pipes, sockets and devices in a folder are left out. What is there already with the same size and time is left
 alone. A copy that was cut goes on by itself when the connection returns; one that was stopped goes
 on where it was when the same command is given again.
 """

@@ -147,15 +147,17 @@ class Browsing:
         assert isinstance(found, list)
         return tuple(Problem(path, why[1]) for path, why in found)
 
-    async def content(self, path: str, most: int = VIEWED) -> tuple[bytes, Facts]:
-        """The beginning of a file, and what it is.
+    async def content(
+        self, path: str, most: int = VIEWED, *, end: bool = False
+    ) -> tuple[bytes, Facts]:
+        """The beginning of a file, or its `end`, and what it is.
 
         Raises:
             CloudtuiError: it cannot be read.
         """
         files = await self._there()
         try:
-            facts, _, data = await files.ask_all("content", path=path, length=most)
+            facts, _, data = await files.ask_all("content", path=path, length=most, end=end)
         except OSError as error:
             raise explained(error, legible(path), self.name) from error
         return data, facts_of(facts)

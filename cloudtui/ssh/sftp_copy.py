@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import hashlib
 import stat
 from typing import Any, cast
 
@@ -110,36 +111,43 @@ class SftpPipe:
     # Copies
 
     async def _send(self, number: int, asked: dict[str, Any]) -> object:
-        async def one(index: int, text: str, offset: int) -> None:
+        async def one(index: int, text: str, offset: int, check: bool) -> None:
             async with self._slots:
                 try:
-                    await self._send_one(index, raw(text), offset)
+                    await self._send_one(index, raw(text), offset, check)
                 except FAILURES as error:
                     self._tell(b"F", index, failure(error))
 
-        await asyncio.gather(*(one(i, text, offset) for i, text, offset, _ in asked["files"]))
+        await asyncio.gather(*(one(*file) for file in asked["files"]))
         return None
 
-    async def _send_one(self, index: int, path: bytes, offset: int) -> None:
+    async def _send_one(self, index: int, path: bytes, offset: int, check: bool) -> None:
         async with await self._sftp.open(path, "rb") as file:
             before = await file.stat()
             size, mode = before.size or 0, stat.S_IMODE(before.permissions or 0) & 0o777
+            sha = hashlib.sha256() if check else None
+            if sha:
+                await _summed(file, sha, offset)
             data = b""
             if not size:  # those of /proc say so
                 data = cast("bytes", await file.read(UNTOLD, 0))
             self._tell(b"B", index, [len(data) or size, mode, (before.mtime or 0) * 1_000_000_000])
             if data:
                 self._ends.came(HEAD.pack(b"D", index, len(data)) + data)
+                if sha:
+                    sha.update(data)
             while offset < size:
                 await self._go.wait()
                 data = cast("bytes", await file.read(min(PIECE, size - offset), offset))
                 if not data:
                     raise OSError(0, "it became shorter while it was read")
                 offset += len(data)
+                if sha:
+                    sha.update(data)
                 self._ends.came(HEAD.pack(b"D", index, len(data)) + data)
             after = await file.stat()
             changed = (after.size, after.mtime) != (before.size, before.mtime)
-            self._tell(b"E", index, ["", changed])
+            self._tell(b"E", index, [sha.hexdigest() if sha else "", changed])
 
     async def _receive(self, number: int, asked: dict[str, Any]) -> object:
         try:
@@ -233,11 +241,13 @@ class SftpPipe:
         async with await sftp.open(part, "r+b" if at else "wb", own) as file:
             if at:
                 await file.truncate(at)
-            at = await self._pieces(file, at, said)
-        if at is None:
-            return False
-        if at != asked["size"]:
-            raise OSError(0, f"only {at} of {asked['size']} bytes came")
+            at, sum = await self._pieces(file, at, said)
+            if at is None:
+                return False
+            if at != asked["size"]:
+                raise OSError(0, f"only {at} of {asked['size']} bytes came")
+        if sum:
+            await self._checked(part, sum, at)
         if asked.get("keep") and await self._within(part, path):
             return True
         await self._attributes(part, asked)
@@ -248,6 +258,15 @@ class SftpPipe:
                 await sftp.remove(path)
             await sftp.rename(part, path)
         return True
+
+    async def _checked(self, part: bytes, sum: str, size: int) -> None:
+        """Read what was written, and compare."""
+        sha = hashlib.sha256()
+        async with await self._sftp.open(part, "rb") as file:
+            await _summed(file, sha, size)
+        if sha.hexdigest() != sum:
+            await self._sftp.remove(part)
+            raise OSError(0, "what was written is not what was read: SHA-256 differs")
 
     async def _within(self, part: bytes, path: bytes) -> bool:
         """Put it into the file that is there if a new one cannot have that one's owner."""
@@ -270,8 +289,9 @@ class SftpPipe:
 
     async def _pieces(
         self, file: SFTPClientFile, at: int, said: asyncio.Queue[tuple[bytes, Any]]
-    ) -> int | None:
-        """Write what comes, many pieces at once; the end, or None when it is given up."""
+    ) -> tuple[int | None, str]:
+        """Write what comes, many pieces at once; the end, or None when it is given up, and the
+        SHA-256 that it should have."""
         under_way: set[asyncio.Task[Any]] = set()
         holes = False
         try:
@@ -286,7 +306,7 @@ class SftpPipe:
                         await asyncio.gather(*under_way)
                     if holes:
                         await file.truncate(at)
-                    return at if kind == b"E" else None
+                    return (at, data[0]) if kind == b"E" else (None, "")
                 task = asyncio.create_task(self._piece(file, data, at))
                 under_way.add(task)
                 at += len(data)
@@ -306,6 +326,16 @@ class SftpPipe:
             await file.write(data, at)
         finally:
             self._eased(len(data))
+
+
+async def _summed(file: SFTPClientFile, sha: hashlib._Hash, upto: int) -> None:
+    at = 0
+    while at < upto:
+        data = cast("bytes", await file.read(min(PIECE, upto - at), at))
+        if not data:
+            return
+        at += len(data)
+        sha.update(data)
 
 
 async def start(connection: Connection, ends: PipeEnds, why: Exception) -> SftpPipe:

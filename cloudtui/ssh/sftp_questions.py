@@ -255,7 +255,10 @@ class SftpQuestions:
     async def content(self, number: int, asked: dict[str, Any]) -> object:
         path = raw(asked["path"])
         async with await self._sftp.open(path, "rb") as file:
-            data = cast("bytes", await file.read(asked["length"], 0))
+            at = 0
+            if asked.get("end"):
+                at = max(0, ((await file.stat()).size or 0) - asked["length"])
+            data = cast("bytes", await file.read(asked["length"], at))
         for start in range(0, len(data), PIECE):
             piece = data[start : start + PIECE]
             self._ends.came(HEAD.pack(b"D", number, len(piece)) + piece)

@@ -64,7 +64,7 @@ FILE_ACTIONS: tuple[Action, ...] = (
         "view_file",
         ("f3", "v"),
         "view file",
-        "Read the first MiB of the file.",
+        "Read the file: its first MiB, or with G its last.",
         "view_file",
         footer=True,
     ),

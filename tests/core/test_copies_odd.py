@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from asyncssh.sftp import SFTPClientFile
 
 from cloudtui.core import copying
 from cloudtui.core.browsing import Browsing
@@ -162,6 +163,22 @@ async def test_a_host_that_runs_nothing_has_sftp(bench: Bench) -> None:
     assert "This account is for tunnels only" in state.error.detail
 
 
+async def test_what_sftp_wrote_is_compared(by_sftp: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = by_sftp
+    (bench.here / "a").write_text("loss")
+    assert (await bench.done("a", "gpu:", check=True)).done == 4
+    assert (await bench.done("gpu:a", "back", check=True)).done == 4
+    write = SFTPClientFile.write
+
+    async def broken(file: SFTPClientFile, data: bytes, offset: int) -> int:
+        return await write(file, data.replace(b"loss", b"gain"), offset)
+
+    monkeypatch.setattr(SFTPClientFile, "write", broken)
+    state = await bench.copy("a", "gpu:b", check=True)
+    assert "SHA-256 differs" in state.problems[0].why
+    assert [p.name for p in bench.there.glob("*b*part")] == []
+
+
 async def test_edits_and_shared_folders_by_sftp(by_sftp: Bench) -> None:
     bench = by_sftp
     (bench.here / "team").mkdir()
@@ -184,5 +201,6 @@ async def test_edits_and_shared_folders_by_sftp(by_sftp: Bench) -> None:
     _, facts = await side.content(str(path))
     await side.write(str(path), b"two", facts)
     assert path.read_text() == "two"
+    assert (await side.content(str(path), 2, end=True))[0] == b"wo"
     assert (path.stat().st_uid, path.stat().st_gid) == (before.st_uid, before.st_gid)
     await side.close()

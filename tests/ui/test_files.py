@@ -6,13 +6,13 @@ import asyncio
 import os
 import stat
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from cloudtui.model.copy import CopyPhase
+from cloudtui.model.copy import CopyPhase, Problem
 from cloudtui.model.errors import CloudtuiError, Unreachable
 from cloudtui.ui.screens.files import FilesScreen
 from cloudtui.ui.widgets.file_panel import FilePanel
@@ -211,6 +211,64 @@ async def test_looking_and_editing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert "changed by somebody else" in note.text
         kept = Path(note.detail.rpartition(" ")[2])
         assert await asyncio.to_thread(kept.read_text) == "mine\n"
+
+
+async def test_the_end_of_a_long_file_and_what_a_file_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with files(tmp_path, monkeypatch) as sides:
+        monkeypatch.setattr("cloudtui.ui.screens.file_view.VIEWED", 60 << 10)
+        lines = ("first", *("x" for _ in range(40_000)), "last")
+        (sides.there / "x.log").write_text("\n".join(lines))
+        (sides.there / "y.png").write_bytes(b"\x89PNG\r\n\x1a\n\0")
+
+        async def seen(*keys: str) -> str:
+            await sides.press(*keys)
+            await sides.made.app.workers.wait_for_complete()
+            await sides.made.settle()
+            return sides.made.text
+
+        await sides.press("ctrl+r")
+        text = await seen("G", "k", "f3")
+        assert "the first 60 KiB of 78.1 KiB   G the end" in text
+        assert "\nfirst\nx\n" in text
+        text = await seen("G")
+        assert "the last 60 KiB of 78.1 KiB   g the beginning" in text
+        assert "\nx\nlast\n" in text
+        assert "\nfirst\nx\n" in await seen("g")
+        text = await seen("escape", "G", "f3")
+        assert "9 B   a PNG image" in text
+        assert "00000000  89 50" in text
+
+
+async def test_what_takes_long_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("cloudtui.ui.screens.files.SLOW_SECONDS", 0.001)
+    tell = FilePanel.tell
+
+    def heard(panel: FilePanel, what: str) -> None:
+        told.append(what)
+        tell(panel, what)
+
+    monkeypatch.setattr(FilePanel, "tell", heard)
+    async with files(tmp_path, monkeypatch) as sides:
+        side = sides.screen.panel.browsing
+        remove, shown = side.remove, asyncio.Event()
+
+        async def slowly(paths: Sequence[str]) -> tuple[Problem, ...]:
+            await shown.wait()
+            return await remove(paths)
+
+        monkeypatch.setattr(side, "remove", slowly)
+        await sides.made.press("G", "f8", "y")
+        async with asyncio.timeout(20):
+            while not told:
+                await sides.made.settle()
+        assert "deleting model.pt …" in sides.made.text
+        shown.set()
+        await sides.made.app.workers.wait_for_complete()
+        await sides.calm()
+        assert "deleting" not in sides.made.text
 
 
 async def test_a_machine_that_does_not_answer(

@@ -221,13 +221,15 @@ def remove(out: Output, number: int, asked: Asked) -> object:
 
 
 def content(out: Output, number: int, asked: Asked) -> object:
-    """The beginning of a file, in frames D."""
+    """The beginning of a file, or with `end` its end, in frames D."""
     path = raw(asked["path"])
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise OSError(errno.EINVAL, "it is no file")
         left = asked["length"]
+        if asked.get("end"):
+            os.lseek(fd, max(0, os.fstat(fd).st_size - left), os.SEEK_SET)
         while left > 0:
             data = os.read(fd, min(CHUNK, left))
             if not data:

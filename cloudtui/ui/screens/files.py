@@ -32,6 +32,8 @@ from cloudtui.ui.widgets.keyed_table import KeyedTable
 LINES = 3
 """Copies that are shown below the two sides."""
 NAMED = 8
+SLOW_SECONDS = 0.3
+"""What takes longer is told while it goes on."""
 CHANGES = {
     "files.delete_files",
     "files.rename_file",
@@ -336,11 +338,16 @@ class FilesScreen(ListArea):
         paths = [panel.joined(name) for name in names]
         if not await self.app.push_screen_wait(Ask(title, body, "Delete")):
             return
+        what = f"deleting {legible(names[0]) if len(names) == 1 else plural(len(names), 'entry')} …"
+        shown = self.set_timer(SLOW_SECONDS, lambda: panel.tell(what))
         try:
             left = await panel.browsing.remove(paths)
         except CloudtuiError as error:
             self.cloudtui.fail(error)
             return
+        finally:
+            shown.stop()
+            panel.tell("")
         for problem in left[:3]:
             self.cloudtui.say(f"Not deleted: {problem}", Severity.ERROR)
         if not left:

@@ -44,6 +44,7 @@ class FilePanel(Vertical):
         self.folder: Folder | None = None
         self.error: CloudtuiError | None = None
         self.busy = False
+        self.doing = ""
         self.hidden = False
         """Names that begin with a dot are shown."""
         self.filter = ""
@@ -71,6 +72,12 @@ class FilePanel(Vertical):
 
     def joined(self, name: str) -> str:
         return posixpath.join(self.path, name)
+
+    def tell(self, doing: str) -> None:
+        """What is being done to the files; nothing when it has ended."""
+        self.doing = doing
+        if self.is_attached:
+            self.paint_place()
 
     def begin(self) -> int:
         """A question is under way; its number."""
@@ -150,7 +157,7 @@ class FilePanel(Vertical):
         marked = f"{len(self.table.marks)} marked" if self.table.marks else ""
         trouble = self.error.title if self.error and self.folder else ""
         name, path = self.browsing.name, legible(self.path)
-        parts = [part for part in (marked, free) if part]
+        parts = [self.doing] if self.doing else [part for part in (marked, free) if part]
         while True:
             more = "  ".join(parts)
             room = self.size.width - 2 - cell_len(f"{name}:") - (cell_len(more) + 2 if more else 0)
