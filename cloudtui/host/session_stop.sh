@@ -11,9 +11,13 @@ same() {
   case $PROGRAM in
     tmux) [ "$(tmux -u display-message -p -t "$ID:" '#{session_created}' 2>/dev/null)" = "$MADE" ] ;;
     *)
-      comm=
-      { IFS= read -r comm <"/proc/${ID%%.*}/comm"; } 2>/dev/null
-      case $comm in screen* | SCREEN*) ;; *) return 1 ;; esac
+      stat=
+      { IFS= read -r stat <"/proc/${ID%%.*}/stat"; } 2>/dev/null
+      case $stat in
+        *") Z "*) return 1 ;;
+        *"(screen"* | *"(SCREEN"*) ;;
+        *) return 1 ;;
+      esac
       ;;
   esac
 }
@@ -73,6 +77,14 @@ busy() {
   [ -n "$groups" ]
 }
 
+# alive: whether any of these groups has a process; less work than to look at every process.
+alive() {
+  for group in $groups; do
+    kill -0 -"$group" 2>/dev/null && return
+  done
+  return 1
+}
+
 same || exit $GONE
 roots
 needed=
@@ -87,9 +99,10 @@ for signal in INT TERM KILL; do
     fi
   done
   i=0
-  while busy && [ $i -lt "$TRIES" ]; do
+  while alive && [ $i -lt "$TRIES" ]; do
     sleep 0.1
     i=$((i + 1))
+    [ $((i % 5)) -ne 0 ] || busy || break # a zombie is there until it is waited for
   done
 done
 if same; then
