@@ -216,6 +216,7 @@ def test_a_file_stands_beside_the_one_it_replaces() -> None:
     entries = [Entry("", FOLDER), *(Entry(name, Facts("f", 10, 0o644, SECOND)) for name in "abc")]
     there = {f"to/{name}": There(Facts("f", 8, 0o644, 0)) for name in "ab"}
     assert plan([("from", "to", entries)], there).needs == 14
+    assert plan([("from", "to", entries[:3])], there).needs == 12
     assert plan([("from", "to", entries[:2])], there | {"to/a": There(None, 4)}).needs == 6
 
 
