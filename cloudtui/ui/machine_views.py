@@ -122,7 +122,7 @@ class MachineViews:
             return [f"{count} × {words}" for words, count in found.most_common(REASONS_SHOWN)]
 
         dialog = BillDialog(prices.bill(machines), reasons(), prices.problems)
-        app.push_screen(dialog)
+        await app.push_screen(dialog)
         await prices.survey()
-        if dialog.is_mounted:
+        if dialog in app.screen_stack:  # it was not closed meanwhile
             dialog.update(prices.bill(machines), reasons(), prices.problems)

@@ -12,7 +12,7 @@ from cloudtui.ssh.connect import Connection
 from cloudtui.ssh.multiplexer import new_session
 from tests.sshd import Sshd
 
-ODD = "it's \"$1\" `a` ;"
+ODD = 'it\'s "$1" `a` ;'
 
 
 def tmux(sshd: Sshd, *words: str) -> None:

@@ -62,6 +62,8 @@ class FakePrices:
         self.started = 0
         self.problems: tuple[CloudtuiError, ...] = ()
         self.surveyed = 0
+        self.hold = asyncio.Event()
+        self.hold.set()
         self.extra = Bill()
 
     def start(self) -> None:
@@ -91,6 +93,7 @@ class FakePrices:
 
     async def survey(self) -> None:
         self.surveyed += 1
+        await self.hold.wait()
         self._events.emit(PricesChanged())
 
 

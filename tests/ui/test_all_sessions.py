@@ -130,6 +130,18 @@ async def test_asking_all_can_be_stopped() -> None:
         assert screen_of(ui)
 
 
+async def test_the_list_can_be_left_while_all_are_asked() -> None:
+    async with everything(connected=()) as ui:
+        ui.bench.sessions.hold.clear()
+        await ui.press("A")
+        await ui.press("4")
+        await ui.press("1")
+        await ui.app.workers.wait_for_complete()
+        await ui.settle()
+        assert isinstance(ui.app.screen, MachinesScreen)
+        assert not ui.app.last_words
+
+
 async def test_the_filter_is_over_hosts_and_sessions() -> None:
     async with everything() as ui:
         await ui.press("slash", *"host:jup")

@@ -191,6 +191,17 @@ async def test_the_bill_says_what_it_knows_and_what_not() -> None:
         assert "1 × no table has g5.2xlarge in eu-west-1" in made.text
 
 
+async def test_a_bill_that_is_closed_before_all_is_known_stays_closed() -> None:
+    async with console(listed()) as made:
+        made.bench.prices.hold.clear()
+        await made.press("dollar_sign")
+        await made.press("escape")
+        made.bench.prices.hold.set()
+        await made.app.workers.wait_for_complete()
+        await made.settle()
+        assert not made.app.last_words
+
+
 async def test_the_web_console_opens_or_its_address_is_copied() -> None:
     async with console(listed(), size=(120, 40)) as made:
         await made.press("W")

@@ -43,6 +43,10 @@ SESSION_WORDS = (
 
 ASKED = (
     ("by itself", "only hosts whose connection is open are asked, every 5 s and with Ctrl-r"),
+    (
+        "lost",
+        "connected to again by itself, where nothing has to be asked for that",
+    ),
     ("A", "asks the others too; a host key or a passphrase is asked for one host at a time"),
     ("Esc", "in a question leaves that host out, in the list stops asking"),
 )

@@ -105,7 +105,7 @@ class HostsArea(ListArea):
             await self.asked.refresh(ask=True)
         finally:
             self._asking = False
-            if self.is_mounted:
+            if self in self.app.screen_stack:  # it was not left meanwhile
                 self.paint()
 
     def back(self) -> None:
