@@ -1,6 +1,6 @@
 """A host that shuts itself down: `shutdown` there stops, or terminates, the instance behind it.
 
-On a demo's host the programs of this computer run, so without these two it would be this computer
+On a demo's host the programs of this computer run, so without these it would be this computer
 that is shut down.
 """
 
@@ -37,6 +37,10 @@ esac
 echo "sudo: not on a pretend machine: $words" >&2
 exit 1
 """
+_WHO = """\
+#!/bin/sh
+# A pretend who: whoever is at this computer is not logged in to a pretend machine.
+"""
 NAMES = ("shutdown", "poweroff", "halt", "reboot")
 
 
@@ -44,6 +48,7 @@ def install(programs: Path) -> None:
     """Put them where a host's PATH begins."""
     texts = {name: _OFF.format(flag=_flag(programs.parent)) for name in NAMES}
     texts["sudo"] = _SUDO.format(programs=programs)
+    texts["who"] = _WHO
     for name, text in texts.items():
         (programs / name).write_text(text, "utf-8")
         (programs / name).chmod(0o755)

@@ -276,7 +276,8 @@ if [ "$1" = after ]; then
   SHELL=${SHELL:-/bin/sh} CLOUDTUI_THEN=$0 CLOUDTUI_RUN=$DIR
   # What turns the machine off is what was looked for when the run was asked for.
   CLOUDTUI_OFF=$(command -v shutdown || command -v poweroff) CLOUDTUI_SUDO=$(command -v sudo)
-  export SHELL CLOUDTUI_THEN CLOUDTUI_RUN CLOUDTUI_OFF CLOUDTUI_SUDO
+  CLOUDTUI_WHO=$(command -v who)
+  export SHELL CLOUDTUI_THEN CLOUDTUI_RUN CLOUDTUI_OFF CLOUDTUI_SUDO CLOUDTUI_WHO
   case ${SHELL##*/} in csh | tcsh) tries='-ic -c' ;; *) tries='-lic -lc' ;; esac
   for flags in $tries; do
     "$SHELL" "$flags" 'exec /bin/sh "$CLOUDTUI_THEN" steps "$CLOUDTUI_RUN"' </dev/null >/dev/null 2>&1 &
@@ -315,7 +316,7 @@ absolute() { case $1 in /*) printf %s "$1" ;; '~') printf %s "$HOME" ;; '~/'*) p
 
 step_run() {
   (
-    unset CLOUDTUI_THEN CLOUDTUI_OFF CLOUDTUI_SUDO
+    unset CLOUDTUI_THEN CLOUDTUI_OFF CLOUDTUI_SUDO CLOUDTUI_WHO
     cd "$CWD" || exit
     [ ! -s "$DIR/env" ] || . "$DIR/env"
     CLOUDTUI_EXIT=$STATUS exec /bin/sh -c "$what"
@@ -484,7 +485,7 @@ in_use() {
       return 0
     fi
   done <<END
-$(LC_ALL=C who 2>/dev/null)
+$(LC_ALL=C "${CLOUDTUI_WHO:-who}" 2>/dev/null)
 END
   for socket in "${TMUX_TMPDIR:-/tmp}/tmux-$(id -u)"/*; do
     [ -S "$socket" ] || continue

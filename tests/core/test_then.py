@@ -29,6 +29,7 @@ def host(lab: Lab) -> Path:
     home, out = lab.sshd.home, lab.sshd.folder
     lab.sshd.script("shutdown", f'#!/bin/sh\n[ "$1" = --help ] || echo "$@" >>{out}/down\n')
     lab.sshd.script("sudo", SUDO)
+    lab.sshd.script("who", f"#!/bin/sh\ncat {out}/logins 2>/dev/null\n")
     lab.sshd.script(
         "aws",
         f'#!/bin/sh\necho "$@" >>{out}/aws.log\nshift 4\ncp -RL "$1" "{out}/s3" || exit 2\n'
@@ -76,8 +77,8 @@ def somebody(lab: Lab) -> Iterator[tuple[str, Callable[..., None]]]:
     """Somebody at a terminal of the host, with work in one tmux session and none in others."""
     keyboard, terminal = os.openpty()
     tty = os.ttyname(terminal)
-    who = f"ann      {tty.removeprefix('/dev/')}   Jan 1 10:00"
-    lab.sshd.script("who", f"#!/bin/sh\necho '{who}'\n")
+    login = f"ann      {tty.removeprefix('/dev/')}   Jan 1 10:00\n"
+    (lab.sshd.folder / "logins").write_text(login)
     folder = Path(lab.sshd.folder / "tmux" / f"tmux-{os.getuid()}")
     folder.mkdir(mode=0o700, exist_ok=True)
 

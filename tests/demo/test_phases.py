@@ -141,7 +141,8 @@ async def test_a_launched_instance_gets_a_host_and_termination_takes_it(
 async def test_a_shutdown_on_a_host_is_the_instance_s_own(site: Site, ec2: EC2Client) -> None:
     box = site.ids["jupyter-lab"]
     now = (await instances(ec2, box))[0]["PublicIpAddress"]
-    assert site.ssh(now, "sudo -n shutdown --help").returncode == 0
+    assert site.ssh(now, "sudo -n -k shutdown --help").returncode == 0
+    assert "pretend" in site.say(now, "cat $(command -v who)")
     assert await state(ec2, box) == "running"
     assert site.ssh(now, "sudo -n apt install x").returncode == 1
     assert site.say(now, "sudo whoami") == site.say(now, "whoami")
