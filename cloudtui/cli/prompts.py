@@ -33,6 +33,8 @@ class TerminalPrompts:
 
     async def _trust(self, key: HostKey) -> bool:
         where = key.host if key.port == 22 else f"{key.host} port {key.port}"
+        if key.name and key.name != key.host:
+            where = f"{key.name} ({where})"
         narrate(f"First contact with {where}. Its {key.algorithm} host key has the fingerprint")
         narrate(f"  {key.fingerprint}")
         if key.note:

@@ -78,6 +78,8 @@ class HostKey:
     """The id of the instance; empty for a host that is none."""
     note: str = ""
     """Why EC2 could not tell whether it is the right one; a sentence."""
+    name: str = ""
+    """What the instance is called."""
 
 
 class Prompts(Protocol):

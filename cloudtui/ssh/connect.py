@@ -236,6 +236,7 @@ async def _settle(route: Route, key: asyncssh.SSHKey, prompts: Prompts) -> bool:
         key.get_fingerprint("sha256"),
         base64.b64encode(key.public_data).decode(),
         route.machine,
+        name=route.name,
     )
     strict = route.strict_host_keys
     if standing == "revoked":

@@ -166,7 +166,7 @@ def first_contact(key: HostKey) -> Ask:
         ),
         (f"\n\n{key.note}" if key.note else "", "$warning"),
     )
-    return Ask(f"First contact with {key.host}", body, "Trust this key", "y")
+    return Ask(f"First contact with {key.name or key.host}", body, "Trust this key", "y")
 
 
 class Answers(Dialog[list[str] | None]):
