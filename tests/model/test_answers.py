@@ -191,6 +191,7 @@ def test_lines_of_the_right_framing_with_anything_in_it(name: str) -> None:
     one()
 
 
+@settings(max_examples=40, deadline=None)
 @given(texts(["FREE", "FOLDER /a", "NAMES", "1ff 5 5.5 0", "-f -5 -5.-5 9"]), st.binary())
 def test_what_uploads_find_and_hardcopies(text: str, data: bytes) -> None:
     for answer in (text.encode(errors="surrogateescape" if text.isascii() else "replace"), data):
@@ -219,6 +220,7 @@ RECORD = (
 )
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     st.one_of(VALUES, st.lists(objects(NAMES, st.one_of(VALUES, objects(NAMES))), max_size=3)),
     objects(("since", "killed", "version", "problem", "servers"), st.one_of(VALUES, st.lists(
