@@ -59,6 +59,17 @@ async def exists(path: Path) -> None:
             await asyncio.sleep(0.02)
 
 
+def waits(state: Path) -> bool:
+    """Whether the host has done its part of a copy to this computer."""
+    return state.exists() and state.read_text() == "fetch\n"
+
+
+async def until_it_waits(state: Path) -> None:
+    async with asyncio.timeout(20):
+        while not waits(state):
+            await asyncio.sleep(0.02)
+
+
 async def test_a_host_does_not_choose_what_is_written_here(
     lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -194,7 +194,7 @@ def test_the_first_answer_comes_soon() -> None:
             env=demo.merged(os.environ) | {"AWS_DEFAULT_REGION": "us-east-1"},
             check=True,
         )
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < 20
 
 
 def test_a_missing_extra_names_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
