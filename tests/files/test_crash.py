@@ -87,7 +87,8 @@ def test_a_folder_that_takes_no_files(cut_off: Path) -> None:
 
 _secrets = st.text(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", min_size=12, max_size=60
-)
+).filter(lambda word: not any(word in text for text in (*_FORMS, "RuntimeError")))
+"""No words that the report has anyway."""
 
 
 @settings(
