@@ -470,6 +470,33 @@ cancelled() {
   end_step skipped "it was called off"
 }
 
+# worked PID BORN: whether it, with all that it began, used 3 % of a processor within ten minutes, or
+# was not looked at so long. A server that waits, as Jupyter's with idle kernels, did not.
+worked() {
+  now=$(date +%s)
+  ticks=$(cat /proc/[0-9]*/stat 2>/dev/null | awk -v root="$1" '
+    { pid = $1; sub(/^.*\) /, ""); parent[pid] = $2; used[pid] = $12 + $13 + $14 + $15 }
+    END {
+      for (p in used) {
+        for (q = p; q != root && q in parent; q = parent[q]);
+        if (q == root) sum += used[p]
+      }
+      printf "%d", sum
+    }')
+  key=$1_$2
+  eval "set -- \${mark_$key-$ticks $now 0}"
+  span=$((now - $2)) idle=$3
+  if [ $span -ge 60 ] && [ $((ticks - $1)) -ge $((3 * span)) ]; then
+    idle=0
+  elif [ $span -ge 600 ]; then
+    idle=1
+  elif [ $span -gt 0 ]; then
+    set -- "$@" kept
+  fi
+  [ $# -gt 3 ] || eval "mark_$key='$ticks $now $idle'"
+  [ $idle = 0 ]
+}
+
 # Whether somebody uses the machine, besides runs: `user` is who, in words. That is a login whose
 # keyboard was used within ten minutes, or a program at work in one, or in tmux or screen; shells,
 # editors, pagers and what only watches are not.
@@ -498,6 +525,7 @@ END
   [ -n "$ttys${screens# }" ] || return 1
   for stat in /proc/[0-9]*/stat; do
     { read -r stat <"$stat"; } 2>/dev/null || continue
+    pid=${stat%% *}
     name=${stat#*(}
     name=${name%)*}
     set -f
@@ -514,6 +542,7 @@ END
     tty=pts/$(($5 / 1048576 * 256 + $5 % 256 + ($5 / 256 % 4096 - 136) * 256))
     case "$ttys|" in
       *"|$tty "*)
+        worked "$pid" "${20}" || continue
         user=${ttys##*"|$tty "}
         user="$name in ${user%%|*} has ended"
         return 0
@@ -523,6 +552,7 @@ END
     stat=${stat##*) ? }
     case "$screens" in
       *" ${stat%% *} "*)
+        worked "$pid" "${20}" || continue
         user="$name in a window of screen has ended"
         return 0
         ;;
