@@ -20,7 +20,7 @@ alive() {
   [ "$1" != Z ] && [ "${20}" = "${who##* }" ]
 }
 
-printf '%s HOST %s %s\n' "$N" "$(date +%s)" "$boot"
+printf '%s HOST - %s\n' "$N" "$boot"
 new=/ told=/
 for d in "$runs"/*; do
   [ -d "$d" ] || continue
@@ -65,4 +65,5 @@ done
 printf '%s FILES log\n' "$N"
 [ $# -eq 0 ] || tail -c 4000 "$@" /dev/null
 printf '\n%s END\n' "$N"
-[ $# -eq 0 ] || stat -c "$N LOG %s %Y %n" "$@"
+# The time of its own process is now.
+stat -c "$N LOG %s %Y %n" "$@" /proc/self/stat || printf '%s NOW %s\n' "$N" "$(date +%s)"

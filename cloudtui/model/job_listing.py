@@ -103,6 +103,10 @@ def parse_jobs(
             case "THEN":
                 number, name, value = [*rest.split(" ", 2), "", ""][:3]
                 current.then.setdefault(number, {})[name] = value
+            case "NOW" if clock:
+                clock = replace(clock, host=whole(rest) or 0)
+            case "LOG" if clock and rest.endswith(" /proc/self/stat"):
+                clock = replace(clock, host=whole(rest.split(" ")[1]) or 0)
             case "LOG":
                 size, modified, path = [*rest.split(" ", 2), "", ""][:3]
                 owner = told.get(path.rpartition("/log")[0].rpartition("/")[2])

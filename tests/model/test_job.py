@@ -155,6 +155,15 @@ def test_no_log_can_pretend_that_there_is_a_session() -> None:
     assert [job.by_hand for job in jobs or ()] == [False]
 
 
+@pytest.mark.parametrize("frame", ["LOG 0 {} /proc/self/stat", "NOW {}"])
+def test_the_hosts_time_may_come_last(frame: str) -> None:
+    late = SECONDS + 7200
+    frames = ("JOB a", f"= started {late - 60}", "= pid alive", "END", frame.format(late))
+    text = "".join(f"x {each}\n" for each in ("HOST - boot-1", *frames))
+    (job,) = parse_jobs(text, "x", "i-1", NOW) or ()
+    assert job.elapsed(NOW) == timedelta(seconds=60)
+
+
 def test_a_session_of_a_run_is_told_by_its_time_too() -> None:
     assert one(*RUNS, f"session $3 {SECONDS - 60} a", more=BY_HAND).session == "a"
     other = ("JOB a", f"= session $3 {SECONDS - 99} a", "END", *BY_HAND)
