@@ -36,13 +36,15 @@ class Folder:
 
     path: str
     rows: tuple[FileRow, ...]
+    """Folders first, each kind by name."""
     free: int
     """Bytes free on its disk; 0 where that is not known."""
 
 
-def _by_name(rows: list[list[Any]]) -> tuple[FileRow, ...]:
+def _in_order(rows: list[list[Any]]) -> tuple[FileRow, ...]:
     found = [FileRow(name, Facts(*facts)) for name, *facts in rows]
-    return tuple(sorted(found, key=lambda row: (row.key.casefold(), row.key)))
+    found.sort(key=lambda row: (not row.facts.folder, row.key.casefold(), row.key))
+    return tuple(found)
 
 
 Open = Callable[[Instance | None], Awaitable[FileSystem]]
@@ -110,7 +112,7 @@ class Browsing:
                 continue
             except OSError as error:
                 raise explained(error, legible(path), self.name) from error
-            found = await asyncio.to_thread(_by_name, rows)
+            found = await asyncio.to_thread(_in_order, rows)
             return Folder(whole, found, space[0] if space[1] else 0)
         raise AssertionError
 

@@ -302,5 +302,10 @@ async def test_thousands_of_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             await sides.press("space", "asterisk", "tab", "tab")
         assert len(sides.right.table.chosen) == 2999
         assert sorted_again == []
+        with monkeypatch.context() as patched:
+            patched.setattr(FilesTable, "_ordered", lambda table, rows: pytest.fail("sorted here"))
+            (many / "a folder").mkdir()
+            await sides.press("ctrl+r")
+        assert sides.right.table.keys_shown[:3] == ["..", "a folder", "f00000\n"]
         await sides.press("slash", "2", "9", "9", "8", "enter")
         assert sides.right.table.keys_shown == ["..", "f02998\n"]

@@ -50,9 +50,11 @@ class FilesTable(KeyedTable):
         self._colours: Mapping[str, str] = {}
 
     def show_files(self, rows: Sequence[FileRow], *, above: bool) -> None:
-        """Show exactly these rows, and the way up."""
+        """Show exactly these rows, which are in the order of a `Folder`, and the way up."""
         self.recolour()
-        self.put(self._ordered([UP, *rows] if above else list(rows)))
+        shown = [UP, *rows] if above else list(rows)
+        in_order = self.order_by == "name" and not self.descending
+        self.put(shown if in_order else self._ordered(shown))
 
     def recolour(self) -> None:
         self._colours = self.app.theme_variables
