@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from cloudtui.model.errors import Refused, Timeout, UsageError
 from cloudtui.model.remote import Route
@@ -23,6 +24,9 @@ SYSTEM_CONFIG = Path("/etc/ssh/ssh_config")
 
 Options = Mapping[str, Sequence[str]]
 """`ssh -G` as keyword -> values in order; keywords in lower case."""
+
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+"""One ssh is started at a time: each start holds the loop up for some milliseconds."""
 
 
 async def resolve(
@@ -127,13 +131,14 @@ async def _ask_ssh(
     path = await asyncio.to_thread(_write_config, config, fallback, above)
     try:
         *flags, host = arguments
-        process = await asyncio.create_subprocess_exec(
-            *("ssh", "-G", "-F", str(path), *flags, "--", host),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
-        )
+        async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+            process = await asyncio.create_subprocess_exec(
+                *("ssh", "-G", "-F", str(path), *flags, "--", host),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,
+            )
         try:
             async with asyncio.timeout(SECONDS):
                 stdout, stderr = await process.communicate()

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,6 +44,23 @@ async def test_without_a_config_the_fallback_fills_in(from_ec2: Route, cut_off: 
     assert not route.jumps
     assert not route.proxy_command
     assert not route.host_key_alias
+
+
+async def test_of_many_hosts_at_once_one_ssh_is_started_at_a_time(
+    from_ec2: Route, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, starting = asyncio.create_subprocess_exec, [0]
+
+    async def one(*words: str, **more: Any) -> asyncio.subprocess.Process:
+        starting.append(starting[-1] + 1)
+        process = await start(*words, **more)
+        starting.append(starting[-1] - 1)
+        return process
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", one)
+    routes = await asyncio.gather(*(resolve(f"h{n}", from_ec2) for n in range(6)))
+    assert [route.alias for route in routes] == [f"h{n}" for n in range(6)]
+    assert max(starting) == 1
 
 
 async def test_the_config_comes_first(config: Path, from_ec2: Route, cut_off: Path) -> None:
