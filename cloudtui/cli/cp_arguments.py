@@ -15,9 +15,9 @@ is a path here, and so is one with a slash before the colon, or a file that is h
   cloudtui cp a-machine:model other:         from one machine to another, through this computer
 
 Mode and time of every file are kept, but for setuid and setgid; holes stay holes, hard links
-become files of their own, and pipes, sockets and devices in a folder are left out. What is there already with the same size and time is left
-alone. A copy that was cut goes on by itself when the connection returns; one that was stopped goes
-on where it was when the same command is given again.
+become files of their own, and pipes, sockets and devices in a folder are left out. What is there
+already with the same size and time is left alone. A copy that was cut goes on by itself when the
+connection returns; one that was stopped goes on where it was when the same command is given again.
 """
 
 

@@ -85,22 +85,6 @@ def test_a_folder_that_takes_no_files(cut_off: Path) -> None:
         path.unlink()
 
 
-_secrets = st.text(
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", min_size=12, max_size=60
-).filter(lambda word: not any(word in text for text in (*_FORMS, "RuntimeError")))
-"""No words that the report has anyway."""
-
-
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(_secrets)
-def test_a_secret_in_a_variable_is_never_written(secret: str) -> None:
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_STATE_HOME", folder)
-        assert secret not in crash.write_report(_raised("stalled", secret)).read_text()
-
-
 _FORMS = [
     "GET http://localhost:8888/lab?token={} failed",
     "token: {}",
@@ -117,6 +101,21 @@ _FORMS = [
     "-----BEGIN RSA PRIVATE KEY-----\n{}",
     "AKIA{}",
 ]
+
+_secrets = st.text(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", min_size=12, max_size=60
+).filter(lambda word: not any(word in text for text in (*_FORMS, "RuntimeError")))
+"""No words that the report has anyway."""
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(_secrets)
+def test_a_secret_in_a_variable_is_never_written(secret: str) -> None:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", folder)
+        assert secret not in crash.write_report(_raised("stalled", secret)).read_text()
 
 
 @settings(max_examples=150, deadline=None)
