@@ -177,7 +177,7 @@ class StandingShell:
         return done
 
     def close(self) -> None:
-        """End it; a question under way has no answer."""
+        """End it; the next question begins another."""
         if self._channel and self._channel.channel:
             self._channel.channel.close()
         self._channel = None
@@ -223,7 +223,7 @@ class StandingShell:
             self._output.warned(data)
 
     def _gone(self, channel: Channel) -> None:
-        if self._output and (self._channel is channel or self._channel is None):
+        if self._output and self._channel is channel:
             self._output.ended()
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from typing import Any, cast
 
 import pytest
 
 from cloudtui.model.errors import CloudtuiError, ConnectionCut, Refused, Timeout
 from cloudtui.ssh.connect import Connection
+from cloudtui.ssh.scripts import StandingShell
+from cloudtui.ssh.terminal import Channel
 from tests.ssh.conftest import Open
 from tests.sshd import Sshd
 
@@ -58,6 +62,43 @@ async def test_a_question_without_end(conn: Connection) -> None:
     with pytest.raises(asyncio.CancelledError):
         await asked
     assert int((await conn.ask("", WHO)).stdout) != shell
+
+
+class _Host:
+    """The other end of a channel: a shell that answers, or is silent."""
+
+    def __init__(self, channel: Channel, *, answers: bool) -> None:
+        self._channel, self._answers = channel, answers
+
+    def write(self, data: bytes) -> None:
+        begun = re.match(rb"echo (\S+)\n", data)
+        asked = re.search(rb"printf '\\n(\S+) %s", data)
+        said = begun[1] if begun else b"it\n" + asked[1] + b" 0" if asked else b""
+        if said and self._answers:
+            asyncio.get_running_loop().call_soon(self._channel.data_received, said + b"\n", None)
+
+    def terminate(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+async def test_the_late_end_of_a_shell_ends_no_question_to_the_next() -> None:
+    shells: list[Channel] = []
+
+    async def opened(command: str, channel: Channel) -> Channel:
+        channel.channel = cast("Any", _Host(channel, answers=bool(shells)))
+        for before in shells:
+            before.connection_lost(None)
+            await asyncio.wait([before.ended])
+        shells.append(channel)
+        return channel
+
+    shell = StandingShell("bert-gpu", opened)
+    with pytest.raises(Timeout):
+        await shell.ask("", WHO, 0.01)
+    done = await shell.ask("", WHO, 10)
+    assert done
+    assert done.stdout == "it"
 
 
 async def test_it_gives_way_to_what_the_user_opens(sshd: Sshd, open_connection: Open) -> None:
