@@ -136,20 +136,16 @@ class Alerts:
         async with self._turn:
             since = self._since.timestamp()
             new, told = await asyncio.to_thread(alerts_told.claim, found, since)
-            for alert in told:  # by another console, which did the rest
-                self._note(alert)
-            for alert in new:
+            for alert in (*told, *new):
                 who = (alert.instance_id, alert.run)
                 if alert.kind.end and who in self._expected:
                     self._expected.discard(who)
                     continue
-                self._note(alert)
-                self._events.emit(Alerted(alert))
-                self._hook.take(alert)
-
-    def _note(self, alert: Alert) -> None:
-        severity = Severity.WARNING if alert.bad else Severity.INFORMATION
-        self._events.emit(Noted(Note(alert.title, severity, alert.detail)))
+                severity = Severity.WARNING if alert.bad else Severity.INFORMATION
+                self._events.emit(Noted(Note(alert.title, severity, alert.detail)))
+                if alert in new:  # what another console told, that one did the rest for
+                    self._events.emit(Alerted(alert))
+                    self._hook.take(alert)
 
     def _hook_failed(self, error: CloudtuiError) -> None:
         detail = "\n".join(part for part in (error.detail, error.hint) if part)

@@ -100,6 +100,11 @@ async def test_of_two_consoles_both_show_it_and_one_calls_for_attention() -> Non
     await two.see(broken)
     assert (one.kinds, two.kinds) == (["nan"], [])
     assert one.notes == two.notes == ["both on bert-gpu has a loss of nan at step 9."]
+    one.alerts.expect(GPU.id, "both")
+    killed = replace(broken, state=JobState.KILLED, ended=NOW)
+    await two.see(killed)
+    await one.see(killed)
+    assert (len(one.notes), len(two.notes)) == (1, 2), "no news for who ended it"
     await one.alerts.close()
     await two.alerts.close()
 
