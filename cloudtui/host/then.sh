@@ -533,8 +533,8 @@ END
     set -- ${stat##*) }
     set +f
     # A terminal of its own, and in front there; in a window of screen, which tells no terminals,
-    # a child of its shell or of itself.
-    [ "$5" != 0 ] && [ "$3" = "$6" ] || continue
+    # a child of its shell or of itself. A name may have a line break: the rest is not read then.
+    [ "${5:-0}" != 0 ] && [ "$3" = "$6" ] || continue
     case $name in
       sh | ash | dash | bash | zsh | fish | csh | tcsh | *ksh* | busybox | login | tmux* | screen* | ssh | mosh* | script | tail | less | more | man | watch) continue ;;
       *top | nvidia-smi | journalctl | dmesg | vi | vim* | nvim | nano | emacs* | micro | pager) continue ;;

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,11 +14,15 @@ from cloudtui.ssh.host_program import text
 SHELLS = [["dash"], ["bash", "--posix"], ["busybox", "sh"]]
 
 
+def function(name: str) -> str:
+    program = text("then.sh")
+    begin = program.index(f"\n{name}() {{")
+    return program[begin : program.index("\n}\n", begin) + 3]
+
+
 def worked(shell: list[str], *looks: tuple[int, dict[int, tuple[int, int]]]) -> list[bool]:
     """What is said of process 7 at each moment, with the parent and the ticks of each process."""
-    program = text("then.sh")
-    begin = program.index("worked() {")
-    script = program[begin : program.index("\n}\n", begin) + 3]
+    script = function("worked")
     for moment, processes in looks:
         lines = "\n".join(
             f"{pid} (odd ) name) S {parent} 0 0 0 0 0 0 0 0 0 {ticks} 0 0 0 20 0"
@@ -44,3 +50,34 @@ def test_a_server_that_waits_is_at_work_for_ten_minutes(shell: list[str]) -> Non
     assert worked(shell, *idle, busy, (2299, jupyter(470)))[3:] == [True, True], "a cell runs"
     always = [(1000 + 60 * n, jupyter(100 + 300 * n)) for n in range(30)]
     assert all(worked(shell, *always))
+
+
+RENAMED = """import ctypes
+ctypes.CDLL(None).prctl(15, b"two\\nlines")
+print(flush=True)
+input()
+"""
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=lambda words: words[0])
+def test_a_process_whose_name_has_two_lines_holds_up_no_shutdown(
+    shell: list[str], tmp_path: Path
+) -> None:
+    who = tmp_path / "who"
+    who.write_text("#!/bin/sh\necho ada pts/99999\n")
+    who.chmod(0o755)
+    script = f"{function('worked')}{function('in_use')}in_use; echo $?"
+    with subprocess.Popen(
+        [sys.executable, "-c", RENAMED], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as odd:
+        assert odd.stdout
+        odd.stdout.readline()
+        assert Path(f"/proc/{odd.pid}/comm").read_text() == "two\nlines\n"
+        done = subprocess.run(
+            [*shell, "-c", script], capture_output=True, text=True, env={
+                "CLOUDTUI_WHO": str(who), "TMUX_TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin",
+                "SCREENDIR": str(tmp_path),
+            },
+        )  # fmt: skip
+        odd.communicate("\n")
+    assert (done.stdout, done.stderr) == ("1\n", "")
