@@ -72,6 +72,7 @@ class Connections:
                 await held.close()
             prompts = self._prompts if ask else self._remembered
             connection = await self._connect(instance, prompts, patience)
+            connection.widen(partial(self._connect, instance, self._remembered, None))
             self._open[instance.id] = connection
             self._addresses[instance.id] = addresses_of(instance)
             for listener in self._openings:

@@ -32,6 +32,10 @@ T = TypeVar("T")
 
 OPEN_SECONDS = 20.0
 """Time a server has to open a channel."""
+CONNECTIONS = 4
+"""A host is connected to at most so often, for the sessions that one connection may not hold."""
+_NOT_THAT = (OPEN_REQUEST_PTY_FAILED, OPEN_REQUEST_SESSION_FAILED)
+"""The session was opened, but what was asked of it was not done."""
 
 
 class RemoteCommand:
@@ -82,6 +86,19 @@ class Connection:
         self._lost: CloudtuiError | None = None
         self._listeners: list[Callable[[CloudtuiError], None]] = []
         self._shell = scripts.StandingShell(route.spoken, self._session)
+        self._another: Callable[[], Awaitable[Connection]] | None = None
+        self._left = 0
+        """How many more connections there may be."""
+        self._second: Connection | None = None
+        self._seconding = asyncio.Lock()
+        self._had_session = False
+
+    def widen(
+        self, another: Callable[[], Awaitable[Connection]], left: int = CONNECTIONS - 1
+    ) -> None:
+        """Where the server opens no more sessions on it, open them on a second connection, which
+        `another` makes, and so on `left` times. They are lost, and closed, together."""
+        self._another, self._left = another, left
 
     def opened(self, chain: Sequence[asyncssh.SSHClientConnection]) -> None:
         """The hops, the route's own host last; called once by `connect`."""
@@ -104,6 +121,8 @@ class Connection:
             self._proxy.kill()
         for each in self._chain:
             each.abort()  # the hops before it lead nowhere now
+        if self._second:
+            self._second.drop(self._lost.detail)
         for listener in list(self._listeners):
             listener(self._lost)
 
@@ -286,6 +305,8 @@ class Connection:
         """Close it and its jump hosts, the farthest first; 2 s each at most."""
         self._closing = True
         self._listeners.clear()
+        if self._second:
+            await self._second.close()
         for each in reversed(self._chain):
             each.close()
             try:
@@ -297,19 +318,44 @@ class Connection:
         if self._proxy:
             await self._proxy.close()
 
-    async def with_room(self, opening: Callable[[], Awaitable[T]]) -> T:
+    async def with_room(self, opening: Callable[[asyncssh.SSHClientConnection], Awaitable[T]]) -> T:
         """What opens a session channel; where the server has no more of them on this connection
-        it is tried again without the shell that answers `ask`.
+        it is tried again without the shell that answers `ask`, then on a second connection.
 
         Raises:
             asyncssh.ChannelOpenError: the server opens none.
         """
         try:
-            return await opening()
-        except asyncssh.ChannelOpenError:
-            if self.closed or not await self._shell.gives_way():
+            opened = await opening(self.ssh)
+        except asyncssh.ChannelOpenError as error:
+            if self.closed or error.code in _NOT_THAT:
                 raise
-            return await opening()
+            if self._second is None and await self._shell.gives_way():
+                return await self.with_room(opening)
+            second = await self._widened()
+            if second is None:
+                raise
+            return await second.with_room(opening)
+        self._had_session = True
+        return opened
+
+    async def _widened(self) -> Connection | None:
+        """The second connection; None when there can be none."""
+        if not self._another or not self._left or not self._had_session:
+            return None
+        async with self._seconding:
+            if self._second is None:
+                try:
+                    second = await self._another()
+                except CloudtuiError:
+                    return None
+                if self.closed:
+                    await second.close()
+                    return None
+                second.widen(self._another, self._left - 1)
+                second.on_lost(lambda error: self.drop(error.detail))
+                self._second = second
+        return self._second
 
     async def _session(
         self,
@@ -323,7 +369,7 @@ class Connection:
         try:
             async with asyncio.timeout(OPEN_SECONDS):
                 opening = self.with_room(
-                    lambda: self.ssh.create_session(
+                    lambda ssh: ssh.create_session(
                         lambda: channel,
                         command or (),
                         env=[f"{name}={value}" for name, value in (env or {}).items()],
@@ -342,9 +388,12 @@ class Connection:
         except asyncssh.ChannelOpenError as error:
             if self.closed:
                 raise self.cut() from error
-            if error.code in (OPEN_REQUEST_PTY_FAILED, OPEN_REQUEST_SESSION_FAILED):
+            if error.code in _NOT_THAT:
                 raise Refused(
-                    f"{self.route.spoken} does not run that for {self.route.user}.", str(error)
+                    f"{self.route.spoken} does not run that for {self.route.user}.",
+                    str(error),
+                    f"Either {self.route.user} may run no commands there, or there are as many "
+                    "processes as may be (ulimit -u): end some, or start the machine anew.",
                 ) from error
             raise Refused(
                 f"{self.route.spoken} opens no more sessions on this connection.",

@@ -162,7 +162,7 @@ async def start(connection: Connection, ends: PipeEnds) -> HostPipe:
     try:
         async with asyncio.timeout(OPEN_SECONDS):
             await connection.with_room(
-                lambda: connection.ssh.create_session(
+                lambda ssh: ssh.create_session(
                     lambda: pipe,
                     f"{pipe.said.command}; {command()}",
                     encoding=None,

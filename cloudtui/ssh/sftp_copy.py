@@ -347,9 +347,7 @@ async def start(connection: Connection, ends: PipeEnds, why: Exception) -> SftpP
     """
     host = connection.route.spoken
     try:
-        sftp = await connection.with_room(
-            lambda: connection.ssh.start_sftp_client(path_encoding=None)
-        )
+        sftp = await connection.with_room(lambda ssh: ssh.start_sftp_client(path_encoding=None))
     except (asyncssh.Error, OSError) as error:
         if connection.closed:
             raise connection.cut() from error

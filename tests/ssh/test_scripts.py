@@ -114,6 +114,47 @@ async def test_it_gives_way_to_what_the_user_opens(sshd: Sshd, open_connection: 
     assert (await conn.ask("", WHO)).stdout
 
 
+async def test_more_sessions_than_one_connection_may_hold(
+    sshd: Sshd, open_connection: Open
+) -> None:
+    sshd.config = ["MaxSessions 2"]
+    sshd.restart()
+    conn, others = await open_connection(), list[Connection]()
+
+    async def another() -> Connection:
+        others.append(await open_connection())
+        return others[-1]
+
+    conn.widen(another, 2)
+    panes = [await conn.terminal("sleep 60", 80, 24, lambda _: None) for _ in range(5)]
+    assert (await conn.ask("", WHO)).stdout
+    assert len(others) == 2
+    with pytest.raises(Refused, match="no more sessions"):
+        await asyncio.gather(*(conn.run("sleep 5") for _ in range(2)))
+    others[1].drop("cut")
+    assert conn.lost
+    assert others[0].closed
+    ends = [await pane.wait() for pane in panes]
+    assert all(end.lost for end in ends)
+
+
+async def test_no_second_connection_where_none_can_hold_a_session(
+    sshd: Sshd, open_connection: Open
+) -> None:
+    sshd.config = ["MaxSessions 0"]
+    sshd.restart()
+    conn, others = await open_connection(), list[Connection]()
+
+    async def another() -> Connection:
+        others.append(await open_connection())
+        return others[-1]
+
+    conn.widen(another)
+    with pytest.raises(Refused):
+        await conn.run("true")
+    assert not others
+
+
 async def test_a_cut_in_mid_question(sshd: Sshd, conn: Connection) -> None:
     asked = asyncio.create_task(conn.ask("sleep 30"))
     while not conn._shell.busy:
