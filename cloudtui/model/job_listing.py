@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,11 +13,14 @@ from cloudtui.model import answers, training
 from cloudtui.model.answers import whole
 from cloudtui.model.job import STATUS_WORDS, Holder, Job, JobState, stalled
 from cloudtui.model.pane_lines import added, lines_shown
+from cloudtui.model.preview import parse_hardcopy
 from cloudtui.model.session import Session, parse_probe
 from cloudtui.model.then import steps_told
 
 ONE = timedelta(seconds=3)
 """Moments that differ by less are one: hosts tell whole seconds."""
+SILENT = timedelta(minutes=1)
+"""A shorter silence says nothing about the time left."""
 _GPU = re.compile(r"(?<![:\d])\d{1,4}(?!\d)", re.ASCII)
 RIGHT = timedelta(seconds=2)
 """A clock that differs by less is right: the host tells whole seconds."""
@@ -116,6 +120,8 @@ def parse_jobs(
                 alive = [s for s in parse_probe(body, now).sessions if not s.dead]
             case "PANE":
                 panes[rest] = body
+            case "COPY":
+                panes[rest] = _copied(body)
             case _:
                 pass
     if clock is None:
@@ -138,6 +144,14 @@ def parse_jobs(
             was = by_hand.get((job.holder, job.session))
             jobs.append(_seen(job, was, panes.get(session.id), now))
     return tuple(sorted(jobs, key=_newest, reverse=True))
+
+
+def _copied(body: str) -> str:
+    """What a screen shows, of its hardcopy in base64."""
+    try:
+        return "\n".join(parse_hardcopy(base64.b64decode(body)).lines)
+    except ValueError:  # nonsense
+        return ""
 
 
 def is_id(text: str) -> bool:
@@ -203,9 +217,17 @@ def _job(
             alive="supervisor" in facts,
             rebooted=bool(facts.get("boot")) and facts.get("boot") != clock.boot,
         ),
-        training=seen if not state.over else replace(seen, eta=None),
+        training=replace(seen, eta=None) if _void(seen, state, clock, last) else seen,
         why=why,
     )
+
+
+def _void(seen: training.Training, state: JobState, clock: _Clock, last: datetime | None) -> bool:
+    """Whether the time left is not known any more: it is over, or has been silent for so long that
+    it should have ended meanwhile."""
+    if state is not JobState.RUNNING or seen.eta is None or last is None:
+        return state is not JobState.RUNNING
+    return clock.here - last > max(SILENT, timedelta(seconds=seen.eta))
 
 
 def _training(

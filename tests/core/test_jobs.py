@@ -238,7 +238,7 @@ async def test_sessions_by_hand_are_runs_too_and_those_of_runs_are_not_told_twic
         by_tmux = await bench.sessions.new(
             machine, Program.TMUX, "tune", "echo step 3 loss=0.5; cat"
         )
-        await bench.sessions.new(machine, Program.SCREEN, "serve", "cat")
+        await bench.sessions.new(machine, Program.SCREEN, "serve", "echo step 4 loss=0.25; cat")
         await jobs.run(machine, JobSpec(FOREVER, name="a"))
         await jobs.run(machine, JobSpec(FOREVER, name="b", holder=Holder.SCREEN))
         state = await jobs.list(machine)
@@ -250,6 +250,10 @@ async def test_sessions_by_hand_are_runs_too_and_those_of_runs_are_not_told_twic
         }
         tune = await jobs.find(machine, "tune")
         assert (tune.last_line, tune.training.loss) == ("step 3 loss=0.5", 0.5)
+        async with asyncio.timeout(10):
+            while (serve := await jobs.find(machine, "serve")).last_line != "step 4 loss=0.25":
+                assert serve.last_line == "", "it has printed nothing yet"
+        assert serve.training.loss == 0.25
         for act in (jobs.rerun, jobs.remove):
             with pytest.raises(Refused, match="begun by hand"):
                 await act(machine, tune)

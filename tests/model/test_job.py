@@ -164,6 +164,22 @@ def test_the_hosts_time_may_come_last(frame: str) -> None:
     assert job.elapsed(NOW) == timedelta(seconds=60)
 
 
+@pytest.mark.parametrize(
+    ("bar", "silent", "left"),
+    [
+        ("49%|##  | 59/120 [00:29<00:30, 2.00it/s]", 50, True),
+        ("49%|##  | 59/120 [00:29<00:30, 2.00it/s]", 70, False),
+        ("49%|##  | 59/120 [10:00<10:20, 0.10it/s]", 290, True),
+    ],
+)
+def test_what_should_have_ended_in_its_silence_has_no_time_left(
+    bar: str, silent: int, left: bool
+) -> None:
+    log = (files("log", bar), f"LOG 999 {SECONDS - silent} /r/a/log")
+    job = one(*RUNS[:2], f"started {SECONDS - 900}", "pid alive", more=log)
+    assert (job.state, job.training.eta is not None) == (JobState.RUNNING, left)
+
+
 def test_a_session_of_a_run_is_told_by_its_time_too() -> None:
     assert one(*RUNS, f"session $3 {SECONDS - 60} a", more=BY_HAND).session == "a"
     other = ("JOB a", f"= session $3 {SECONDS - 99} a", "END", *BY_HAND)
