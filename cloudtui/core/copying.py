@@ -37,7 +37,13 @@ from cloudtui.model.copy import (
     target_of,
     through,
 )
-from cloudtui.model.errors import CloudtuiError, ConnectionCut, NotFound, Unreachable
+from cloudtui.model.errors import (
+    CloudtuiError,
+    ConnectionCut,
+    NotFound,
+    NotRunning,
+    Unreachable,
+)
 from cloudtui.model.instance import Instance
 from cloudtui.model.words import data_size, plural
 
@@ -125,7 +131,7 @@ class Copying:
             try:
                 await self._once()
                 return
-            except Unreachable as error:
+            except (Unreachable, NotRunning) as error:
                 if not self._resumable(error):
                     raise
                 if (len(self._finished), self.state.done) != before:
@@ -141,8 +147,8 @@ class Copying:
         """What to do about a copy that was cut."""
         return "The same copy once more goes on where this one stopped."
 
-    def _resumable(self, error: Unreachable) -> bool:
-        """A machine that was never reached is no cut."""
+    def _resumable(self, error: CloudtuiError) -> bool:
+        """A machine that was never reached is no cut; one that is stopped meanwhile may start."""
         return self._resumed or isinstance(error, ConnectionCut)
 
     async def plan(self) -> list[tuple[Instance | None, CopyPlan]]:
@@ -262,7 +268,9 @@ class Copying:
             trees = [tree for tree in trees if tree not in linked]
         if order.check:
             await self._compare(source, target, trees, there)
-        found = plan(
+        # Aside: of tens of thousands of files it takes a while.
+        found = await asyncio.to_thread(
+            plan,
             trees,
             there,
             every=order.every,
@@ -295,7 +303,7 @@ class Copying:
         self, target: FileSystem, trees: Sequence[tuple[str, str, list[Entry]]]
     ) -> dict[str, There]:
         """What stands at each target path, and the bytes of its part file."""
-        goals = [joined(to, e.rel) for _, to, entries in trees for e in entries if safe(e.rel)]
+        goals = await asyncio.to_thread(_goals, trees)
         found: dict[str, There] = {}
         for start in range(0, len(goals), LOOKED_AT_ONCE):
             paths = goals[start : start + LOOKED_AT_ONCE]
@@ -453,6 +461,10 @@ class Copying:
                 if right:
                     found[index] = right
         return found
+
+
+def _goals(trees: Sequence[tuple[str, str, list[Entry]]]) -> list[str]:
+    return [joined(to, e.rel) for _, to, entries in trees for e in entries if safe(e.rel)]
 
 
 def _bad(before: CopyState, *more: Sequence[Problem]) -> dict[str, Any]:

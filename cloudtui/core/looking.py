@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 from collections.abc import Sequence
 from typing import Any
@@ -38,11 +39,15 @@ async def expanded(
 
 async def tree(source: FileSystem, path: str, follow: bool) -> tuple[list[Entry], list[Problem]]:
     unread, rows, _ = await source.ask_all("tree", path=path, follow=follow)
-    entries = [Entry(rel, Facts(*row)) for rel, *row in rows]
+    entries = await asyncio.to_thread(_entries, rows)
     problems = [
         Problem(joined(path, rel), f"{lower(why[1])} ({source.label})") for rel, why in unread
     ]
     return entries, problems
+
+
+def _entries(rows: Sequence[list[Any]]) -> list[Entry]:
+    return [Entry(rel, Facts(*row)) for rel, *row in rows]
 
 
 async def sums(where: FileSystem, path: str, length: int, *, part: bool) -> list[str] | None:

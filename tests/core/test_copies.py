@@ -8,12 +8,15 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from cloudtui.core import copies, copying, transfer
+from cloudtui.core import copies, copying, looking, transfer
 from cloudtui.core.browsing import Browsing
 from cloudtui.core.copies import Copies, CopyOrder, Spot
 from cloudtui.core.events import Events
@@ -181,6 +184,23 @@ async def test_there_back_and_between_machines(bench: Bench) -> None:
     await bench.done("tree", "gpu:followed", follow=True)
     assert (there / "followed" / "link").read_text() == "a b"
     assert not (there / "followed" / "link").is_symlink()
+
+
+async def test_what_takes_a_while_of_thousands_of_files_holds_nothing_up(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd_tree(bench.here / "tree")
+    aside: dict[str, bool] = {}
+    for module, name in ((copying, "plan"), (copying, "_goals"), (looking, "_entries")):
+        work = getattr(module, name)
+
+        def noted(*words: Any, name: str, work: Callable[..., Any], **more: Any) -> Any:
+            aside[name] = threading.current_thread() is not threading.main_thread()
+            return work(*words, **more)
+
+        monkeypatch.setattr(module, name, partial(noted, name=name, work=work))
+    await bench.done("tree", "gpu:")
+    assert aside == {"plan": True, "_goals": True, "_entries": True}
 
 
 async def test_names_are_those_of_cp(bench: Bench) -> None:
