@@ -141,6 +141,7 @@ async def _copied(bench: Workbench, order: CopyOrder, words: argparse.Namespace)
         if state.phase is not phase[0]:
             phase[0] = state.phase
             if state.phase is CopyPhase.WAITING and state.error:
+                bench.inventory.start()  # it may be stopping, or have another address by now
                 output.narrate(f"{state.error.title} The copy goes on when it is back.")
         if not state.ended:
             output.passing(progress_line(state, shutil.get_terminal_size().columns))

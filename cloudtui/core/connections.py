@@ -15,7 +15,13 @@ from cloudtui.core.known_machines import Machines
 from cloudtui.files import keys, ssh_config
 from cloudtui.files.paths import ssh_dir
 from cloudtui.files.settings import Settings
-from cloudtui.model.errors import CloudtuiError, CredentialsProblem, Refused, Timeout, Unreachable
+from cloudtui.model.errors import (
+    CloudtuiError,
+    CredentialsProblem,
+    NotRunning,
+    Timeout,
+    Unreachable,
+)
 from cloudtui.model.host_drift import is_address
 from cloudtui.model.instance import Instance, State, next_step, why_not_connect
 from cloudtui.model.remote import NoPrompts, Prompts, Route, login_user
@@ -55,13 +61,14 @@ class Connections:
         many seconds.
 
         Raises:
-            Refused: the instance is not running, a key file is readable by others, ...
+            NotRunning: as far as the inventory knows.
+            Refused: a key file is readable by others, ...
             Unreachable, CredentialsProblem, HostKeyChanged: as the connection fails.
         """
         instance = self._inventory.by_id(instance.id) or instance
         reason = why_not_connect(instance)
         if reason:
-            raise Refused(reason, hint=next_step(instance))
+            raise NotRunning(reason, hint=next_step(instance))
         async with self._locks.setdefault(instance.id, asyncio.Lock()):
             held = self._open.get(instance.id)
             if held and self._moved(held, instance):

@@ -8,7 +8,8 @@ CloudtuiError              1
 ├── NotFound               3
 │   └── Ambiguous          3
 ├── Refused                4
-│   └── HostKeyChanged     4
+│   ├── HostKeyChanged     4
+│   └── NotRunning         4
 ├── Unreachable            5
 │   ├── ConnectionCut      5
 │   └── Timeout            5
@@ -80,6 +81,10 @@ class Refused(CloudtuiError):
 
 class HostKeyChanged(Refused):
     """The server offers another key than the one on record."""
+
+
+class NotRunning(Refused):
+    """The machine does not run, as far as is known."""
 
 
 class Unreachable(CloudtuiError):

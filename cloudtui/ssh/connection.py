@@ -91,7 +91,8 @@ class Connection:
         """How many more connections there may be."""
         self._second: Connection | None = None
         self._seconding = asyncio.Lock()
-        self._had_session = False
+        self._sessions = 0
+        """Those that were opened, and are about to be."""
 
     def widen(
         self, another: Callable[[], Awaitable[Connection]], left: int = CONNECTIONS - 1
@@ -325,9 +326,11 @@ class Connection:
         Raises:
             asyncssh.ChannelOpenError: the server opens none.
         """
+        self._sessions += 1
         try:
-            opened = await opening(self.ssh)
+            return await opening(self.ssh)
         except asyncssh.ChannelOpenError as error:
+            self._sessions -= 1
             if self.closed or error.code in _NOT_THAT:
                 raise
             if self._second is None and await self._shell.gives_way():
@@ -336,12 +339,10 @@ class Connection:
             if second is None:
                 raise
             return await second.with_room(opening)
-        self._had_session = True
-        return opened
 
     async def _widened(self) -> Connection | None:
         """The second connection; None when there can be none."""
-        if not self._another or not self._left or not self._had_session:
+        if not self._another or not self._left or not self._sessions:
             return None
         async with self._seconding:
             if self._second is None:

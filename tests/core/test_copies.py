@@ -22,7 +22,7 @@ from cloudtui.core.copies import Copies, CopyOrder, Spot
 from cloudtui.core.events import Events
 from cloudtui.host.files.copies import Arriving
 from cloudtui.model.copy import BLOCK, Act, CopyPhase, CopyState
-from cloudtui.model.errors import CloudtuiError, NotFound, Refused, UsageError
+from cloudtui.model.errors import CloudtuiError, NotFound, NotRunning, Refused, UsageError
 from cloudtui.model.instance import Instance, State
 from cloudtui.ssh import copy
 from cloudtui.ssh.connect import Connection, connect
@@ -55,11 +55,16 @@ class Reached:
         self._servers = servers
         self._open: dict[str, Connection] = {}
         self._one_at_a_time = asyncio.Lock()
+        self.stopped = 0
+        """So often the machine is told as stopped."""
 
     async def get(self, instance: Instance, *, ask: bool = True) -> Connection:
         async with self._one_at_a_time:
             held = self._open.get(instance.id)
             if held is None or held.closed:
+                if self.stopped:
+                    self.stopped -= 1
+                    raise NotRunning("gpu is stopping.")
                 if held:
                     await held.close()
                 held = await connect(self._servers[instance.id].route(), Answers())
@@ -253,10 +258,12 @@ async def test_a_cut_copy_goes_on(
     def cut(state: CopyState) -> None:
         if state.done > 2 * BLOCK:
             bench.on_state = lambda state: None
+            bench.reached.stopped = 2
             bench.sshd.cut()
 
     bench.on_state = cut
     state = await bench.done(*paths)
+    assert not bench.reached.stopped
     target = bench.there / "big" if paths[0] == "big" else bench.here / "back"
     assert target.read_bytes() == data
     assert [p.name for p in target.parent.iterdir() if "part" in p.name] == []

@@ -126,7 +126,8 @@ async def test_more_sessions_than_one_connection_may_hold(
         return others[-1]
 
     conn.widen(another, 2)
-    panes = [await conn.terminal("sleep 60", 80, 24, lambda _: None) for _ in range(5)]
+    opening = [conn.terminal("sleep 60", 80, 24, lambda _: None) for _ in range(5)]
+    panes = await asyncio.gather(*opening)
     assert (await conn.ask("", WHO)).stdout
     assert len(others) == 2
     with pytest.raises(Refused, match="no more sessions"):
