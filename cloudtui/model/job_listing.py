@@ -58,6 +58,73 @@ class _Clock:
         return moment - skew if moment and abs(skew) > RIGHT else moment
 
 
+@dataclass
+class _Answer:
+    """All that was printed."""
+
+    clock: _Clock | None = None
+    told: dict[str, _Told] = field(default_factory=dict)
+    known: set[str] = field(default_factory=set)
+    """Ids of runs of which nothing is told anew."""
+    alive: list[Session] = field(default_factory=list)
+    panes: dict[str, str] = field(default_factory=dict)
+    """What sessions show, by their ids."""
+
+    @classmethod
+    def read(cls, text: str, mark: str, now: datetime) -> _Answer:
+        found, current = cls(), _Told("")
+        # Not by a pattern: the answer of a host with hundreds of runs is long.
+        for part in f"\n{text}".split(f"\n{mark} ")[1:]:
+            head, _, body = f"{part}\n".partition("\n")
+            word, _, rest = head.partition(" ")
+            match word:
+                case "JOB":
+                    current = _Told(rest)
+                    if is_id(rest):
+                        found.told[rest] = current
+                case "=":
+                    name, _, value = rest.partition(" ")
+                    current.facts[name] = value.rstrip()
+                case "AFTER":
+                    current.after.append(rest)
+                case "THEN":
+                    number, name, value = [*rest.split(" ", 2), "", ""][:3]
+                    current.then.setdefault(number, {})[name] = value
+                case "HOST":
+                    seconds, _, boot = rest.partition(" ")
+                    found.clock = _Clock(whole(seconds) or 0, now, boot)
+                case "SESSIONS":
+                    found.alive = [s for s in parse_probe(body, now).sessions if not s.dead]
+                case "KNOWN":
+                    found.known.add(rest)
+                case _:
+                    found._take(word, rest, body)
+        return found
+
+    def _take(self, word: str, rest: str, body: str) -> None:
+        """What is printed of many at once, after the runs."""
+        match word:
+            case "FILES":
+                for id, content in _files(body, rest, self.told).items():
+                    if rest == "command":
+                        self.told[id].command = tuple(content.split("\0")[:-1])
+                    else:
+                        self.told[id].tail = content
+            case "NOW" if self.clock:
+                self.clock = replace(self.clock, host=whole(rest) or 0)
+            case "LOG" if self.clock and rest.endswith(" /proc/self/stat"):
+                self.clock = replace(self.clock, host=whole(rest.split(" ")[1]) or 0)
+            case "LOG":
+                size, modified, path = [*rest.split(" ", 2), "", ""][:3]
+                owner = self.told.get(path.rpartition("/log")[0].rpartition("/")[2])
+                if owner:
+                    owner.size, owner.modified = whole(size) or 0, whole(modified)
+            case "PANE":
+                self.panes[rest] = body
+            case "COPY":
+                self.panes[rest] = _copied(body)
+
+
 def parse_jobs(
     text: str,
     mark: str,
@@ -71,78 +138,28 @@ def parse_jobs(
     `before` is the answer before: what it has is not told anew, and its trainings are read on.
     Sessions that show no run are runs by hand. None for what is no answer.
     """
-    told: dict[str, _Told] = {}
-    known: dict[str, Job] = {}
-    clock: _Clock | None = None
-    panes: dict[str, str] = {}
-    alive: list[Session] = []
+    answer = _Answer.read(text, mark, now)
+    if answer.clock is None:
+        return None
     before = tuple(before)
     earlier = {job.id: job for job in before if not job.by_hand}
-    current = _Told("")
-    # Not by a pattern: the answer of a host with hundreds of runs is long.
-    for part in f"\n{text}".split(f"\n{mark} ")[1:]:
-        head, _, body = f"{part}\n".partition("\n")
-        word, _, rest = head.partition(" ")
-        match word:
-            case "HOST":
-                seconds, _, boot = rest.partition(" ")
-                clock = _Clock(whole(seconds) or 0, now, boot)
-            case "KNOWN" if rest in earlier:
-                known[rest] = earlier[rest]
-            case "JOB":
-                current = _Told(rest)
-                if is_id(rest):
-                    told[rest] = current
-            case "=":
-                name, _, value = rest.partition(" ")
-                current.facts[name] = value.rstrip()
-            case "FILES":
-                for id, content in _files(body, rest, told).items():
-                    if rest == "command":
-                        told[id].command = tuple(content.split("\0")[:-1])
-                    else:
-                        told[id].tail = content
-            case "AFTER":
-                current.after.append(rest)
-            case "THEN":
-                number, name, value = [*rest.split(" ", 2), "", ""][:3]
-                current.then.setdefault(number, {})[name] = value
-            case "NOW" if clock:
-                clock = replace(clock, host=whole(rest) or 0)
-            case "LOG" if clock and rest.endswith(" /proc/self/stat"):
-                clock = replace(clock, host=whole(rest.split(" ")[1]) or 0)
-            case "LOG":
-                size, modified, path = [*rest.split(" ", 2), "", ""][:3]
-                owner = told.get(path.rpartition("/log")[0].rpartition("/")[2])
-                if owner:
-                    owner.size, owner.modified = whole(size) or 0, whole(modified)
-            case "SESSIONS":
-                alive = [s for s in parse_probe(body, now).sessions if not s.dead]
-            case "PANE":
-                panes[rest] = body
-            case "COPY":
-                panes[rest] = _copied(body)
-            case _:
-                pass
-    if clock is None:
-        return None
     shown: set[str] = set()
-    jobs = [job for id, job in known.items() if id not in told]
-    for each in told.values():
-        session = _session(each.facts, alive)
+    jobs = [job for id, job in earlier.items() if id in answer.known and id not in answer.told]
+    for each in answer.told.values():
+        session = _session(each.facts, answer.alive)
         if session:
             shown.add(session.key)
         was = earlier.get(each.id)
         if was and not each.command and was.asked == (whole(each.facts.get("queued")) or 0):
             each.command = was.command
-        jobs.append(_job(each, instance_id, clock, session, was))
-    mine = {s.key for job in jobs for s in alive if job.session and _shows(job, s)}
+        jobs.append(_job(each, instance_id, answer.clock, session, was))
+    mine = {s.key for job in jobs for s in answer.alive if job.session and _shows(job, s)}
     by_hand = {(job.holder, job.session): job for job in before if job.by_hand}
-    for session in alive:
+    for session in answer.alive:
         if session.key not in shown | mine:
             job = _by_hand(session, instance_id)
             was = by_hand.get((job.holder, job.session))
-            jobs.append(_seen(job, was, panes.get(session.id), now))
+            jobs.append(_seen(job, was, answer.panes.get(session.id), now))
     return tuple(sorted(jobs, key=_newest, reverse=True))
 
 
