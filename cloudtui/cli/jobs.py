@@ -285,6 +285,11 @@ async def _act(
 
 
 async def _rerun(bench: Workbench, instance: Instance, job: Job, words: argparse.Namespace) -> None:
+    if not job.state.over and not job.by_hand:
+        output.narrate(f"{job.id} is {job.state}, and goes on beside a second one.")
+        ask = f"Start {job.id} on {instance.label} a second time, in the same folder?"
+        again = shlex.join(["cloudtui", "jobs", "rerun", instance.spoken, job.id])
+        await agree(ask, "Nothing was started", again, yes=getattr(words, "yes", False))
     new = await bench.jobs.rerun(instance, job)
     output.narrate(f"Started {job.id} again on {instance.label}, as {new.id}: {new.words}.")
     if words.json:

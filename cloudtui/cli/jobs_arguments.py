@@ -10,7 +10,7 @@ FORMS = """\
   cloudtui jobs --since last      what ended since the last visit, last lines and money spent
   cloudtui jobs stop NAME RUN     SIGINT, then SIGTERM, then SIGKILL; asks first; of a session
                                   begun by hand what runs in it, and then the session
-  cloudtui jobs rerun NAME RUN    the same command once more
+  cloudtui jobs rerun NAME RUN    the same command once more; asks when it still runs
   cloudtui jobs rm NAME RUN...    remove the record and the log of runs that are over
 
 RUN is its name, or a unique beginning of it.

@@ -120,7 +120,8 @@ RUN_ACTIONS: tuple[Action, ...] = (
         "run.rerun",
         ("r",),
         "rerun",
-        "Start the same command once more: same folder, environment and next steps.",
+        "Start the same command once more: same folder, environment and next steps; asks while it "
+        "runs.",
         "rerun",
         _R,
         Group.RUN,

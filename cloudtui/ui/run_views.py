@@ -212,6 +212,18 @@ def stop_question(instance: Instance, job: Job) -> Destroy:
     )
 
 
+def second_question(instance: Instance, job: Job) -> Destroy:
+    """Whether a run that has not ended is to be started a second time beside itself."""
+    from cloudtui.ui.screens.session_dialogs import Destroy
+
+    how = (
+        f"It is {job.state}, and goes on. The second one runs in the same folder and may write "
+        "over the same files; both share the machine's memory and GPUs."
+    )
+    title = f"Start {job.id} on {instance.spoken} a second time?"
+    return Destroy(title, _about(instance, job, how), "Start a second one", "s")
+
+
 def remove_question(instance: Instance, job: Job) -> Destroy:
     """Whether the run's record is to be removed."""
     from cloudtui.ui.screens.session_dialogs import Destroy

@@ -37,6 +37,10 @@ def test_a_run_from_the_command_line(lab: Lab, here: Here) -> None:
     assert {r["run"]: r["exit_status"] for r in host["runs"]}["loop"] is None
     assert here("logs", "bert-gpu", "loop") == (0, "up\n")
     assert here("jobs", "rm", "bert-gpu", "loop", "--yes")[0] == 4
+    code, told = here("jobs", "rerun", "bert-gpu", "loop")
+    assert code == 4
+    assert "Nothing was started" in told
+    assert "cloudtui jobs rerun bert-gpu loop --yes" in told
     code, told = here("--read-only", "jobs", "stop", "bert-gpu", "loop", "--yes")
     assert code == 4
     assert "read-only" in told

@@ -7,13 +7,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from cloudtui.model.errors import Refused, Unreachable
 from cloudtui.model.job import Holder, JobState
+from cloudtui.model.price import Price
 from cloudtui.model.session import Program, Session
 from cloudtui.model.training import Training
 from cloudtui.ui.screens.dialogs import Ask, Choose
 from cloudtui.ui.screens.runs import RunsScreen
 from cloudtui.ui.screens.session_dialogs import Destroy
+from cloudtui.ui.widgets.run_details import cost_words
 from cloudtui.ui.widgets.runs_table import RunsTable
 from tests.ui.fake_jobs import NOW, run
 from tests.ui.fakes import FLEET, Console, console, listed
@@ -144,12 +148,25 @@ async def test_the_four_faces_and_the_filter() -> None:
         assert "● running" in made.text
 
 
+@pytest.mark.parametrize(("hours", "words"), [(0.003, "$0.0036"), (4, "$4.84")])
+def test_what_a_short_run_cost_is_not_nothing(hours: float, words: str) -> None:
+    over = run(BERT, "a", started=NOW, ended=NOW + timedelta(hours=hours))
+    price = Price(1.21, NOW.date())
+    assert cost_words(over, price, NOW) == f"{words} for its machine at $1.21/h"
+
+
 async def test_stop_rerun_and_remove_name_the_run_and_ask() -> None:
     async with console(listed(), size=(120, 34)) as made:
         made.bench.jobs.show(BERT, RUNNING, FAILED)
         await made.press("4")
         await made.press("X")
         assert made.said[-1] == "bert is running; x stops it first."
+        await made.press("r")
+        await in_front(made, Ask)
+        assert "Start bert on bert-gpu a second time?" in made.text
+        await made.press("enter")
+        await done(made)
+        assert made.bench.jobs.done == []
         await made.press("x")
         await in_front(made, Ask)
         assert "Stop bert on bert-gpu?" in made.text

@@ -14,7 +14,13 @@ from cloudtui.model.job import Job
 from cloudtui.model.job_filter import job_matches, name_in_list
 from cloudtui.model.words import listed, plural
 from cloudtui.ui.actions import Action, Where
-from cloudtui.ui.run_views import copy_of, remove_question, stop_question, why_not_run
+from cloudtui.ui.run_views import (
+    copy_of,
+    remove_question,
+    second_question,
+    stop_question,
+    why_not_run,
+)
 from cloudtui.ui.screens.area import bindings
 from cloudtui.ui.screens.hosts_area import HostsArea
 from cloudtui.ui.screens.list_area import FilterField
@@ -268,6 +274,9 @@ class RunsScreen(HostsArea):
     async def rerun(self) -> None:
         instance, job = self.instance, self.job
         if instance is None or job is None:
+            return
+        active = not job.state.over and not job.by_hand
+        if active and not await self.app.push_screen_wait(second_question(instance, job)):
             return
         try:
             again = await self.workbench.jobs.rerun(instance, job)

@@ -12,7 +12,7 @@ from textual.widgets import Static
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance
 from cloudtui.model.job import Job, JobState
-from cloudtui.model.price import Price
+from cloudtui.model.price import Price, dollars
 from cloudtui.model.training import parts, sparkline
 from cloudtui.model.words import data_size, since, stamp
 from cloudtui.ui.widgets.runs_table import GLYPHS
@@ -92,8 +92,8 @@ def cost_words(job: Job, price: Price | None, now: datetime) -> str:
     elapsed = job.elapsed(now)
     if price is None or elapsed is None:
         return ""
-    dollars = price.hourly * elapsed.total_seconds() / 3600
-    return f"${dollars:,.2f} for its machine at ${price.words}/h"
+    cost = price.hourly * elapsed.total_seconds() / 3600
+    return f"${dollars(cost)} for its machine at ${price.words}/h"
 
 
 def _state(job: Job) -> Content:
