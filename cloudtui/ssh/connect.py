@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import logging
 import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
@@ -35,6 +36,11 @@ CIPHERS = (
     "aes256-ctr",
 )
 """The fastest first: asyncssh's own first choice costs twice the processor time."""
+
+# What is written to a connection that was cut, until that is noticed, is no news of its own.
+logging.getLogger("asyncio").addFilter(
+    lambda record: "socket.send() raised exception" not in str(record.msg)
+)
 
 LOGIN_STEP = 30.0
 """Seconds the server has for each step of the login; questions to a person have no limit."""
