@@ -26,6 +26,7 @@ from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import State
 from cloudtui.model.job import Job
 from cloudtui.model.job_filter import name_in_list
+from cloudtui.model.then import StepState
 
 if TYPE_CHECKING:
     from cloudtui.core.jobs import Jobs
@@ -54,6 +55,8 @@ class Alerts:
         self._hook = AlertHook(hook, self._hook_failed)
         self._since = datetime.now(UTC)
         self._before: dict[str, dict[str, Job]] = {}
+        self._stopping: set[tuple[str, str, int]] = set()
+        """Runs that were seen before they shut their machine down."""
         self._told: list[Alert] = []
         self._expected: set[tuple[str, str]] = set()
         self._turn = asyncio.Lock()
@@ -114,14 +117,30 @@ class Alerts:
                 return
             instance = self._inventory.by_id(state.instance_id)
             host = instance.spoken if instance else state.instance_id
+            self._stopping.update(
+                _key(job)
+                for job in state.jobs
+                if any(step.stops and not step.state.over for step in job.then)
+            )
             found = alerts(self._before.get(state.instance_id), state.jobs, host, self._since)
             self._before[state.instance_id] = {name_in_list(job): job for job in state.jobs}
             self._soon(found)
         elif isinstance(event, InventoryChanged) and self._before:
             for instance in event.state.instances:
                 if instance.state in GONE and (known := self._before.pop(instance.id, None)):
-                    active = [job for job in known.values() if not job.state.over]
-                    self._soon([with_machine(job, instance) for job in active if not job.by_hand])
+                    self._soon(
+                        [
+                            with_machine(job, instance)
+                            for job in known.values()
+                            if not job.by_hand and (not job.state.over or self._shut_down(job))
+                        ]
+                    )
+
+    def _shut_down(self, job: Job) -> bool:
+        refused = (StepState.FAILED, StepState.SKIPPED)
+        return _key(job) in self._stopping and any(
+            step.stops and step.state not in refused for step in job.then
+        )
 
     def _soon(self, found: list[Alert]) -> None:
         new = [alert for alert in found if not any(alert.same(told) for told in self._told)]
@@ -150,3 +169,7 @@ class Alerts:
     def _hook_failed(self, error: CloudtuiError) -> None:
         detail = "\n".join(part for part in (error.detail, error.hint) if part)
         self._events.emit(Noted(Note(error.title, Severity.ERROR, detail)))
+
+
+def _key(job: Job) -> tuple[str, str, int]:
+    return (job.instance_id, job.id, job.asked)

@@ -129,8 +129,8 @@ def alerts(
 
 
 def with_machine(job: Job, instance: Instance) -> Alert:
-    """A run that was active when its machine went."""
-    asked = any(step.text.split(":")[0] == "stop" for step in job.then)
+    """A run that was active when its machine went, or that had it shut down."""
+    asked = any(step.stops for step in job.then)
     kind = AlertKind.ENDED if asked else AlertKind.LOST
     gone = instance.state in (State.SHUTTING_DOWN, State.TERMINATED)
     state = "is terminated" if gone else "has stopped"

@@ -163,7 +163,7 @@ def known(job: Job) -> Known:
         job.asked or (job.queued.timestamp() if job.queued else 0.0),
         job.command_line[:200],
         job.started.timestamp() if job.started else 0.0,
-        any(step.text.split(":")[-1] == "stop" for step in job.then),
+        any(step.stops for step in job.then),
         ending(job) if job.state.over else "",
         job.last_line[:200] if job.state.over else "",
     )

@@ -93,6 +93,12 @@ class ThenStep:
     """Of a copy, what that computer knows its own words by."""
 
     @property
+    def stops(self) -> bool:
+        """Whether it shuts the machine down; `always:stop` does too."""
+        when, colon, what = self.text.partition(":")
+        return (what if colon and when in _PREFIXES else self.text) == "stop"
+
+    @property
     def words(self) -> str:
         """`stop: done`, `s3:s3://b/p: failed (no credentials)`."""
         more = f" ({self.result})" if self.result and self.state is not StepState.DONE else ""

@@ -29,6 +29,7 @@ from cloudtui.core.events import (
 from cloudtui.model.errors import Unreachable
 from cloudtui.model.instance import Instance, State
 from cloudtui.model.job import Holder, Job, JobState
+from cloudtui.model.then import StepState, ThenStep
 from cloudtui.model.training import Training
 
 NOW = datetime.now(UTC)
@@ -152,6 +153,22 @@ async def test_what_the_user_ends_is_no_news_and_a_machine_that_goes_is() -> Non
     watch.events.emit(InventoryChanged(stopped))
     await watch.alerts.settled()
     assert watch.notes[1:] == ["other on bert-gpu: its machine has stopped."]
+    await watch.alerts.close()
+
+
+async def test_a_machine_that_a_run_shut_down_is_told_when_its_end_was_seen() -> None:
+    watch = Watch()
+    done = replace(RUN, state=JobState.DONE, ended=NOW, then=(ThenStep("stop", StepState.DONE),))
+    old, refused = replace(done, id="old", ended=NOW - timedelta(days=2)), replace(RUN, id="no")
+    step = ThenStep("on-end:stop", StepState.WAITING)
+    await watch.see(replace(RUN, then=(step,)), old, replace(refused, then=(step,)))
+    failed = replace(step, state=StepState.FAILED)
+    await watch.see(done, old, replace(done, id="no", then=(failed,)))
+    gone = InventoryState(instances=(replace(GPU, state=State.STOPPED),))
+    watch.events.emit(InventoryChanged(gone))
+    await watch.alerts.settled()
+    assert watch.notes[2:] == ["bert on bert-gpu: its machine has stopped, as asked."]
+    assert sorted(watch.kinds) == ["done", "done", "ended"]
     await watch.alerts.close()
 
 

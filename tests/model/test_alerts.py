@@ -113,6 +113,8 @@ def test_a_machine_that_goes_takes_its_runs_along() -> None:
     )
     asked = with_machine(replace(RUN, then=(ThenStep("stop"),)), gone)
     assert (asked.kind.bad, asked.title[-10:]) == (False, " as asked.")
+    assert ThenStep("always:stop").stops
+    assert not ThenStep("run:stop").stops
 
 
 _ALERTS = st.builds(
