@@ -186,10 +186,12 @@ class Copying:
 
     def _finish(self) -> None:
         failed = bool(self.state.problems)
-        notes = tuple(
+        notes = [
             f"{legible(path)} changed while it was copied; copy it again for its newest state."
             for path in sorted(self._changed)
-        )
+        ]
+        if self.order.move and self.state.skipped:
+            notes.insert(0, f"Not taken away, since not all was copied: {self.state.skipped[0]}.")
         error = None
         if failed:
             problems = self.state.problems
@@ -198,7 +200,7 @@ class Copying:
                 "\n".join(map(str, problems[:10])),
             )
         phase = CopyPhase.FAILED if failed else CopyPhase.DONE
-        self._set(phase=phase, error=error, notes=notes, current="", left=None)
+        self._set(phase=phase, error=error, notes=tuple(notes), current="", left=None)
 
     def _groups(self) -> list[tuple[Instance | None, list[str]]]:
         """The sources by machine, in the order they were named."""

@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from cloudtui.model.errors import CloudtuiError, NotFound, UsageError
+from cloudtui.model.words import plural
 
 BLOCK = 16 << 20
 """Bytes of a part file that are compared at once before it is gone on with."""
@@ -454,6 +455,15 @@ class CopyState:
     @property
     def ended(self) -> bool:
         return self.phase.ended
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is to be known of one that went well."""
+        if not self.skipped:
+            return self.notes
+        others = len(self.skipped) - 1
+        rest = f", and {plural(others, 'more entry')}" if others else ""
+        return (*self.notes, f"Left out: {self.skipped[0]}{rest}")
 
     @property
     def words(self) -> str:

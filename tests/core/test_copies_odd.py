@@ -55,6 +55,23 @@ async def test_files_that_do_not_say_their_size(bench: Bench) -> None:
     assert same(bench.here / "said", CAPS)
 
 
+async def test_what_stays_where_it_was_is_told(bench: Bench) -> None:
+    tree = bench.here / "tree"
+    tree.mkdir()
+    (tree / "a").write_text("a")
+    os.mkfifo(tree / "pipe")
+    os.mkfifo(tree / "queue")
+    moved = await bench.done("tree", "gpu:", move=True)
+    assert (tree / "a").exists()
+    left = str(moved.skipped[0])
+    assert left.endswith(": neither a file, a folder nor a link")
+    assert moved.remarks == (
+        f"Not taken away, since not all was copied: {left}.",
+        f"Left out: {left}, and 1 more entry",
+    )
+    assert (await bench.done("tree", "gpu:")).notes == ()
+
+
 async def test_what_stands_there_is_respected(bench: Bench) -> None:
     shared = bench.there / "team"
     shared.mkdir()

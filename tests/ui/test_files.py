@@ -145,6 +145,9 @@ async def test_copying_and_moving(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         await sides.press("escape", "B", "x")
         assert copies.cancelled == ["2"]
         assert "cancelled" in sides.made.text
+        copies.change("2", phase=CopyPhase.DONE, skipped=(Problem("x/pipe", "no file"),))
+        await sides.calm()
+        assert "Left out: x/pipe: no file" in sides.made.text
         await sides.press("c")
         assert "Nothing was copied yet." in sides.made.text
 

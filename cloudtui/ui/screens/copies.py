@@ -41,6 +41,10 @@ COLOURS = {
 }
 
 
+LINES = 3
+"""About the copy under the cursor."""
+
+
 class CopiesScreen(ListArea):
     """A table over what went wrong in the copy under the cursor."""
 
@@ -110,7 +114,7 @@ class CopiesScreen(ListArea):
         if copy:
             parts = [str(problem) for problem in copy.problems[:2]]
             parts = parts or ([str(copy.error)] if copy.error else [])
-            words = "\n".join([*parts, *copy.notes[:1]])
+            words = "\n".join([*parts, *copy.remarks][:LINES])
         told.display = bool(words)
         told.update(words)
 

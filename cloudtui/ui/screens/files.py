@@ -154,7 +154,9 @@ class FilesScreen(ListArea):
                 self.cloudtui.fail(state.error)
             elif state.phase is CopyPhase.DONE:
                 more = f", {state.same} unchanged" if state.same else ""
-                self.cloudtui.say(f"Copied {plural(state.files_done, 'file')}{more}: {state.words}")
+                said = f"Copied {plural(state.files_done, 'file')}{more}: {state.words}"
+                severity = Severity.WARNING if state.remarks else Severity.INFORMATION
+                self.cloudtui.say(said, severity, "\n".join(state.remarks[:LINES]))
 
     def _paint_copies(self) -> None:
         states = self.workbench.copies.states
