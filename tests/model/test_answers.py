@@ -99,8 +99,8 @@ LINES: dict[str, tuple[Callable[[str], object], Sequence[str], str]] = {
         [f"{MARK} {word}" for word in (
             "HOST", "KNOWN", "JOB", "JOB a", "JOB b", "=", "= gpus", "= exit", "= started",
             "= queued", "= pid 1", "= boot b", "= session", "= holder", "AFTER", "THEN 1", "THEN ²",
-            "THEN 1 state", "LOG 5 1795219200 /runs/a/log", "LOG", "PANE $0", "COPY 1.a", "FILES command",
-            "FILES log", "SESSIONS", "= missing",
+            "THEN 1 state", "LOG 5 1795219200 /runs/a/log", "LOG", "PANE $0", "COPY 1.a",
+            "FILES command", "FILES log", "SESSIONS", "= missing",
         )] + ["==> /runs/a/log <==", "==> /runs/b/command <==", "step 5/10 loss=0.5"],
         " ",
     ),
