@@ -64,7 +64,8 @@ def add_words(run: argparse.ArgumentParser) -> None:
         default=[],
         metavar="LOCAL[:REMOTE]",
         help="first send what changed in a folder here, without what .gitignore and "
-        ".cloudtuiignore leave out; the run starts there (default REMOTE: ~/NAME)",
+        ".cloudtuiignore leave out; the run starts there (default REMOTE: the folder of that name "
+        "in the home folder)",
     )
     run.add_argument(
         "--overwrite",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from shlex import quote
 
 from cloudtui.core.inventory import Inventory
 from cloudtui.files.computer import computer, seal
@@ -73,8 +74,7 @@ async def record(
         if able.why_not_stop:
             raise Refused(
                 f"{instance.label} cannot be shut down by a run: {able.why_not_stop}.",
-                hint='Leave out --then stop, or allow it there: echo "$USER ALL=(ALL) NOPASSWD: '
-                '$(command -v shutdown)" | sudo tee /etc/sudoers.d/cloudtui',
+                hint=how_to_stop(able.why_not_stop, instance),
             )
     if stops(actions):
         terminates = await _may_shut_down(inventory, instance, actions, confirm)
@@ -101,6 +101,16 @@ def _computer(actions: Sequence[Action]) -> str:
             f"This computer cannot remember that it is to fetch a copy: {error.strerror}.",
             hint="Make ~/.local/state/cloudtui writable, or copy to S3.",
         ) from error
+
+
+def how_to_stop(why: str, instance: Instance) -> str:
+    """What to do about a machine that no run can shut down, for that reason."""
+    if why.startswith("sudo "):
+        return (
+            'Leave out --then stop, or allow it there: echo "$USER ALL=(ALL) NOPASSWD: '
+            '$(command -v shutdown)" | sudo tee /etc/sudoers.d/cloudtui'
+        )
+    return f"Leave out --then stop, and stop it from here: cloudtui stop {quote(instance.spoken)}"
 
 
 async def _may_shut_down(

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from cloudtui.core.then import how_to_stop
 from cloudtui.core.workbench import Workbench
 from cloudtui.model.errors import CloudtuiError, NotFound, Refused, UsageError
-from cloudtui.model.instance import Instance
+from cloudtui.model.instance import Instance, State
 from cloudtui.model.job import Holder, Job, JobSpec, JobState
 from cloudtui.model.then import StepState
 from tests.lab import Lab
@@ -284,6 +285,12 @@ async def test_a_part_of_a_gpu_is_given_where_the_login_shell_finds_its_driver(
     await until(bench, instance, finished("one", "two"))
 
 
+def test_without_sudo_nothing_with_sudo_is_proposed() -> None:
+    odd = Instance("i-1", "us-east-1", State.RUNNING, "my box")
+    assert how_to_stop("it has no sudo", odd).endswith("from here: cloudtui stop 'my box'")
+    assert "sudo tee" in how_to_stop("sudo does not let you run shutdown", odd)
+
+
 async def test_what_cannot_be_is_refused_before_the_start(
     bench: Workbench, lab: Lab, host: Path
 ) -> None:
@@ -294,8 +301,9 @@ async def test_what_cannot_be_is_refused_before_the_start(
     # One that remembers for some minutes that it was given one.
     nobody = lab.sshd.script("id", "#!/bin/sh\necho 1000\n")
     lab.sshd.script("sudo", f"#!/bin/sh\ncase $* in *-k*) ;; *) exit ;; esac\n{told}\n")
-    with pytest.raises(Refused, match="without a password: a password is required"):
+    with pytest.raises(Refused, match="without a password: a password is required") as refused:
         await bench.jobs.run(instance, spec("true", "a", then=("stop",)))
+    assert "sudo tee" in refused.value.hint
     nobody.unlink()
     lab.sshd.script("sudo", SUDO)
     (lab.sshd.bin / "aws").unlink()
