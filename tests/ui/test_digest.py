@@ -10,7 +10,7 @@ import pytest
 from cloudtui.model.digest import Away, Digest, Ended, Known
 from cloudtui.model.instance import State
 from cloudtui.model.job import JobState
-from cloudtui.ui.screens.digest import DigestScreen
+from cloudtui.ui.screens.digest import DigestScreen, DigestTable
 from cloudtui.ui.screens.machines import MachinesScreen
 from cloudtui.ui.screens.run_log import RunLogScreen
 from tests.ui.fake_jobs import NOW, run
@@ -62,6 +62,11 @@ async def test_it_comes_after_the_list_and_enter_opens_a_log() -> None:
         await made.press("N")
         await in_front(made, DigestScreen)
         assert "CUDA out of memory" in made.text
+        assert "Ended ▼" in made.text
+        table = made.app.screen.query_one(DigestTable)
+        assert [key.rpartition("/")[2] for key in table.keys_shown] == ["bert", "prep"]
+        table.order("cost")
+        assert [key.rpartition("/")[2] for key in table.keys_shown] == ["prep", "bert"]
 
 
 @pytest.mark.parametrize("keys", [["slash"], ["question_mark"], ["j"]])

@@ -44,6 +44,7 @@ class DigestTable(KeyedTable):
 
     def __init__(self) -> None:
         super().__init__(HEADINGS, "ended", id="ended")
+        self.descending = True
 
     def show_ended(self, digest: Digest) -> None:
         colours = self.app.theme_variables
@@ -177,5 +178,13 @@ def _row(ended: Ended, colours: Mapping[str, str]) -> Row:
         key: Text(text, style, justify="right" if key in right else "left", no_wrap=True)
         for key, (text, style) in shown.items()
     }
-    moment = -job.ended.timestamp() if job.ended else 0.0
-    return Row(row_key(ended.instance, job), cells, {"ended": (moment, job.id)})
+    order = {
+        "state": job.words,
+        "host": ended.instance.spoken,
+        "name": job.id,
+        "ended": job.ended.timestamp() if job.ended else 0.0,
+        "after": lasted,
+        "exit": job.exit_status,
+        "cost": ended.cost,
+    }
+    return Row(row_key(ended.instance, job), cells, order)
