@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import pytest
 from textual import events
 from textual.widgets import Input
 
+from cloudtui.core.reattach import Loss
 from cloudtui.model.errors import NotFound, Unreachable
 from cloudtui.ui.screens.sessions import SessionsScreen
 from cloudtui.ui.screens.workspace import WorkspaceScreen
 from cloudtui.ui.widgets.frame import Header
+from cloudtui.ui.widgets.splits_frame import PaneFrame
 from tests.ui.fakes import Console, FakeAttachment
 from tests.ui.test_attached import LOST, attached, until
 
@@ -186,6 +189,19 @@ async def test_a_lost_pane_does_not_touch_its_neighbour() -> None:
         await until(it.ui, lambda: "× connection lost" in it.ui.text)
         await it.ui.press("l", "s")
         assert new.written == b"ls"
+
+
+async def test_a_connection_that_several_panes_lose_is_told_once() -> None:
+    async with panes() as it:
+        await it.split("vertical_line")
+        frames = list(it.screen.query(PaneFrame))
+        for frame in frames:
+            frame.post_message(PaneFrame.Lost(frame, Loss(datetime.now(UTC))))
+        await it.lead("m")
+        frames[0].post_message(PaneFrame.Lost(frames[0], None))
+        await until(it.ui, lambda: any("is back" in text for text in it.ui.said))
+        told = [text for text in it.ui.said if "connection" in text]
+        assert (len(frames), told) == (2, ["Lost the connection to bert-gpu; connecting again."])
 
 
 async def test_a_log_is_written_where_it_says() -> None:

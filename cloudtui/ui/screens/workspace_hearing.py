@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from textual import on, work
 
 from cloudtui.core.events import Severity
@@ -16,9 +18,17 @@ from cloudtui.ui.widgets.pane_clipboard import copy_out
 from cloudtui.ui.widgets.splits_frame import PaneFrame
 from cloudtui.vt import engine as vt
 
+TOGETHER = 1.0
+"""Seconds between panes that lost one connection, which is said once."""
+
 
 class Hearing(Moving):
     """Answers to every message of a pane but its keys."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told_lost: dict[str, float] = {}
+        """When a pane of that host lost its connection last."""
 
     def _close(self, frame: PaneFrame) -> bool:
         """Take a pane away; False when its tab went with it."""
@@ -82,8 +92,11 @@ class Hearing(Moving):
             if event.frame.ending is None and event.frame.pane.state == "open":
                 self.cloudtui.say(f"{where.name} on {where.host} is back.", toast=False)
         else:
-            text = f"Lost the connection to {where.host}; connecting again."
-            self.cloudtui.say(text, Severity.WARNING, toast=not self.is_current)
+            now = time.monotonic()
+            if now - self._told_lost.get(where.host, -TOGETHER) >= TOGETHER:
+                text = f"Lost the connection to {where.host}; connecting again."
+                self.cloudtui.say(text, Severity.WARNING, toast=not self.is_current)
+            self._told_lost[where.host] = now
         self.query_one(TabBar).refresh()
 
     @on(said.TitleChanged)
