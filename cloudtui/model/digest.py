@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +10,7 @@ from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance, State
 from cloudtui.model.job import Job
 from cloudtui.model.price import dollars
+from cloudtui.model.then import StepState
 from cloudtui.model.words import duration, plural, stamp
 
 SAME = 5.0
@@ -212,6 +213,36 @@ def marked(visit: HostVisit, runs: Iterable[Known]) -> HostVisit:
     told = (*visit.told, *new)
     over = tuple(run for run in visit.over if not any(run.is_it(each) for each in told))
     return replace(visit, told=told, over=over)
+
+
+def brought_up(
+    digest: Digest,
+    jobs: Callable[[str], Iterable[Job]],
+    machine: Callable[[str], Instance | None],
+) -> Digest:
+    """The same news with what is known by now, by instance id: how the steps after each run went,
+    and which of the others still go on."""
+
+    def newest(instance: Instance, job: Job) -> Job:
+        same = (each for each in jobs(instance.id) if known(each).is_it(known(job)))
+        found = next(same, job)
+        there = machine(instance.id) or instance
+        if there.state in (State.STOPPED, State.TERMINATED):
+            steps = (
+                replace(step, state=StepState.DONE, result=f"the machine is {there.state}")
+                if step.stops and not step.state.over
+                else step
+                for step in found.then
+            )
+            return replace(found, then=tuple(steps))
+        return found
+
+    active = ((instance, newest(instance, job)) for instance, job in digest.running)
+    return replace(
+        digest,
+        ended=tuple(replace(each, job=newest(each.instance, each.job)) for each in digest.ended),
+        running=tuple((instance, job) for instance, job in active if not job.state.over),
+    )
 
 
 def cost_of(job: Job, hourly: float | None, now: datetime) -> float | None:

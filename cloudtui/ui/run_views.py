@@ -143,6 +143,12 @@ class RunViews:
         found = self._news
         if found is None:
             found = await app.workbench.digests.look(everywhere=False, ask=False)
+        else:
+            from cloudtui.model.digest import brought_up
+
+            jobs = app.workbench.jobs
+            machines = {each.id: each for each in app.workbench.inventory.state.instances}
+            found = brought_up(found, lambda id: jobs.state(id).jobs, machines.get)
         if found.empty:
             app.say("No run ended since the last visit.")
             return

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,9 +16,10 @@ from hypothesis import strategies as st
 
 from cloudtui.__main__ import main
 from cloudtui.core.workbench import Workbench
-from cloudtui.model.digest import Digest, Ended, HostVisit, known, looked, untold
+from cloudtui.model.digest import Digest, Ended, HostVisit, brought_up, known, looked, untold
 from cloudtui.model.instance import Instance, State
 from cloudtui.model.job import Holder, Job, JobSpec, JobState
+from cloudtui.model.then import StepState, ThenStep
 from tests.lab import Lab
 
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
@@ -235,3 +237,25 @@ def test_the_command_line_tells_it_once(lab: Lab, capfd: pytest.CaptureFixture[s
     assert "No run ended since" in err
     assert main(["run", "bert-gpu", "--then", "stpo", "--", "true"]) == 2
     assert "It looks like stop" in capfd.readouterr().err
+
+
+def test_news_shown_again_have_what_became_known_since() -> None:
+    machine = Instance("i-1", "us-east-1", State.RUNNING, "gpu")
+    then = (ThenStep("copy:o:r", StepState.FETCH), ThenStep("always:stop"))
+    over = Job("a", "i-1", ("x",), "~", Holder.TMUX, "", JobState.DONE, 0, queued=NOW, then=then)
+    on = replace(over, id="b", state=JobState.RUNNING, then=())
+    told = Digest(ended=(Ended(machine, over),), running=((machine, on),))
+    assert brought_up(told, lambda _: (), lambda _: None) == told
+    fetched = replace(over, then=(replace(then[0], state=StepState.DONE), then[1]))
+    again = brought_up(told, lambda _: (fetched,), lambda _: machine)
+    assert (again.ended[0].job, again.running) == (fetched, told.running)
+    stopped = replace(machine, state=State.STOPPED)
+    ended = replace(on, state=JobState.DONE)
+    last = brought_up(again, lambda _: (ended,), lambda _: stopped)
+    assert [(s.state, s.result) for s in last.ended[0].job.then] == [
+        (StepState.DONE, ""),
+        (StepState.DONE, "the machine is stopped"),
+    ]
+    assert last.running == ()
+    namesake = replace(on, state=JobState.DONE, queued=NOW + timedelta(hours=1))
+    assert brought_up(told, lambda _: (namesake,), lambda _: machine).running == told.running

@@ -10,6 +10,7 @@ import pytest
 from cloudtui.model.digest import Away, Digest, Ended, Known
 from cloudtui.model.instance import State
 from cloudtui.model.job import JobState
+from cloudtui.model.then import StepState, ThenStep
 from cloudtui.ui.screens.digest import DigestScreen, DigestTable
 from cloudtui.ui.screens.machines import MachinesScreen
 from cloudtui.ui.screens.run_log import RunLogScreen
@@ -59,9 +60,12 @@ async def test_it_comes_after_the_list_and_enter_opens_a_log() -> None:
         made.bench.inventory.show(updated=NOW)
         await made.settle()
         assert made.bench.digests.looks == 1
+        step = ThenStep("run:./tell.sh", StepState.DONE, "told")
+        made.bench.jobs.show(BERT, replace(FAILED, then=(step,)))
         await made.press("N")
         await in_front(made, DigestScreen)
         assert "CUDA out of memory" in made.text
+        assert "✓ run:./tell.sh   told" in made.text
         assert "Ended ▼" in made.text
         table = made.app.screen.query_one(DigestTable)
         assert [key.rpartition("/")[2] for key in table.keys_shown] == ["bert", "prep"]
