@@ -36,10 +36,7 @@ class _Output:
 
     def write(self, text: str) -> int:
         with contextlib.suppress(OSError):
-            try:
-                self._file.write(text)
-            except UnicodeEncodeError:
-                self._file.write(text.encode("utf-8", "replace").decode())
+            self._file.write(text)
         return len(text)
 
     def flush(self) -> None:
