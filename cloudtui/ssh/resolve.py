@@ -128,7 +128,8 @@ async def _ask_ssh(
     arguments: list[str], config: Path, fallback: Route | None, above: str = ""
 ) -> Options:
     """Runs `ssh -G`; FileNotFoundError when there is no ssh."""
-    path = await asyncio.to_thread(_write_config, config, fallback, above)
+    # Not in a thread: one that nobody waits for any more would leave the file.
+    path = _write_config(config, fallback, above)
     try:
         *flags, host = arguments
         async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()):

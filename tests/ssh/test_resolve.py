@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,21 @@ async def test_of_many_hosts_at_once_one_ssh_is_started_at_a_time(
     routes = await asyncio.gather(*(resolve(f"h{n}", from_ec2) for n in range(6)))
     assert [route.alias for route in routes] == [f"h{n}" for n in range(6)]
     assert max(starting) == 1
+
+
+async def test_nothing_is_left_when_nobody_waits_any_more(
+    from_ec2: Route, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for turns in range(12):
+        asked = asyncio.create_task(resolve("bert-gpu", from_ec2))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        asked.cancel()
+        await asyncio.wait([asked])
+        assert asked.cancelled()
+    await asyncio.get_running_loop().shutdown_default_executor()
+    assert not list(tmp_path.glob("cloudtui-ssh-*"))
 
 
 async def test_the_config_comes_first(config: Path, from_ec2: Route, cut_off: Path) -> None:
