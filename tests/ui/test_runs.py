@@ -132,7 +132,10 @@ async def test_the_four_faces_and_the_filter() -> None:
         await shows(made, "No machine runs.")
         made.bench.inventory.show(instances=FLEET[:1])
         made.bench.jobs.show(BERT)
-        await shows(made, "No run yet.")
+        await shows(made, "No run on a machine that runs now.")
+        await made.press("B")
+        await shows(made, "Nothing was copied yet.")
+        await made.press("4")
         made.bench.jobs.show(BERT, RUNNING, FAILED)
         await shows(made, "prep")
         await made.press("slash", *"state:failed -zzz", "enter")
@@ -209,6 +212,23 @@ async def test_stop_rerun_and_remove_name_the_run_and_ask() -> None:
         made.bench.read_only = True
         await made.press("r")
         assert "read-only" in made.said[-1]
+
+
+async def test_what_runs_stays_in_view_when_the_run_under_the_cursor_ends() -> None:
+    many = [run(BERT, f"old-{n}", state=JobState.DONE, ended=NOW) for n in range(30)]
+    first, other = run(BERT, "first", started=NOW), run(BERT, "other", started=NOW)
+    async with console(listed(), size=(80, 24)) as made:
+        made.bench.jobs.show(BERT, first, other, *many)
+        await made.press("4")
+        table = made.app.screen.query_one(RunsTable)
+        table.select(f"{BERT.id}/first")
+        await made.settle()
+        ended = replace(first, state=JobState.DONE, ended=NOW + timedelta(hours=1))
+        made.bench.jobs.show(BERT, ended, other, *many)
+        await until(made, lambda: table.cursor_row == 1)
+        assert table.key == f"{BERT.id}/first"
+        assert table.scroll_offset.y == 0
+        assert "other" in made.text
 
 
 async def test_on_a_small_screen_time_left_and_exit_code_stay() -> None:

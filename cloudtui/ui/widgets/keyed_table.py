@@ -35,6 +35,10 @@ class Row:
 class KeyedTable(TableView):
     """Rows are shown with `show`; keys come from the table of actions, through the screen."""
 
+    FIRST_MATTER = False
+    """What comes first is not to go out of view above by itself: from the top on, the cursor rather
+    changes its line."""
+
     class Ordered(Message):
         """The rows were put into another order."""
 
@@ -121,7 +125,9 @@ class KeyedTable(TableView):
         self.virtual_size = Size(1, len(rows) + HEADER)
         refitted = self.fit()
         if in_view:
-            self.scroll(0 if stays_on_top else self.cursor_row - place + top)
+            at_first = self.FIRST_MATTER and top == 0 and self.cursor_row < self.lines_in_view
+            stays = stays_on_top or at_first
+            self.scroll(0 if stays else self.cursor_row - place + top)
             self.follow()
         if self.text_selection and [row.key for row in old] != list(self._places):
             self.unselect()

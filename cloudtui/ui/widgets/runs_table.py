@@ -92,6 +92,8 @@ def progress_words(training: Training, most: int = 3) -> str:
 class RunsTable(KeyedTable):
     """Runs by `row_key`, and hosts that have none or could not be asked."""
 
+    FIRST_MATTER = True
+
     def __init__(self) -> None:
         super().__init__(HEADINGS, "state", id="runs")
         self._widest_last = self.WIDEST
