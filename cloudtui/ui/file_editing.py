@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from textual.app import SuspendNotSupported
 
 from cloudtui.core.browsing import EDITED, Browsing
+from cloudtui.core.copies import HERE
+from cloudtui.core.file_system import explained
 from cloudtui.model.copy import legible
 from cloudtui.model.errors import CloudtuiError, NotFound, Refused
 
@@ -50,13 +52,16 @@ async def edited(app: CloudtuiApp, browsing: Browsing, path: str) -> str:
     data, facts = await browsing.content(path, EDITED + 1)
     if len(data) > EDITED:
         raise Refused(f"{legible(name)} has more than {EDITED >> 20} MiB, which are not edited.")
-    folder = Path(tempfile.mkdtemp(prefix="cloudtui-edit-"))
-    kept = folder / (legible(name).replace("/", "_")[:80] or "file")
-    kept.touch(0o600)
-    kept.write_bytes(data)
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="cloudtui-edit-"))
+        kept = folder / (legible(name).replace("/", "_")[:80] or "file")
+        kept.touch(0o600)
+        kept.write_bytes(data)
+    except OSError as error:
+        raise explained(error, "folder for temporary files", HERE) from error
     try:
         status = await _run([*program, str(kept)], app)
-        new = kept.read_bytes()
+        new = kept.read_bytes() if kept.exists() else data
         if new == data:
             shutil.rmtree(folder, ignore_errors=True)
             if status:

@@ -214,6 +214,14 @@ async def test_looking_and_editing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert "changed by somebody else" in note.text
         kept = Path(note.detail.rpartition(" ")[2])
         assert await asyncio.to_thread(kept.read_text) == "mine\n"
+        editor.write_text('#!/bin/sh\nrm "$1"\n')
+        await sides.press("f4")
+        await sides.made.app.workers.wait_for_complete()
+        assert sides.made.said[-1] == "model.pt is as it was."
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+        await sides.press("f4")
+        await sides.made.app.workers.wait_for_complete()
+        assert sides.made.said[-1] == "There is no folder for temporary files on this computer."
 
 
 async def test_the_end_of_a_long_file_and_what_a_file_is(
