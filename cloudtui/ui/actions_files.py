@@ -108,7 +108,7 @@ FILE_ACTIONS: tuple[Action, ...] = (
         "copies",
         "Go to the copies: how far they are; they go on wherever you are.",
         "open_copies",
-        (*_F, Where.MACHINES),
+        (*_F, *_LISTS),
         Group.EVERYWHERE,
     ),
     Action(

@@ -113,7 +113,17 @@ HOST_ACTIONS: tuple[Action, ...] = (
         "hosts",
         "Go to the entries of the ssh config.",
         "open_hosts",
-        (_M, Where.ALL_SESSIONS, Where.SESSIONS, Where.JUPYTER, _D, _H, *_OTHERS),
+        (
+            _M,
+            Where.ALL_SESSIONS,
+            Where.SESSIONS,
+            Where.FILES,
+            Where.COPIES,
+            Where.JUPYTER,
+            _D,
+            _H,
+            *_OTHERS,
+        ),
         Group.EVERYWHERE,
     ),
 )

@@ -19,6 +19,8 @@ NOTEBOOK_ACTIONS: tuple[Action, ...] = (
             Where.ALL_SESSIONS,
             Where.SESSIONS,
             Where.DETAILS,
+            Where.FILES,
+            Where.COPIES,
             Where.JUPYTER,
             Where.NOTEBOOKS,
             Where.MONITOR,

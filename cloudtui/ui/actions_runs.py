@@ -54,6 +54,8 @@ TO_RUNS: tuple[Action, ...] = (
             _M,
             _A,
             _S,
+            Where.FILES,
+            Where.COPIES,
             Where.JUPYTER,
             Where.NOTEBOOKS,
             Where.MONITOR,

@@ -29,6 +29,8 @@ TUNNEL_ACTIONS: tuple[Action, ...] = (
             _M,
             _A,
             _S,
+            Where.FILES,
+            Where.COPIES,
             Where.JUPYTER,
             Where.NOTEBOOKS,
             Where.MONITOR,

@@ -136,6 +136,7 @@ async def test_the_four_faces_and_the_filter() -> None:
         await made.press("B")
         await shows(made, "Nothing was copied yet.")
         await made.press("4")
+        await shows(made, "No run on a machine that runs now.")
         made.bench.jobs.show(BERT, RUNNING, FAILED)
         await shows(made, "prep")
         await made.press("slash", *"state:failed -zzz", "enter")

@@ -170,9 +170,10 @@ class RunsScreen(HostsArea):
             )
         elif self._hosts:
             face.say(
-                "No run yet.",
+                "No run on a machine that runs now.",
                 "A run is a command that goes on when the connection ends, this computer sleeps or "
-                "cloudtui is left: with its log, exit code, progress and what is to happen then.",
+                "cloudtui is left: with its log, exit code, progress and what is to happen then. "
+                "Those of a stopped machine are listed when it runs again.",
                 [("n", "start one"), ("cloudtui run NAME -- CMD", "in a shell")],
             )
         else:
