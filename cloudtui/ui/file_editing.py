@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cloudtui.ui.app import CloudtuiApp
 
 USUAL = ("nano", "vim", "vi")
+NAME_ONE = "Name one: export EDITOR=nano"
 
 
 def editor() -> list[str]:
@@ -33,11 +34,14 @@ def editor() -> list[str]:
         NotFound: none is named, and none of the usual ones is here.
     """
     named = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ""
-    words = shlex.split(named) or [next(filter(shutil.which, USUAL), "")]
+    try:
+        words = shlex.split(named) or [next(filter(shutil.which, USUAL), "")]
+    except ValueError as error:
+        raise NotFound(f"The editor {named} is not here: {error}.", hint=NAME_ONE) from error
     if not words[0] or not shutil.which(words[0]):
         raise NotFound(
             f"The editor {words[0]} is not here." if words[0] else "No editor is here.",
-            hint="Name one: export EDITOR=nano",
+            hint=NAME_ONE,
         )
     return words
 

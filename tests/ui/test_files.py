@@ -222,6 +222,10 @@ async def test_looking_and_editing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         await sides.press("f4")
         await sides.made.app.workers.wait_for_complete()
         assert sides.made.said[-1] == "There is no folder for temporary files on this computer."
+        monkeypatch.setenv("EDITOR", "vim '")
+        await sides.press("f4")
+        await sides.made.app.workers.wait_for_complete()
+        assert sides.made.said[-1] == "The editor vim ' is not here: No closing quotation."
 
 
 async def test_the_end_of_a_long_file_and_what_a_file_is(
