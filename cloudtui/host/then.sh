@@ -478,7 +478,8 @@ worked() {
     { pid = $1; sub(/^.*\) /, ""); parent[pid] = $2; used[pid] = $12 + $13 + $14 + $15 }
     END {
       for (p in used) {
-        for (q = p; q != root && q in parent; q = parent[q]);
+        n = 0 # names of processes may tell of circles
+        for (q = p; q != root && q in parent && n < 99; q = parent[q]) n++
         if (q == root) sum += used[p]
       }
       printf "%d", sum

@@ -40,7 +40,10 @@ def test_a_server_that_waits_is_at_work_for_ten_minutes(shell: list[str]) -> Non
     assert shutil.which(shell[0])
 
     def jupyter(kernel: int) -> dict[int, tuple[int, int]]:
-        return {1: (0, 99_999), 7: (1, 300), 8: (7, 20), 9: (8, kernel), 20: (1, kernel * 50)}
+        circle = {30: (31, kernel), 31: (30, kernel)}
+        return {
+            1: (0, 99_999), 7: (1, 300), 8: (7, 20), 9: (8, kernel), 20: (1, kernel * 50), **circle
+        }  # fmt: skip
 
     begin = (1000, jupyter(100))
     assert worked(shell, begin, (1300, jupyter(130)), (1600, jupyter(160))) == [True, True, False]
