@@ -1,8 +1,9 @@
 """200 runs or tmux panes watched at a line a second each: `python -m benchmarks.watch [--quick]`.
 
 Their logs grow, or their panes print, on loopback sshd hosts, one writer for all of them; the
-console is a process of its own on a pty of 160x50 with its screen of runs in front. Told are the
-share of one core that it takes, and how long its loop was not free.
+console is a process of its own on a pty of 160x50 with its screen of runs in front, on a core
+of its own: the hosts would be other machines. Told are the share of one core that it takes, and how
+long its loop was not free.
 """
 
 from __future__ import annotations
@@ -113,6 +114,9 @@ class Panes(Training):
 
 def watch(hosts: int, seconds: float, panes: bool) -> dict[str, float]:
     """The figures of the console with the runs, or panes, spread over so many hosts."""
+    cores = os.sched_getaffinity(0)
+    own = min(cores)
+    os.sched_setaffinity(0, cores - {own} or cores)
     with tempfile.TemporaryDirectory(prefix="ct", ignore_cleanup_errors=True) as name:
         servers = []
         for number in range(hosts):
@@ -139,18 +143,20 @@ def watch(hosts: int, seconds: float, panes: bool) -> dict[str, float]:
                     for s in servers
                 ],
             }  # fmt: skip
-            _console(json.dumps(plan), seconds + WARM + 40)
+            _console(json.dumps(plan), seconds + WARM + 40, own)
             return cast("dict[str, float]", json.loads(told.read_text()))
         finally:
             if logs:
                 logs.end()
             for server in servers:
                 server.end()
+            os.sched_setaffinity(0, cores)
 
 
-def _console(plan: str, limit: float) -> None:
+def _console(plan: str, limit: float, core: int) -> None:
     pid, fd = pty.fork()
     if pid == 0:
+        os.sched_setaffinity(0, {core})
         words = [sys.executable, "-m", "benchmarks.watch", "--console", plan]
         os.execvpe(words[0], words, {**os.environ, "TERM": "xterm-256color"})
     ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
