@@ -6,9 +6,10 @@ import asyncio
 import re
 import secrets
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from weakref import WeakSet
 
 from cloudtui.model.answers import whole
@@ -26,6 +27,10 @@ NO_HOLDER, NOT_WRITTEN, NO_FOLDER, GONE, RUNS, OVER, MORE = range(91, 98)
 
 WORDS = 8 << 10
 """Letters of words, about, that a tmux client is given; it takes 16 KiB."""
+
+_reader = ThreadPoolExecutor(1, "listings")
+"""Reads answers, which of hundreds of runs takes a while; several threads would keep the loop from
+its turn for longer."""
 
 _has_it: WeakSet[Connection] = WeakSet()
 """Connections to hosts where the program is known to be."""
@@ -363,10 +368,8 @@ async def listed(conn: Connection, instance_id: str, before: Iterable[Job] = ())
     mark = secrets.token_hex(8)
     before = tuple(before)
     done = await conn.ask(_known(before, mark), _listing())
-    # Aside: the answer of a host with hundreds of runs takes a while to read.
-    jobs = await asyncio.to_thread(
-        parse_jobs, done.stdout, mark, instance_id, datetime.now(UTC), before
-    )
+    reading = partial(parse_jobs, done.stdout, mark, instance_id, datetime.now(UTC), before)
+    jobs = await asyncio.get_running_loop().run_in_executor(_reader, reading)
     if jobs is None:
         raise CloudtuiError(
             f"{conn.route.spoken} did not say which runs it has.",
