@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import shutil
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloudtui.files import paths
+from cloudtui.files.lock import alone
 from cloudtui.files.ssh_tree import digest, read_tree
 from cloudtui.model.errors import NotFound, Refused
 from cloudtui.model.host_entry import ChangedOnDisk, ConfigChange, FileChange
@@ -299,24 +299,15 @@ def _sync(folder: Path) -> None:
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """One save at a time, of all cloudtui processes of the user."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        deadline = time.monotonic() + LOCK_SECONDS
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise Refused(
-                        f"Another cloudtui has been saving for {LOCK_SECONDS:.0f} s: "
-                        "nothing was saved.",
-                        hint=f"It holds {path}; end it and try again.",
-                    ) from None
-                time.sleep(0.01)
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(alone(path, LOCK_SECONDS))
+        except TimeoutError:
+            raise Refused(
+                f"Another cloudtui has been saving for {LOCK_SECONDS:.0f} s: nothing was saved.",
+                hint=f"It holds {path}; end it and try again.",
+            ) from None
         yield
-    finally:
-        os.close(descriptor)
 
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
