@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from textual import on, work
+from textual import work
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from cloudtui.core.events import Severity
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance
 from cloudtui.model.words import plural, stamp
 from cloudtui.ui.actions import Where
 from cloudtui.ui.screens.area import Scrolled, bindings
+from cloudtui.ui.screens.searched_text import Finding
 from cloudtui.ui.widgets.face import Face
 from cloudtui.ui.widgets.frame import Footer
 
 
-class ViewerScreen(Scrolled):
+class ViewerScreen(Finding, Scrolled):
     """Lines to scroll and search. The text lives on this screen only."""
 
     WHERE = Where.VIEWER
@@ -81,7 +81,7 @@ class ViewerScreen(Scrolled):
         face.display, scroll.display = not self._lines, bool(self._lines)
         if not self._lines:
             face.say(self.NOTHING, self._about, [("Ctrl-r", "ask again now"), ("Esc", "go back")])
-        self._find(self.query_one(Input).value, move=False)
+        self.find(self.query_one(Input).value, move=False)
         self._title()
         if self.AT_END:
             self.call_after_refresh(scroll.scroll_end, animate=False)
@@ -109,7 +109,7 @@ class ViewerScreen(Scrolled):
             lines.append(shown)
         self.query_one("#lines", Static).update(Content("\n").join(lines))
 
-    def _find(self, words: str, *, move: bool = True) -> None:
+    def find(self, words: str, *, move: bool = True) -> None:
         words = words.casefold()
         self._hits = [n for n, line in enumerate(self._lines) if words and words in line.casefold()]
         self._hit = len(self._hits) - 1 if self.AT_END else 0
@@ -126,54 +126,23 @@ class ViewerScreen(Scrolled):
                 scroll.scroll_to, y=max(0, line - scroll.size.height // 2), animate=False
             )
 
-    def start_filter(self) -> None:
-        field = self.query_one(Input)
-        field.display = True
-        self.set_focus(field)
+    @property
+    def hits(self) -> Sequence[object]:
+        return self._hits
 
-    @on(Input.Changed)
-    def _typed(self, event: Input.Changed) -> None:
-        self._find(event.value)
-
-    @on(Input.Submitted)
-    def _sought(self, event: Input.Submitted) -> None:
-        if event.value and not self._hits:
-            self.cloudtui.say(f"{event.value!r} is not in it.", Severity.WARNING)
-        self._leave_field()
-
-    def _leave_field(self) -> None:
-        field = self.query_one(Input)
-        field.display = bool(field.value)
-        self.query_one(VerticalScroll).focus()
-
-    def next_hit(self) -> None:
-        self._step(1)
-
-    def previous_hit(self) -> None:
-        self._step(-1)
-
-    def _step(self, by: int) -> None:
+    def step(self, by: int) -> bool:
         if not self._hits:
-            self.cloudtui.say("Nothing is looked for. Press / to find a word.", Severity.WARNING)
-            return
+            return False
         self._hit = (self._hit + by) % len(self._hits)
         self._paint()
         self._title()
         self._go()
+        return True
 
     def copy(self) -> None:
         """Put the whole text on the clipboard."""
         self.app.copy_to_clipboard("\n".join(self._lines))
         self.cloudtui.say(f"Copied {plural(len(self._lines), 'line')}")
-
-    def back(self) -> None:
-        """Esc: end the search, then go back."""
-        field = self.query_one(Input)
-        if field.display:
-            field.value = ""
-            self._leave_field()
-        else:
-            super().back()
 
     def refresh_now(self) -> None:
         self._load()
