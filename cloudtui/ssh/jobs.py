@@ -272,12 +272,12 @@ def gone(conn: Connection, id: str) -> NotFound:
 
 
 PANES = """
+shown=
+[ -z "$L$S" ] || for d in "$runs"/*/session; do
+  v=
+  [ -s "$d" ] && IFS= read -r v <"$d" && shown="$shown/$v"
+done
 if [ -n "$L" ]; then
-  shown=
-  for d in "$runs"/*/session; do
-    v=
-    [ -s "$d" ] && IFS= read -r v <"$d" && shown="$shown/$v"
-  done
   set --
   while IFS= read -r s; do
     case $s in T␞*) ;; *) continue ;; esac
@@ -294,11 +294,6 @@ LISTED
   [ $# -eq 0 ] || tmux -u "$@" 2>/dev/null
 fi
 if [ -n "$S" ] && D=$(mktemp -d 2>/dev/null); then
-  shown=
-  for d in "$runs"/*/session; do
-    v=
-    [ -s "$d" ] && IFS= read -r v <"$d" && shown="$shown/$v"
-  done
   screen -ls 2>/dev/null | {
     set --
     while IFS= read -r line; do

@@ -114,7 +114,7 @@ async def run(host: str, opened: Opened, script: str, seconds: float) -> Complet
     channel = await opened("sh -s", Channel(printed, output.warned))
     assert channel.channel
     channel.ended.add_done_callback(lambda _: output.ended())
-    channel.write(f"{said.command}\n{{\n{script}\n}} </dev/null\n".encode(errors="surrogateescape"))
+    channel.write(_encoded(f"{said.command}\n{{\n{script}\n}} </dev/null\n"))
     with contextlib.suppress(OSError):
         channel.channel.write_eof()
     try:
