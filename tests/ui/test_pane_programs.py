@@ -176,10 +176,12 @@ async def test_bash_line_editing(short_tmp: Path) -> None:
 
 
 async def test_vim(short_tmp: Path, pages: Path) -> None:
-    async with twins(short_tmp, ["vim", "--clean", "-n", str(pages)]) as both:
+    # An answer about colours makes vim draw anew, and at what moment changes what it shows. A tmux
+    # nobody is attached to gives none: neither is asked.
+    argv = ["vim", "--clean", "--cmd", "set t_RF= t_RB=", "-n", str(pages)]
+    async with twins(short_tmp, argv) as both:
         await both.see("pages.txt")
-        # An answer about colours makes vim draw anew; after Ctrl-B that changes what :split shows.
-        # It asks this last, when it has read the answers before.
+        # Asked last, when vim has read the answers before.
         await until(lambda: b"\x1b[?12;2$y" in both.channel.written, PATIENCE)
         await both.press("down", "down", "end", then="3,")
         await both.press("o", *"hello", "escape", then="hello")
