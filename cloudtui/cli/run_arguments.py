@@ -81,7 +81,7 @@ def add_words(run: argparse.ArgumentParser) -> None:
     )
     run.add_argument("--after-any", action="store_true", help="with --after: however it ended")
     run.add_argument(
-        "--queue", action="store_true", help="start when no other run is left there or before it"
+        "--queue", action="store_true", help="start when all that runs or waits there now has ended"
     )
     run.add_argument(
         "--gpu",

@@ -7,7 +7,7 @@
 # written DIR/why. `after` does the steps of DIR/then one by one.
 #
 # wait/after     runs to wait for, one a line; wait/any: however they end
-# wait/queue     wait until no other run runs or is before it
+# wait/queue     wait until no run is left that was there before it
 # wait/gpus      how many GPUs to wait for; DIR/gpus: those it got, as `0,2`, or `0:1` for a MIG device
 # wait/for       what it waits for now, in words
 # then/cancel    there when no further step is to be done
@@ -150,20 +150,27 @@ behind() (
 
 wait_for_all() {
   take_place queue
+  # What is begun from now on is not waited for.
+  there=$(for folder in "$RUNS"/*/; do
+    folder=${folder%/}
+    if [ "$folder" != "$DIR" ] && alive "$folder"; then printf '%s\n' "${folder##*/}"; fi
+  done)
   while :; do
     other=
     someone_ahead queue runs && other=$ahead
     if [ -z "$other" ]; then
-      for folder in "$RUNS"/*/; do
-        folder=${folder%/}
-        [ "$folder" != "$DIR" ] && alive "$folder" || continue
+      while IFS= read -r name; do
+        folder=$RUNS/$name
+        [ -n "$name" ] && alive "$folder" || continue
         if behind "$folder" 1; then continue; fi
-        # One that has no place yet.
-        if [ ! -e "$folder/started" ] && [ -e "$folder/wait/queue" ] &&
-          [ ! -e "$folder/wait/place.queue" ]; then continue; fi
-        other=${folder##*/}
+        # One that is queued is before or behind this one by its place alone.
+        if [ -e "$folder/wait/queue" ] &&
+          { [ -e "$folder/wait/place.queue" ] || [ ! -e "$folder/started" ]; }; then continue; fi
+        other=$name
         break
-      done
+      done <<END
+$there
+END
     fi
     [ -n "$other" ] || return 0
     tell "for $other"

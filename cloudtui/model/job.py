@@ -63,7 +63,7 @@ class JobSpec:
     after_any: bool = False
     """However those end; otherwise it is not started when one of them fails."""
     queue: bool = False
-    """Wait until no other run runs there or was queued before."""
+    """Wait for the runs that are there before it, queued ones too; not for later ones."""
     then: tuple[str, ...] = ()
     """As typed; see `model.then`."""
 

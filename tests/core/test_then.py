@@ -195,6 +195,35 @@ async def test_a_failed_run_stops_the_machine_too_and_its_queue_knows(
     assert (lab.sshd.folder / "down").exists()
 
 
+async def test_a_queued_run_waits_for_what_was_there_before_it_alone(
+    bench: Workbench, host: Path
+) -> None:
+    instance = await machine(bench)
+
+    async def begin(name: str, **more: object) -> None:
+        await bench.jobs.run(
+            instance, spec(f"until [ -e ~/{name} ]; do sleep 0.1; done", name, **more)
+        )
+
+    async def waits(name: str, other: str) -> None:
+        await until(bench, instance, lambda jobs: jobs[name].why == f"for {other}")
+
+    await begin("first")
+    await begin("queued", queue=True)
+    await waits("queued", "first")
+    await begin("later")
+    await begin("second", queue=True)
+    await waits("second", "queued")
+    (host / "first").touch()
+    jobs = await until(bench, instance, lambda jobs: jobs["queued"].state is JobState.RUNNING)
+    assert jobs["later"].state is JobState.RUNNING
+    (host / "queued").touch()
+    await waits("second", "later")
+    (host / "later").touch()
+    (host / "second").touch()
+    await until(bench, instance, finished("first", "queued", "later", "second"))
+
+
 async def test_gpus_are_given_one_by_one_and_freed_by_a_kill(
     bench: Workbench, lab: Lab, host: Path
 ) -> None:
