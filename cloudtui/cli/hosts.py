@@ -231,14 +231,17 @@ async def _save(
     """Show the change, ask where that is due, and save it.
 
     Raises:
+        CloudtuiError: it cannot be saved, which is found out before it is asked about.
         Refused: the answer was no, or there is no terminal to give one.
     """
     change = planned.change
+    yes = getattr(words, "yes", False)
+    if ask and not yes:
+        await bench.hosts.check(planned)
     output.narrate(change.title)
     if ask:
         output.narrate(change.diff.rstrip("\n"))
         again = shlex.join(["cloudtui", "hosts", words.hosts_verb, *_named(words)])
-        yes = getattr(words, "yes", False)
         await agree("Save this?", "Nothing was changed", again, yes=yes)
     await bench.hosts.save(planned)
     if ask:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from cloudtui.cli import output
-from cloudtui.cli.prompts import TerminalPrompts
+from cloudtui.cli.prompts import answer
 from cloudtui.core.lifecycle import Trial
 from cloudtui.core.workbench import Workbench
 from cloudtui.model.errors import CloudtuiError, Refused, Timeout
@@ -84,30 +84,25 @@ async def _ask(
     if verb is Verb.TERMINATE:
         await _ask_to_type(plan)
         return
-    answer = await _typed(f"{plan.question} [y/N] ")
-    if answer is None:
+    typed = await answer(f"{plan.question} [y/N] ")
+    if typed is None:
         raise _nobody(plan)
-    if answer.strip().lower() not in ("y", "yes"):
+    if typed.strip().lower() not in ("y", "yes"):
         raise Refused(f"Nothing was {verb.participle}.")
 
 
 async def _ask_to_type(plan: Plan) -> None:
     wanted = plan.answers[0]
     or_id = " or its id" if len(plan.answers) > 1 else ""
-    answer = await _typed(f"{plan.question} Type {wanted}{or_id} to do it: ")
-    if answer is None:
+    typed = await answer(f"{plan.question} Type {wanted}{or_id} to do it: ")
+    if typed is None:
         raise _nobody(plan)
-    if not plan.accepts(answer):
-        typed = answer.strip()
+    if not plan.accepts(typed):
+        typed = typed.strip()
         raise Refused(
             "Nothing was terminated.",
             f"Typed was {typed!r}, and not {wanted!r}." if typed else "",
         )
-
-
-async def _typed(question: str) -> str | None:
-    given = await TerminalPrompts().answers("", ((question, True),))
-    return given[0] if given else None
 
 
 def _nobody(plan: Plan) -> Refused:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import getpass
+import sys
 import termios
 import warnings
 from collections.abc import Iterator
@@ -64,17 +65,14 @@ class TerminalPrompts:
     async def confirm(self, sentence: str) -> bool:
         """A yes-or-no question; --yes answers it."""
         narrate(sentence)
-        return self._yes or await self._ask("Do it? Type yes or no: ")
+        return self._yes or _agrees(await answer("Do it? Type yes or no: "))
 
     async def agrees(self, question: str) -> bool:
         """A yes-or-no question that --yes does not answer."""
         return await self._ask(f"{question} Type yes or no: ")
 
     async def _ask(self, question: str) -> bool:
-        answer = await _echoed(question)
-        if answer is None:
-            narrate("There is no terminal to answer on, so the answer is no.")
-        return (answer or "").strip().lower() in ("yes", "y")
+        return _agrees(await _echoed(question))
 
 
 async def agree(question: str, undone: str, again: str, *, yes: bool) -> None:
@@ -86,14 +84,29 @@ async def agree(question: str, undone: str, again: str, *, yes: bool) -> None:
     """
     if yes:
         return
-    given = await TerminalPrompts().answers("", ((f"{question} [y/N] ", True),))
+    given = await answer(f"{question} [y/N] ")
     if given is None:
         raise Refused(
             f"{undone}: it has to be confirmed, and there is no terminal to answer on.",
             hint=f"Confirm it beforehand: {again} --yes",
         )
-    if given[0].strip().lower() not in ("y", "yes"):
+    if given.strip().lower() not in ("y", "yes"):
         raise Refused(f"{undone}.")
+
+
+def _agrees(answer: str | None) -> bool:
+    if answer is None:
+        narrate("There is no terminal to answer on, so the answer is no.")
+    return (answer or "").strip().lower() in ("yes", "y")
+
+
+async def answer(question: str) -> str | None:
+    """What is typed to confirm a change; None without a terminal to answer on, and where the
+    standard input is another: a script says so, whose user may not look."""
+    if not sys.stdin or not sys.stdin.isatty():
+        return None
+    given = await TerminalPrompts().answers("", ((question, True),))
+    return given[0] if given else None
 
 
 async def _echoed(question: str) -> str | None:

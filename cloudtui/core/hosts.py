@@ -245,6 +245,11 @@ class Hosts:
             return await self.plan_heal(row)
         return await self.plan_remove(row.entry.alias) if row.has(Kind.GONE) else None
 
+    async def check(self, planned: Planned) -> None:
+        """Raises what `save` would refuse now; ssh is asked, and nothing is written."""
+        if not planned.change.empty:
+            await self.entries.check(planned.change)
+
     # Doing
 
     async def save(self, planned: Planned) -> None:

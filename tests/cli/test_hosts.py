@@ -117,6 +117,10 @@ def test_edit_and_rm(known: Net, here: Here) -> None:
     assert ("proxyjump ann@bastion:2022" in said, "compression yes" in said) == (True, True)
     assert "port 2022" in said
     assert "says so already" in here("hosts", "edit", "b", "--port", "2022")[1]
+    code, told = here("hosts", "edit", "b", "--set", "Bogus=1")
+    assert code == 2, "what ssh does not take is not asked about first"
+    assert "option: bogus" in told.partition("ssh does not take these values")[2]
+    assert "Bogus" not in told, "nor is the change shown"
     assert cloudtui("hosts", "rm", "b").returncode == 4
     assert here("hosts", "rm", "b", "--yes")[0] == 0
     assert rows(here) == []
