@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -39,21 +40,31 @@ def public_words(path: Path) -> str:
     return " ".join(path.with_name(path.name + ".pub").read_text().split()[:2])
 
 
+_RESERVED: deque[socket.socket] = deque()
+
+
 def free_port() -> int:
     """A port that is free on 127.0.0.1 and, where there is one, on ::1.
 
-    It is below those that the system gives to connections, or another test's would take it.
+    It is below those that the system gives to connections, or another test's would take it. The
+    UDP port of its number is kept for a while: whatever asks beside this process gets another.
     """
     while True:
-        port = random.randint(20_000, 32_000)
+        port = random.SystemRandom().randint(20_000, 32_000)
+        mine = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
+            mine.bind(("127.0.0.1", port))
             with socket.create_server(("127.0.0.1", port)):
                 pass
             with socket.socket(socket.AF_INET6) as six:
                 six.bind(("::1", port))
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
+                mine.close()
                 continue
+        _RESERVED.append(mine)
+        if len(_RESERVED) > 50:
+            _RESERVED.popleft().close()
         return port
 
 
@@ -134,7 +145,7 @@ class Sshd:
                 stderr=log,
                 env={"PATH": os.environ["PATH"]},
             )
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while not self._greets():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"sshd did not start:\n{self.log}")
@@ -151,7 +162,7 @@ class Sshd:
         """End the listener; sessions that are open stay."""
         if self.process:
             self.process.terminate()
-            self.process.wait(10)
+            self.process.wait(30)
             self.process = None
 
     def restart(self) -> None:
@@ -213,7 +224,7 @@ class Sshd:
             user=self.user,
             identity_files=(self.key,),
             known_hosts=(known,),
-            connect_timeout=10.0,
+            connect_timeout=30.0,
         )
         return replace(route, **changes)  # type: ignore[arg-type]
 

@@ -30,6 +30,6 @@ def upper() -> Iterator[int]:
 
 def asked(port: int, words: bytes) -> bytes:
     """What comes back from a port of this computer."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         connection.sendall(words)
         return connection.recv(100)

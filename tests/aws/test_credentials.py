@@ -171,7 +171,7 @@ async def test_leaving_takes_the_question_back(
         listing.cancel()
         with pytest.raises(asyncio.CancelledError):
             await listing
-        await asyncio.wait_for(taken_back.wait(), 10)
+        await asyncio.wait_for(taken_back.wait(), 30)
 
 
 async def test_what_is_under_way_goes_on_while_credentials_are_renewed(

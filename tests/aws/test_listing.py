@@ -325,7 +325,7 @@ async def test_the_next_page_is_asked_for_while_one_is_parsed(
     asked: list[int] = []
 
     def slow(body: bytes) -> Page:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while len(stub_endpoint.requests) < 2 and time.monotonic() < deadline:
             time.sleep(0.001)
         asked.append(len(stub_endpoint.requests))

@@ -258,11 +258,11 @@ def test_jupyter_prints_one_line_and_holds_until_interrupted(lab: Lab) -> None:
         assert url.startswith(f"http://localhost:{port}/lab?token=")
         token = url.partition("token=")[2]
         api = f"http://localhost:{port}/api/kernels?token={token}"
-        with urllib.request.urlopen(api, timeout=10) as answer:
+        with urllib.request.urlopen(api, timeout=30) as answer:
             assert json.load(answer) == []
         assert token not in _arguments_of_all_processes()
         holding.send_signal(signal.SIGINT)
-        rest, narration = holding.communicate(timeout=20)
+        rest, narration = holding.communicate(timeout=30)
     assert holding.returncode == 130
     assert rest == ""
     assert token not in narration

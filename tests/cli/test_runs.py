@@ -83,4 +83,4 @@ def test_a_log_that_nobody_reads_on_is_not_fetched_to_its_end(lab: Lab, here: He
         assert reading.stdout
         assert reading.stdout.read(1000) == bytes(1000)
         reading.stdout.close()
-        assert reading.wait(timeout=15) != 0
+        assert reading.wait(timeout=30) != 0

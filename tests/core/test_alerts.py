@@ -128,7 +128,7 @@ async def test_a_host_that_does_not_answer_holds_up_no_look_at_the_others(
     jobs = _Jobs()
     watch = Alerts(_Inventory(), lambda: jobs, Events())  # type: ignore[arg-type, return-value]
     watch.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await jobs.tried.wait()
         for _ in range(5):
             await jobs.looked.acquire()
@@ -249,7 +249,7 @@ async def test_leaving_ends_a_command_that_is_under_way(tmp_path: Path) -> None:
         JobsChanged(JobsState(GPU.id, (replace(RUN, state=JobState.DONE, ended=NOW),), updated=NOW))
     )
     pid = tmp_path / "pid"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while not (pid.exists() and pid.read_text().strip()):
             await asyncio.sleep(0.01)
         await watch.alerts.close()

@@ -98,7 +98,7 @@ class Kept:
         self.host.clients[-1].end.set_result(LOST)
 
     async def until(self, true: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not true():
                 await asyncio.sleep(0)
 
@@ -269,6 +269,6 @@ async def test_a_bug_of_the_keeper_is_told_to_the_loop(monkeypatch: pytest.Monke
     await kept.open(80, 24)
     host.there = None  # type: ignore[assignment]
     host.clients[0].end.set_result(LOST)
-    assert isinstance(await asyncio.wait_for(told.get(), 10), TypeError)
+    assert isinstance(await asyncio.wait_for(told.get(), 30), TypeError)
     with pytest.raises(TypeError):
         await kept.close()

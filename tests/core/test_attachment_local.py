@@ -22,7 +22,7 @@ class Screen:
         self.more.set()
 
     async def shows(self, words: str) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while words not in self.text:
                 self.more.clear()
                 await self.more.wait()

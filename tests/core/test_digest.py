@@ -56,7 +56,7 @@ def child(run: Path) -> int:
 
 
 async def exists(path: Path) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while not there(path):
             await asyncio.sleep(0.02)
 
@@ -67,7 +67,7 @@ def waits(state: Path) -> bool:
 
 
 async def until_it_waits(state: Path) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while not waits(state):
             await asyncio.sleep(0.02)
 

@@ -24,7 +24,7 @@ async def ready(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
         await start(bench, "train", "mkdir out; echo weights >out/model", then=("copy:out:got/it",))
     step = lab.sshd.home / ".local/share/cloudtui/runs/train/then/01"
     await exists(step / "state")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while (step / "state").read_text() != "fetch\n":
             await asyncio.sleep(0.02)
     return step

@@ -26,15 +26,15 @@ FOREVER = ("sh", "-c", "echo up; while :; do sleep 0.05; done")
 
 
 async def until(question: Callable[[], object]) -> None:
-    """Ask again until it is so; 10 s."""
-    async with asyncio.timeout(10):
+    """Ask again until it is so; 30 s."""
+    async with asyncio.timeout(30):
         while not question():
             await asyncio.sleep(0.01)
 
 
 async def seen(jobs: Jobs, instance: Instance, id: str, *states: JobState) -> Job:
-    """The run, once it is in one of those states; 10 s."""
-    async with asyncio.timeout(10):
+    """The run, once it is in one of those states; 30 s."""
+    async with asyncio.timeout(30):
         while True:
             job = await jobs.find(instance, id)
             if job.state in states:
@@ -250,7 +250,7 @@ async def test_sessions_by_hand_are_runs_too_and_those_of_runs_are_not_told_twic
         }
         tune = await jobs.find(machine, "tune")
         assert (tune.last_line, tune.training.loss) == ("step 3 loss=0.5", 0.5)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while (serve := await jobs.find(machine, "serve")).last_line != "step 4 loss=0.25":
                 assert serve.last_line == "", "it has printed nothing yet"
         assert serve.training.loss == 0.25

@@ -123,7 +123,7 @@ async def prices_of(*instances: Instance) -> AsyncIterator[tuple[Prices, list[Ev
 
 
 async def until(true: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while not true():
             await asyncio.sleep(0.01)
 

@@ -61,7 +61,7 @@ class Jupyter:
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": f"token {TOKEN}"},
         )
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:
             text = answer.read()
         return json.loads(text) if text else None
 
@@ -83,7 +83,7 @@ class Jupyter:
         return websocket.create_connection(
             f"ws://127.0.0.1:{self.port}/api/kernels/{kernel}/channels?session_id={session}",
             header=[f"Authorization: token {TOKEN}"],
-            timeout=20,
+            timeout=30,
         )
 
 

@@ -32,7 +32,7 @@ async def vitals_of(bench: Workbench) -> AsyncIterator[Vitals]:
 
 
 async def until(room: Vitals, key: str, wanted: Callable[[VitalsState], bool]) -> VitalsState:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while not wanted(room.state(key)):
             await asyncio.sleep(0.02)
     return room.state(key)
@@ -75,7 +75,7 @@ async def test_a_machine_is_watched_over_a_cut_until_nobody_looks(lab: Lab) -> N
             first.close()
             await until(room, gpu.id, lambda s: not s.live)
             assert room.state(gpu.id).samples
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while left_over(lab):
                     await asyncio.sleep(0.02)
 

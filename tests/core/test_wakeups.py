@@ -26,7 +26,7 @@ class Computer:
 
     async def looked(self) -> int:
         before = self.looks
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while self.looks < before + 2:
                 await asyncio.sleep(0)
         return self.woken

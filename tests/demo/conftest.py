@@ -105,7 +105,7 @@ async def state(ec2: EC2Client, instance_id: str) -> str:
 
 async def reaches(ec2: EC2Client, instance_id: str, wanted: str) -> InstanceTypeDef:
     """Wait for a state and return the instance as it is then."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         instance = (await instances(ec2, instance_id))[0]
         if instance["State"]["Name"] == wanted:
@@ -114,7 +114,7 @@ async def reaches(ec2: EC2Client, instance_id: str, wanted: str) -> InstanceType
     raise AssertionError(f"{instance_id} never became {wanted}")
 
 
-async def until(holds: Callable[[], object], what: str, seconds: float = 10) -> None:
+async def until(holds: Callable[[], object], what: str, seconds: float = 30) -> None:
     """Wait for something outside this process."""
     deadline = time.monotonic() + seconds
     while not holds():

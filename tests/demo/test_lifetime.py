@@ -81,7 +81,7 @@ async def test_leaving_waits_until_all_is_gone() -> None:
 def ssh(demo: Demo, target: str, *rest: str) -> subprocess.CompletedProcess[str]:
     """OpenSSH on the demo's config; options may precede the target."""
     argv = ["ssh", "-F", str(demo.ssh_config), target, *rest]
-    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=15)
+    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30)
 
 
 def run_in(demo: Demo, *words: str) -> subprocess.CompletedProcess[str]:

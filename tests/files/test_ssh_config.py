@@ -239,7 +239,7 @@ def test_hostnames_are_what_openssh_says(blocks: list[str], alias: str) -> None:
             ["ssh", "-G", "-F", str(path), alias],
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=30,
             check=True,
         ).stdout
         (hostname,) = [

@@ -30,7 +30,7 @@ LOOP = "echo up; while :; do sleep 0.05; done"
 
 def until(question: Callable[[], object], what: str = "") -> None:
     """Ask again until it is so; 10 s."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not question():
         assert time.monotonic() < deadline, what or "not within 10 s"
         time.sleep(0.01)
@@ -490,7 +490,7 @@ def test_any_argument_list_arrives_as_typed(tmp_path: Path, shell: str) -> None:
         put = f"put words {quoted('set -- ' + ' '.join(map(quoted, typed)))}"
         script = f'd={tmp_path}\n{functions}\n{put}\ngo() {{ . "$d/words"; exec "$@"; }}\ngo 1 2'
         done = subprocess.run(
-            [*sh, "-s"], input=os.fsencode(script), capture_output=True, check=False, timeout=20
+            [*sh, "-s"], input=os.fsencode(script), capture_output=True, check=False, timeout=30
         )
         assert done.stdout == b"".join(word + b"\0" for word in words or [b""]), done.stderr
 

@@ -38,7 +38,7 @@ class Front:
         return await self.tunnels.open(machine(lab), spec, search=search)
 
     async def until(self, phase: TunnelPhase) -> TunnelState:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while [t.phase for t in self.tunnels.states] != [phase]:
                 await asyncio.sleep(0.01)
         return self.tunnels.states[0]
@@ -62,7 +62,7 @@ async def upper() -> AsyncIterator[int]:
 
 
 async def asked(port: int, words: bytes) -> bytes:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(words)
         writer.write_eof()

@@ -58,7 +58,7 @@ def of_process(pid: int, file: str) -> bytes:
 
 async def gone(pid: int) -> None:
     """Until the process has ended; and was waited for."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while True:
             try:
                 os.kill(pid, 0)
@@ -114,7 +114,7 @@ async def test_two_fronts_see_the_same(lab: Lab, front: Front, upper: int) -> No
     await other.tunnels.resume()
     lab.sshd.cut()
     for each in (front, other):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while not each.tunnels.states[0].cuts:
                 await asyncio.sleep(0.01)
         assert (await each.until(TunnelPhase.UP)).key == state.key

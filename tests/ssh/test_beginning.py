@@ -52,7 +52,7 @@ async def test_a_host_that_greets(sshd: Sshd, tmp_path: Path) -> None:
         spec = JobSpec(("seq", "3"), name="count", holder=Holder.NONE)
         assert await jobs.start(conn, spec) == "count"
         log, cursor = bytearray(), jobs.Cursor()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while not await jobs.follow(conn, "count", cursor, log.extend):
                 pass
         assert bytes(log) == b"1\n2\n3\n"

@@ -357,7 +357,7 @@ class TestKeys:
                 return None
 
         task = asyncio.create_task(connect(sshd.route(identity_files=(key,)), Endless()))
-        await asyncio.wait_for(asked.wait(), 5)
+        await asyncio.wait_for(asked.wait(), 30)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -633,7 +633,7 @@ class TestJumps:
         lost = asyncio.Event()
         connection.on_lost(lambda _: lost.set())
         sshd.cut()
-        await asyncio.wait_for(lost.wait(), 5)
+        await asyncio.wait_for(lost.wait(), 30)
         await connection.close()
 
     async def test_hops_before_a_lost_one_are_let_go(self, sshd: Sshd, prompts: Answers) -> None:
@@ -641,7 +641,7 @@ class TestJumps:
         connection = await connect(route, prompts)
         first, last = connection._chain
         last.abort()
-        await asyncio.wait_for(first.wait_closed(), 5)
+        await asyncio.wait_for(first.wait_closed(), 30)
         assert connection.lost is not None
         await connection.close()
 

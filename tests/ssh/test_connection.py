@@ -67,7 +67,7 @@ async def test_a_cut_is_told_once(sshd: Sshd, conn: Connection) -> None:
     forget()
     command = await conn.command("sleep 60", lambda _: None, lambda _: None)
     sshd.cut()
-    await asyncio.wait_for(cut.wait(), 5)
+    await asyncio.wait_for(cut.wait(), 30)
     assert [type(error) for error in told] == [ConnectionCut]
     assert conn.closed
     assert conn.lost is told[0]
@@ -150,4 +150,4 @@ async def test_a_channel_that_opens_when_nobody_waits_any_more_is_closed() -> No
         async with asyncio.timeout(0.01):
             await _opened(opening(), closed.put_nowait)
     answer.set_result("late")
-    assert await asyncio.wait_for(closed.get(), 10) == "late"
+    assert await asyncio.wait_for(closed.get(), 30) == "late"

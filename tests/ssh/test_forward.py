@@ -105,7 +105,7 @@ async def test_the_host_may_end_first(conn: Connection) -> None:
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         forward = await conn.forward("127.0.0.1", server.sockets[0].getsockname()[1])
         reader, writer = await asyncio.open_connection("127.0.0.1", forward.local_port)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await reader.read() == b"bye"
             writer.write(b"one more thing")
             writer.write_eof()
@@ -140,7 +140,7 @@ async def cut(sshd: Sshd, conn: Connection) -> None:
     lost = asyncio.Event()
     conn.on_lost(lambda _: lost.set())
     sshd.cut()
-    await asyncio.wait_for(lost.wait(), 5)
+    await asyncio.wait_for(lost.wait(), 30)
 
 
 async def test_a_client_that_waited_in_vain_is_reset_with_a_reason(
@@ -228,7 +228,7 @@ async def test_a_host_that_speaks_and_leaves_at_once(conn: Connection) -> None:
         forward = await conn.forward("127.0.0.1", server.sockets[0].getsockname()[1])
         for _ in range(20):
             reader, writer = await asyncio.open_connection("127.0.0.1", forward.local_port)
-            assert await asyncio.wait_for(reader.read(), 5) == b"220 go away\r\n"
+            assert await asyncio.wait_for(reader.read(), 30) == b"220 go away\r\n"
             await closed(writer)
         await forward.close()
 
@@ -262,7 +262,7 @@ async def test_a_client_that_died_unseen_harms_no_other(conn: Connection, echo: 
         for _ in range(3):
             reader, other = await asyncio.open_connection("127.0.0.1", forward.local_port)
             other.write(b"well")
-            assert await asyncio.wait_for(reader.readexactly(4), 5) == b"well"
+            assert await asyncio.wait_for(reader.readexactly(4), 30) == b"well"
             await closed(other)
         assert conn.lost is None
         await stuck.close()
@@ -415,7 +415,7 @@ async def test_closing_does_not_wait_for_a_host_that_is_silent(
         _, writer = await asyncio.open_connection("127.0.0.1", forward.local_port)
         while not forward.open_connections:
             await asyncio.sleep(0)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await forward.close()
         writer.close()
     finally:

@@ -43,7 +43,7 @@ async def contents(server: JupyterServer, port: int) -> list[str]:
 
     def ask() -> list[str]:
         url = f"http://127.0.0.1:{port}{server.base_url}api/contents?token={server.token}"
-        with urllib.request.urlopen(url, timeout=10) as reply:
+        with urllib.request.urlopen(url, timeout=30) as reply:
             return sorted(entry["name"] for entry in json.load(reply)["content"])
 
     return await asyncio.to_thread(ask)

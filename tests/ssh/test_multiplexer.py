@@ -40,8 +40,8 @@ NAMES = st.text(st.characters(exclude_categories=()), min_size=1, max_size=12) |
 
 
 async def until(question: Callable[[], Awaitable[bool]]) -> None:
-    """Ask again until it is so; 10 s."""
-    async with asyncio.timeout(10):
+    """Ask again until it is so; 30 s."""
+    async with asyncio.timeout(30):
         while not await question():
             await asyncio.sleep(0.02)
 

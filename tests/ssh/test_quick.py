@@ -51,7 +51,7 @@ async def echoed(conn: Connection, data: bytes) -> bytes:
         finally:
             writer.close()
             await forward.close()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 await served.wait()
 
 
@@ -186,7 +186,7 @@ async def test_taken_over_in_the_middle_of_a_packet(
         monkeypatch.undo()
         assert quick.quicken(conn.ssh)
         gate.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert (await running).stdout == "after\n"
 
 
@@ -203,7 +203,7 @@ async def test_a_forged_byte_ends_the_connection(sshd: Sshd, open_connection: Op
         conn.on_lost(lambda _: lost.set())
         with pytest.raises(ConnectionError):
             await echoed(conn, SENT)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await lost.wait()
     assert isinstance(conn.lost, ConnectionCut)
     assert "MAC" in conn.lost.detail

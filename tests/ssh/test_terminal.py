@@ -41,7 +41,7 @@ class Screen:
         self._news.set()
 
     async def shows(self, words: str) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while words.encode() not in self.data:
                 self._news.clear()
                 await self._news.wait()
@@ -53,8 +53,8 @@ def screen() -> Screen:
 
 
 async def until(question: Callable[[], Awaitable[bool]]) -> None:
-    """Ask again until it is so; 10 s."""
-    async with asyncio.timeout(10):
+    """Ask again until it is so; 30 s."""
+    async with asyncio.timeout(30):
         while not await question():
             await asyncio.sleep(0.02)
 
@@ -128,7 +128,7 @@ class TestTerminal:
         terminal = await conn.terminal("echo last words; cat", 80, 24, screen)
         await screen.shows("last words")
         sshd.cut()
-        end = await asyncio.wait_for(terminal.wait(), 5)
+        end = await asyncio.wait_for(terminal.wait(), 30)
         assert end == TerminalEnd(None, True, "last words")
 
     async def test_a_program_killed_by_a_signal(self, conn: Connection, screen: Screen) -> None:
@@ -298,7 +298,7 @@ class TestAttach:
         return await new_session(conn, program, "it's; (odd) `x`", "stty -echo; echo re''ady; cat")
 
     async def ending(self, conn: Connection, session: Session, terminal: Terminal) -> Ending:
-        end = await asyncio.wait_for(terminal.wait(), 10)
+        end = await asyncio.wait_for(terminal.wait(), 30)
         return await how_it_ended(conn, session, end)
 
     async def test_what_is_typed_arrives(
@@ -374,7 +374,7 @@ class TestAttach:
         else:
             host(sshd, "screen", "-S", session.id, "-X", "quit")
         terminal = await attach(session)
-        end = await asyncio.wait_for(terminal.wait(), 10)
+        end = await asyncio.wait_for(terminal.wait(), 30)
         assert await how_it_ended(conn, session, end) is Ending.FAILED
         assert end.tail, screen.data
         assert other.id in [s.id for s in (await list_sessions(conn)).sessions]

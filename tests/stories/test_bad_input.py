@@ -361,7 +361,7 @@ async def test_a_terminal_that_is_too_small(lab: Lab) -> None:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.02)
 

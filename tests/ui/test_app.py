@@ -197,7 +197,7 @@ class Terminal:
             start_new_session=True,
         )
 
-    def read_until(self, words: bytes, seconds: float = 20) -> None:
+    def read_until(self, words: bytes, seconds: float = 30) -> None:
         end = time.monotonic() + seconds
         while words not in self.printed:
             left = end - time.monotonic()
@@ -214,7 +214,7 @@ class Terminal:
 
     def ended(self) -> int:
         """Read the rest and return the exit code."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + 30
         while self.process.poll() is None and time.monotonic() < end:
             if select.select([self._ours], [], [], 0.05)[0]:
                 self.printed += os.read(self._ours, 65_536)

@@ -47,7 +47,7 @@ class Sides:
 
     async def calm(self) -> None:
         """Nothing is being read any more."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             await self.made.settle()
             screen = self.made.app.screen
             while isinstance(screen, FilesScreen) and any(p.busy for p in screen.panels):
@@ -276,7 +276,7 @@ async def test_what_takes_long_is_told(tmp_path: Path, monkeypatch: pytest.Monke
 
         monkeypatch.setattr(side, "remove", slowly)
         await sides.made.press("G", "f8", "y")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while not told:
                 await sides.made.settle()
         assert "deleting model.pt …" in sides.made.text

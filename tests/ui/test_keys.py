@@ -57,7 +57,7 @@ class Keys:
         return [note.text for note in self.bench.notes]
 
     async def until(self, condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while not condition():
                 await self.pilot.pause(0.02)
 

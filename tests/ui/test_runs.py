@@ -43,7 +43,7 @@ async def done(made: Console) -> None:
 async def until(made: Console, holds: Callable[[], object]) -> None:
     """Wait until something holds; what is on the screen is told when it never does."""
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while not holds():
                 await made.settle()
     except TimeoutError:
