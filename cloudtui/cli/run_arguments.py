@@ -70,7 +70,7 @@ def add_words(run: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--overwrite",
         action="store_true",
-        help="with --sync: also what was changed there later than here and is left alone otherwise",
+        help="with --sync: also over what was changed there, which is never overwritten otherwise",
     )
     run.add_argument(
         "--after",

@@ -25,7 +25,8 @@ async def sync(bench: Workbench, instance: Instance, words: argparse.Namespace) 
         output.narrate(f"{plan.words}." if not plan.files else f"Sending {plan.words}.")
         if plan.newer:
             output.narrate(
-                f"  Newer there, and left so: {listed(plan.newer)}. To send them too: --overwrite"
+                f"  Changed there, and left so: {listed(plan.newer)}. "
+                "To send yours over them: --overwrite"
             )
         if plan.size > LARGE:
             for name, size in largest(plan.files):

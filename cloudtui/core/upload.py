@@ -5,21 +5,32 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import shlex
+import stat
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from cloudtui.core.connections import Connections
 from cloudtui.core.tasks import aside
 from cloudtui.files.archive import archive
 from cloudtui.files.local_tree import walk
+from cloudtui.model.copy import legible
 from cloudtui.model.errors import READ_ONLY, CloudtuiError, Refused
 from cloudtui.model.instance import Instance
-from cloudtui.model.upload import SPARE, Listed, LocalFile, differences, newer_there
+from cloudtui.model.last_sent import Agreed, Verdict, of_link, to_learn, verdict
+from cloudtui.model.upload import SPARE, Listed, LocalFile, There, differences
 from cloudtui.model.words import data_size, duration, plural
+from cloudtui.model.words import listed as listed_words
+
+if TYPE_CHECKING:
+    from cloudtui.ssh.connection import Connection
 
 TELL_SECONDS = 0.1
+NAMED, MOST_NAMED = 6, 100
+"""Files that a sentence names, and those that are named below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +49,10 @@ class Upload:
     """Bytes of the files to send."""
     newer: tuple[str, ...] = ()
     """Files that were changed there since they were written here; they stay."""
+    there: Mapping[bytes, bytes] = field(default_factory=dict)
+    """What the host said of files that are to be sent; they are not put over others."""
+    learned: Mapping[bytes, Agreed] = field(default_factory=dict)
+    """Files that were found to be the same on both sides."""
 
     @property
     def words(self) -> str:
@@ -83,11 +98,13 @@ class Uploads:
         Raises:
             NotFound: there is no such folder here.
             Refused: read-only mode, a file that cannot be read, a folder there that cannot be
-                written, a file that is a folder on the other side.
+                written, a file that is a folder on the other side, or that was changed on both
+                sides since it was sent last (but with `overwrite`).
             CloudtuiError: the disk there has no room, or nothing there can unpack.
         """
         if self._read_only:
             raise Refused(READ_ONLY, hint="Leave out --read-only to send files.")
+        from cloudtui.files import last_sent
         from cloudtui.ssh import upload
 
         files = await aside(lambda: list(walk(local)))
@@ -95,20 +112,32 @@ class Uploads:
         listed = await upload.listed(connection, remote, [file.path for file in files])
         self._refuse(instance, remote, listed)
         known = listed.there or {}
-        found = differences(files, known, overwrite=overwrite)
-        send, newer = list(found.send), list(found.newer)
-        if some := [file for file in found.doubtful if not file.is_link]:
-            here, there = await asyncio.gather(
-                aside(lambda: _hashes(local, some)),
-                upload.hashes(connection, remote, [file.path for file in some]),
-            )
-            for file in some:
-                if here.get(file.path) != there.get(file.path):
-                    stays = newer_there(file, known[file.path]) and not overwrite
-                    (newer if stays else send).append(file)
-        if some := [file for file in found.doubtful if file.is_link]:
-            leads = await upload.links(connection, remote, [file.path for file in some])
-            send += [f for f in some if f.link != leads.get(f.path)]
+        found = await aside(lambda: differences(files, known))
+        agreed = await aside(lambda: last_sent.load(instance.id, listed.folder))
+        send, newer, same = list(found.send), list[LocalFile](), list(found.same)
+        if overwrite:
+            send += found.other
+        asked = (*found.doubtful, *(() if overwrite else found.other))
+        here, there = await self._digests(connection, local, remote, asked, known, agreed)
+        conflicts = []
+        for file in asked:
+            stands = known.get(file.path)
+            if stands is None and file.path not in there:
+                send.append(file)
+                continue
+            stands = stands or There(file.mode, file.size, 0, False, 0)
+            digests = here.get(file.path), there.get(file.path)
+            match verdict(file, digests[0], stands, digests[1], agreed.get(file.path)):
+                case Verdict.SAME:
+                    same.append(file)
+                case Verdict.STAYS if not overwrite:
+                    newer.append(file)
+                case Verdict.CONFLICT if not overwrite:
+                    conflicts.append(file)
+                case _:
+                    send.append(file)
+        if conflicts:
+            raise _conflict(instance, listed.folder, conflicts, agreed)
         chosen = set(send)
         size = sum(file.size for file in send)
         if listed.free is not None and size + SPARE > listed.free:
@@ -125,8 +154,46 @@ class Uploads:
             sum(not file.is_folder and file not in chosen for file in files) - len(newer),
             listed.tar == "pax",
             size,
-            tuple(file.path.decode(errors="replace") for file in newer),
+            tuple(legible(file.path.decode(errors="replace")) for file in newer),
+            {file.path: known[file.path].told for file in send if file.path in known},
+            to_learn(same, here, agreed),
         )
+
+    async def _digests(
+        self,
+        connection: Connection,
+        local: Path,
+        remote: str,
+        files: Sequence[LocalFile],
+        known: Mapping[bytes, There],
+        agreed: Mapping[bytes, Agreed],
+    ) -> tuple[dict[bytes, str], dict[bytes, str]]:
+        """What is in these files and links here and there, where that can be read and matters."""
+        if not files:
+            return {}, {}
+        from cloudtui.ssh import upload
+
+        here = {file.path: of_link(file.link) for file in files if file.is_link}
+        plain, links = [], []
+        for file in files:
+            stands = known.get(file.path)
+            mode = stands.mode if stands else file.mode
+            if stat.S_ISREG(mode):
+                plain.append(file.path)
+            elif stat.S_ISLNK(mode):
+                links.append(file.path)
+
+        def matters(file: LocalFile) -> bool:
+            """One of another size is another one."""
+            others = known.get(file.path), agreed.get(file.path)
+            return file.path not in known or any(each.size == file.size for each in others if each)
+
+        some = [file for file in files if not file.is_link and matters(file)]
+        read, there = await asyncio.gather(
+            aside(lambda: _hashes(local, some)), upload.hashes(connection, remote, plain)
+        )
+        leads = await upload.links(connection, remote, links) if links else {}
+        return here | read, there | {path: of_link(leads[path]) for path in leads if leads[path]}
 
     async def send(self, plan: Upload, on_progress: Callable[[Sent], None]) -> None:
         """Send it. Nothing there is changed before all of it has arrived, and nothing is deleted.
@@ -136,9 +203,15 @@ class Uploads:
             CloudtuiError: the disk there is full.
             ConnectionCut: the connection was lost; nothing there was changed.
         """
+        from cloudtui.files import last_sent
         from cloudtui.ssh import upload
 
+        def remember(more: Mapping[bytes, Agreed]) -> None:
+            if more:
+                last_sent.add(plan.instance.id, plan.remote, more)
+
         if not plan.files:
+            await aside(lambda: remember(plan.learned))
             return
         connection = await self._connections.get(plan.instance)
         began = told = time.monotonic()
@@ -150,8 +223,12 @@ class Uploads:
                 told = now
                 on_progress(Sent(min(count, plan.size), plan.size, count / (now - began)))
 
-        blocks = archive(plan.local, plan.files, pax=plan.pax)
+        read: dict[bytes, str] = {}
+        blocks = archive(plan.local, plan.files, pax=plan.pax, there=plan.there, digests=read)
         await upload.send(connection, plan.remote, blocks, on_sent)
+        links = {file.path: of_link(file.link) for file in plan.files if file.is_link}
+        sent = to_learn((f for f in plan.files if f.path in read | links), read | links, {})
+        await aside(lambda: remember({**plan.learned, **sent}))
 
     def _refuse(self, instance: Instance, remote: str, listed: Listed) -> None:
         if listed.no_folder:
@@ -169,6 +246,30 @@ class Uploads:
                 f"{instance.label} has neither tar nor python3 to unpack with.",
                 hint="Install one there: sudo dnf install -y tar, or sudo apt install -y tar",
             )
+
+
+def _conflict(
+    instance: Instance,
+    folder: str,
+    files: Sequence[LocalFile],
+    agreed: Mapping[bytes, Agreed],
+) -> Refused:
+    names = [file.path.decode(errors="replace") for file in files]
+    told = [legible(name) for name in names]
+    one = len(names) == 1
+    if any(file.path in agreed for file in files):
+        how = "is" if one else "are"
+        why = f"{how} not what was sent from here last, and changed here too"
+    else:
+        why = f"{'is' if one else 'are'} there already, otherwise than here"
+    first = PurePosixPath(folder) / names[0]
+    fetch = shlex.join(["cloudtui", "cp", f"{instance.spoken}:{first}", f"{names[0]}.there"])
+    return Refused(
+        f"{listed_words(told)} in {folder} on {instance.label} {why}. Nothing was sent.",
+        "\n".join(told[:MOST_NAMED]) if len(told) > NAMED else "",
+        f"Look at what is there: {fetch}. "
+        f"To put {'yours' if one else 'all of yours'} over it, overwrite (--overwrite).",
+    )
 
 
 def _hashes(root: Path, files: Sequence[LocalFile]) -> dict[bytes, str]:

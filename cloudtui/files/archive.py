@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from cloudtui.model.errors import Refused
@@ -14,11 +15,21 @@ BLOCK = 256 << 10
 """Bytes read at once."""
 WHOLE = b".cloudtui-whole"
 """The archive's last file: without it nothing of it is used."""
+NAMES, THERE = b".cloudtui-names", b".cloudtui-there"
+"""Files before that: what the archive brings, and what the host said of it before."""
 
 
-def archive(root: Path, files: Sequence[LocalFile], *, pax: bool) -> Iterator[bytes]:
+def archive(
+    root: Path,
+    files: Sequence[LocalFile],
+    *,
+    pax: bool,
+    there: Mapping[bytes, bytes] = {},
+    digests: dict[bytes, str] | None = None,
+) -> Iterator[bytes]:
     """The tar archive, in blocks. A file that shrinks meanwhile is filled up with zeros, and its
-    old time makes the next sync send it again.
+    old time makes the next sync send it again. `there` is the host's line for each file that it
+    has; `digests` gets the SHA-256 of each file that is in the archive, in hex.
 
     Raises:
         Refused: a file cannot be read.
@@ -34,6 +45,7 @@ def archive(root: Path, files: Sequence[LocalFile], *, pax: bool) -> Iterator[by
                 continue
             except OSError as error:
                 raise _unreadable(file, error) from error
+        sha = hashlib.sha256()
         waiting += info.tobuf(
             tarfile.PAX_FORMAT if pax else tarfile.GNU_FORMAT, "utf-8", "surrogateescape"
         )
@@ -49,15 +61,27 @@ def archive(root: Path, files: Sequence[LocalFile], *, pax: bool) -> Iterator[by
                         data = bytes(min(BLOCK, left))
                     left -= len(data)
                     waiting += data
+                    sha.update(data)
                     if len(waiting) >= BLOCK:
                         yield bytes(waiting)
                         waiting.clear()
             waiting += bytes(-file.size % tarfile.BLOCKSIZE)
+            if digests is not None:
+                digests[file.path] = sha.hexdigest()
         if len(waiting) >= BLOCK:
             yield bytes(waiting)
             waiting.clear()
-    waiting += tarfile.TarInfo(os.fsdecode(WHOLE)).tobuf(tarfile.GNU_FORMAT)
+    names = [f.path for f in files if not f.is_folder and b"\n" not in f.path]
+    waiting += _told(NAMES, b"".join(name + b"\0" for name in names))
+    waiting += _told(THERE, b"".join(there[name] + b"\n" for name in names if name in there))
+    waiting += _told(WHOLE, b"")
     yield bytes(waiting) + bytes(2 * tarfile.BLOCKSIZE)
+
+
+def _told(name: bytes, data: bytes) -> bytes:
+    info = tarfile.TarInfo(os.fsdecode(name))
+    info.size, info.mode = len(data), 0o600
+    return info.tobuf(tarfile.GNU_FORMAT) + data + bytes(-len(data) % tarfile.BLOCKSIZE)
 
 
 def _info(file: LocalFile, *, pax: bool) -> tarfile.TarInfo:

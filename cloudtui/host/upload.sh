@@ -2,13 +2,20 @@
 #
 # The first line of standard input is the folder, `~` in front for the home folder; then come, each
 # ended by NUL, the names that are asked about, or the tar archive. What is printed first are lines
-# of facts, then one line a name; names with line feeds are left to be sent again.
+# of facts, then one line a name; names with line feeds are not asked for by list.
 
 umask 022
 IFS= read -r dir || exit 2
 case $dir in '~') dir=$HOME ;; '~/'*) dir=$HOME/${dir#??} ;; /*) ;; *) dir=$HOME/$dir ;; esac
 LC_ALL=C
 export LC_ALL
+
+# A line for each of the names on standard input that is there.
+stand() {
+  time=%Y
+  case $(stat -c %.9Y / 2>/dev/null) in *[0-9].[0-9]*) time=%.9Y ;; esac
+  xargs -0 stat -c "%f %s $time %Z %n" -- 2>/dev/null
+}
 
 case $1 in
   list)
@@ -27,11 +34,9 @@ case $1 in
     else
       echo 'TAR none'
     fi
-    time=%Y
-    case $(stat -c %.9Y / 2>/dev/null) in *[0-9].[0-9]*) time=%.9Y ;; esac
     echo NAMES
     if cd "$dir" 2>/dev/null; then
-      xargs -0 stat -c "%f %s $time %Z %n" -- 2>/dev/null
+      stand
     else
       cat >/dev/null
     fi
@@ -70,7 +75,15 @@ with tarfile.open(fileobj=sys.stdin.buffer, mode="r|") as archive:
 fi
 # Only an archive that came to its end is used: this file is its last one.
 [ -f "$stage/.cloudtui-whole" ] || exit 84
-rm -f "$stage/.cloudtui-whole"
+# What was changed or made since it was looked at stays: nothing is put in its place.
+if [ -s "$stage/.cloudtui-names" ]; then
+  now=$(stand <"$stage/.cloudtui-names")
+  if [ -n "$now" ] && [ "$now" != "$(cat "$stage/.cloudtui-there")" ]; then
+    now=$(printf '%s\n' "$now" | grep -vxF -f "$stage/.cloudtui-there")
+    [ -z "$now" ] || { printf '%s\n' "$now" | head -n 5 | cut -d ' ' -f 5- >&2; exit 87; }
+  fi
+fi
+rm -f "$stage/.cloudtui-names" "$stage/.cloudtui-there" "$stage/.cloudtui-whole"
 
 # All that is in the folder $1 to the folder $2: whole folders where there is none yet.
 merge() {

@@ -54,6 +54,8 @@ class There:
     """It tells parts of a second."""
     ctime: int
     """Seconds since 1970 of its last change, its name's and mode's too."""
+    told: bytes = b""
+    """The host's words for all that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +80,12 @@ class Difference:
     """What is to be done about the files here."""
 
     send: tuple[LocalFile, ...]
+    """There is nothing there, or a folder."""
+    other: tuple[LocalFile, ...]
+    """They are there otherwise: in size, mode or kind."""
     doubtful: tuple[LocalFile, ...]
     """Of the same size: only their content, or where they lead, can tell."""
-    newer: tuple[LocalFile, ...] = ()
-    """Changed there since they were written here, by a run for one; they stay as they are."""
+    same: tuple[LocalFile, ...] = ()
 
 
 def sync_places(text: str) -> tuple[Path, str]:
@@ -127,6 +131,7 @@ def parse_listing(data: bytes) -> Listed | None:
                 int(seconds) * 10**9 + int((part or b"0").ljust(9, b"0")[:9]),
                 bool(point) and int(part) != 0,
                 int(words[3]),
+                line,
             )
         except ValueError:
             continue
@@ -141,21 +146,21 @@ def parse_listing(data: bytes) -> Listed | None:
     )
 
 
-def differences(
-    local: Iterable[LocalFile], there: Mapping[bytes, There], *, overwrite: bool = False
-) -> Difference:
-    """Which of the files here are to be sent; with `overwrite` also over newer ones.
+def differences(local: Iterable[LocalFile], there: Mapping[bytes, There]) -> Difference:
+    """What stands there of each of the files here.
 
     Raises:
         Refused: one is a folder here and a file there, or the other way round.
     """
     send: list[LocalFile] = []
+    other: list[LocalFile] = []
     doubtful: list[LocalFile] = []
-    newer: list[LocalFile] = []
+    same: list[LocalFile] = []
     for file in local:
         known = there.get(file.path)
         if known is None:
-            send.append(file)
+            # Names of several lines are not in the listing.
+            (doubtful if b"\n" in file.path and not file.is_folder else send).append(file)
             continue
         folder_here, folder_there = file.is_folder, stat.S_ISDIR(known.mode)
         if folder_here:
@@ -164,18 +169,15 @@ def differences(
             continue
         if folder_there:
             raise _unlike(file, "a file here and a folder there")
-        if stat.S_IFMT(file.mode) != stat.S_IFMT(known.mode):
-            send.append(file)
-            continue
         size = len(file.link) if file.is_link else file.size
         mode = file.is_link or (file.mode ^ known.mode) & 0o777 == 0
-        if size != known.size and newer_there(file, known) and not overwrite:
-            newer.append(file)
-        elif size != known.size or not mode:
-            send.append(file)
-        elif not _surely_same(file, known):
+        if stat.S_IFMT(file.mode) != stat.S_IFMT(known.mode) or size != known.size or not mode:
+            other.append(file)
+        elif _surely_same(file, known):
+            same.append(file)
+        else:
             doubtful.append(file)
-    return Difference(tuple(send), tuple(doubtful), tuple(newer))
+    return Difference(tuple(send), tuple(other), tuple(doubtful), tuple(same))
 
 
 def newer_there(file: LocalFile, known: There) -> bool:

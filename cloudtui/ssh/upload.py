@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 from cloudtui.model.errors import CloudtuiError, Refused
 from cloudtui.model.upload import Listed, parse_listing
+from cloudtui.model.words import listed as listing
 from cloudtui.ssh.connection import Connection
 from cloudtui.ssh.host_program import path, placed
 
 PROGRAM = "upload.sh"
 BLOCK = 256 << 10
 """Bytes read at once."""
+_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _ANSWER = 64 << 20
 """Bytes of a listing that are taken."""
 
@@ -25,8 +28,9 @@ async def listed(conn: Connection, folder: str, names: Sequence[bytes]) -> Liste
         CloudtuiError: the host could not say.
     """
     await placed(conn, PROGRAM)
-    out, err, _ = await _asked(conn, "list", folder, b"".join(name + b"\0" for name in names))
-    found = parse_listing(out)
+    lines = b"".join(name + b"\0" for name in names if b"\n" not in name)
+    out, err, _ = await _asked(conn, "list", folder, lines)
+    found = await asyncio.to_thread(parse_listing, out)
     if found is None:
         raise CloudtuiError(
             f"{conn.route.spoken} did not say what it has of {folder}.",
@@ -41,13 +45,16 @@ async def hashes(conn: Connection, folder: str, names: Sequence[bytes]) -> dict[
     found = {}
     for line in out.split(b"\n"):
         digest, _, name = line.partition(b"  ")
+        if digest.startswith(b"\\"):  # so it marks names that it had to write otherwise
+            digest = digest[1:]
+            name = _ESCAPED.sub(lambda found: b"\n" if found[1] == b"n" else found[1], name)
         if len(digest) == 64:
             found[name] = digest.decode(errors="replace")
     return found
 
 
 async def links(conn: Connection, folder: str, names: Sequence[bytes]) -> dict[bytes, bytes]:
-    """Where these symbolic links there lead."""
+    """Where these symbolic links there lead; to nowhere what is none."""
     out, _, _ = await _asked(conn, "links", folder, b"".join(name + b"\0" for name in names))
     words = out.split(b"\0")
     return dict(zip(words[::2], words[1::2], strict=False))
@@ -104,6 +111,13 @@ def _failed(conn: Connection, folder: str, status: int, said: str) -> CloudtuiEr
     if status == 81 or "ermission denied" in said or "Read-only" in said:
         return Refused(
             f"{folder} cannot be written on {host}.", said, "Choose another: --sync LOCAL:REMOTE"
+        )
+    if status == 87:
+        changed = tuple(said.splitlines())
+        return Refused(
+            f"{listing(changed)} of {folder} changed on {host} while the files were sent; "
+            "nothing was put there.",
+            hint="The same once more compares anew.",
         )
     return CloudtuiError(f"{host} did not take the files for {folder}.", said)
 

@@ -8,10 +8,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cloudtui.core.upload import Sent, Upload
 from cloudtui.core.workbench import Workbench
 from cloudtui.model.errors import CloudtuiError, ConnectionCut, NotFound, Refused
+from cloudtui.model.last_sent import Agreed, of_link, read, written
 from cloudtui.model.upload import There, differences, parse_listing, sync_places
 from tests.lab import Lab
 
@@ -120,6 +123,105 @@ async def test_what_changed_is_sent_and_nothing_else(
     instance = await bench.inventory.find("bert-gpu")
     plan = await bench.uploads.plan(instance, project, "~/there", overwrite=True)
     assert (plan.newer, names(plan)) == ((), {b"train.py"})
+
+
+async def test_what_was_changed_there_is_not_overwritten(
+    bench: Workbench, lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    top, there = tmp_path / "project", lab.sshd.home / "there"
+    first = {"both": "1", "run": "1", "here": "1", "touched": "1", "git\\x": "1", "a\nb": "1"}
+    top.mkdir()
+    for name, text in first.items():
+        (top / name).write_text(text)
+        os.utime(top / name, (10**9, 10**9))
+    (top / "link").symlink_to("run")
+    await sync(bench, top)
+
+    def write(where: Path, text: str, *names: str, time: int) -> None:
+        for name in names:
+            (where / name).write_text(text)
+            os.utime(where / name, (time, time))
+
+    # There later and earlier than here, of the same size, by clocks that are wrong.
+    write(there, "2", "both", "run", "a\nb", time=10**9 - 50)
+    write(there, "1", "touched", "git\\x", time=10**9 + 500)
+    write(top, "3", "both", "here", "a\nb", "git\\x", time=10**9 + 100)
+    with pytest.raises(Refused) as refused:
+        await sync(bench, top)
+    assert refused.value.title.startswith("a\\nb and both in ")
+    assert "are not what was sent from here last, and changed here too" in refused.value.title
+    assert "Nothing was sent" in refused.value.title
+    assert "cloudtui cp" in refused.value.hint
+    assert "--overwrite" in refused.value.hint
+    assert ((there / "here").read_text(), (there / "both").read_text()) == ("1", "2")
+
+    write(top, "1", "both", "a\nb", time=10**9 + 200)  # taken back, and touched
+    (there / "link").unlink()
+    (there / "link").symlink_to("elsewhere")
+    plan = await sync(bench, top)
+    assert names(plan) == {b"here", b"git\\x"}
+    assert set(plan.newer) == {"both", "run", "a\\nb", "link"}
+    assert said(there) == {"both": "2", "run": "2", "here": "3", "touched": "1",
+                                 "git\\x": "3", "a\nb": "2"}  # fmt: skip
+    assert (await sync(bench, top)).files == ()
+
+    # Another computer has sent something else meanwhile; it knows nothing of what this one sent.
+    write(top, "4", "here", time=10**9 + 300)
+    with monkeypatch.context() as other:
+        other.setenv("XDG_STATE_HOME", str(tmp_path / "other"))
+        with pytest.raises(
+            Refused, match=r"both, here, run .* are there already, otherwise than here"
+        ):
+            await sync(bench, top, "~/there")
+        instance = await bench.inventory.find("bert-gpu")
+        plan = await bench.uploads.plan(instance, top, "~/there", overwrite=True)
+        await bench.uploads.send(plan, lambda sent: None)
+    assert (there / "both").read_text() == "1"
+    write(top, "5", "here", time=10**9 + 400)
+    with pytest.raises(Refused, match=r"here in .* is not what was sent from here last"):
+        await sync(bench, top)
+
+
+def said(there: Path) -> dict[str, str]:
+    return {p.name: p.read_text() for p in there.iterdir() if not p.is_symlink()}
+
+
+async def test_what_changes_while_files_are_sent_stays(
+    bench: Workbench, lab: Lab, tmp_path: Path
+) -> None:
+    top, there = tmp_path / "project", lab.sshd.home / "there"
+    top.mkdir()
+    for name in ("model.pt", "new", "old"):
+        (top / name).write_text(name)
+    instance = await bench.inventory.find("bert-gpu")
+    for name in ("model.pt", "new"):
+        plan = await bench.uploads.plan(instance, top, "~/there", overwrite=True)
+        there.mkdir(exist_ok=True)
+        (there / name).write_text("written by a run")
+        with pytest.raises(Refused, match=rf"^{name} of .* changed on .* while the files were"):
+            await bench.uploads.send(plan, lambda sent: None)
+        assert (there / name).read_text() == "written by a run"
+        assert not (there / "old").exists()
+    plan = await bench.uploads.plan(instance, top, "~/there", overwrite=True)
+    await bench.uploads.send(plan, lambda sent: None)
+    assert (there / "model.pt").read_text() == "model.pt"
+    assert sorted(os.listdir(there)) == ["model.pt", "new", "old"]  # noqa: PTH208
+
+
+@given(
+    st.dictionaries(
+        st.binary(min_size=1).filter(lambda path: b"\0" not in path),
+        st.builds(
+            Agreed,
+            st.integers(0, 2**60),
+            st.integers(-(2**60), 2**60),
+            st.sampled_from(["", "a" * 64, of_link(b"x y")]),
+        ),
+    )
+)
+def test_what_was_sent_is_remembered(agreed: dict[bytes, Agreed]) -> None:
+    assert read(written(agreed)) == agreed
+    assert read(b"of another version\0" + written(agreed)) == {}
 
 
 async def test_what_cannot_be_sent_changes_nothing(

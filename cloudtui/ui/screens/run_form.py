@@ -266,7 +266,7 @@ class RunForm(Dialog[Job | None]):
         overwrite = OVERWRITE in self._ticked
         plan = await uploads.plan(self._instance, local, remote, overwrite=overwrite)
         if plan.newer:
-            self._app.say(f"Newer there, and left so: {listed(plan.newer)}.")
+            self._app.say(f"Changed there, and left so: {listed(plan.newer)}.")
         if plan.size > LARGE:
             files = [f"{data_size(size):>9}  {name}" for name, size in largest(plan.files)]
             hint = "A .cloudtuiignore, written like a .gitignore, leaves things out."
