@@ -164,8 +164,9 @@ async def _rm(bench: Workbench, words: argparse.Namespace) -> int:
 async def _sync(bench: Workbench, words: argparse.Namespace) -> int:
     rows = await _chosen(bench, words)
     failures: list[CloudtuiError] = []
-    count = 0
-    for row in rows:
+    asked = await _synced_together(bench, rows)
+    count = len(rows) - len(asked)
+    for row in asked:
         try:
             planned = await bench.hosts.plan_sync(row)
             if planned and not planned.change.empty:
@@ -181,6 +182,22 @@ async def _sync(bench: Workbench, words: argparse.Namespace) -> int:
     if not count:
         output.narrate("Every entry has the address of its machine.")
     return failures[0].exit_code if failures else 0
+
+
+async def _synced_together(bench: Workbench, rows: Sequence[HostRow]) -> Sequence[HostRow]:
+    """Save what needs no question at once, as one change to take back; the rows that are left:
+    all of them where one cannot be saved, for each to be told of."""
+    ours = [row for row in rows if row.address and row.entry.ours]
+    if len(ours) < 2:
+        return rows
+    try:
+        await bench.hosts.heal(ours)
+    except CloudtuiError:
+        return rows
+    for row in ours:
+        output.narrate("; ".join(drift.words for drift in row.drifts))
+        output.narrate(f"Host {row.entry.alias}: HostName {row.address}")
+    return [row for row in rows if row not in ours]
 
 
 async def _diff(bench: Workbench, words: argparse.Namespace) -> int:

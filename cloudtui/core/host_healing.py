@@ -92,12 +92,13 @@ class Healing:
     async def _heal(self, rows: Sequence[HostRow]) -> None:
         if self._read_only or self._setting == "never":
             return
+        ours: list[HostRow] = []
         for row in rows:
             if not row.address or row.instance is None:
                 continue
             made_here = row.instance.id in self._made_here | self._inventory.followed
             if heals_by_itself(row, self._setting, made_here=made_here):
-                await self._heal_row(row)
+                ours.append(row)
             else:
                 self._say_once(
                     row,
@@ -107,23 +108,46 @@ class Healing:
                     f"cloudtui hosts sync {row.entry.alias}",
                 )
 
-    async def _heal_row(self, row: HostRow) -> None:
-        if (row.entry.alias, row.address) in self._told:
-            return
-        was = row.entry.get("HostName") or "nothing"
+        ours = [row for row in ours if (row.entry.alias, row.address) not in self._told]
+        if ours:
+            await self._heal_together(ours)
+
+    async def _heal_together(self, rows: Sequence[HostRow]) -> None:
+        """All in one save: five at most can be taken back. Where one of them cannot be saved, so
+        can none with it; each is looked at alone then."""
         try:
-            try:
-                await self._hosts.save(await self._hosts.plan_heal(row))
-            except ChangedOnDisk:  # by somebody else in this moment
-                await self._hosts.save(await self._hosts.plan_heal(row))
+            await self._save(rows)
         except CloudtuiError as error:
-            detail = "\n".join(part for part in (error.title, error.detail, error.hint) if part)
-            self._say_once(
-                row, f"The ssh entry {row.entry.alias} still has the address {was}.", detail
-            )
+            if len(rows) == 1:
+                self._say_once(
+                    rows[0],
+                    f"The ssh entry {rows[0].entry.alias} still has the address {_was(rows[0])}.",
+                    "\n".join(part for part in (error.title, error.detail, error.hint) if part),
+                )
+                return
+            good = [row for row in rows if await self._goes(row)]
+            alone = [row for row in rows if row not in good or len(good) == len(rows)]
+            for some in (good if alone != list(rows) else [], *([row] for row in alone)):
+                if some:
+                    await self._heal_together(some)
         else:
-            text = f"The ssh entry {row.entry.alias} has the address {row.address} now, not {was}."
-            self._events.emit(Noted(Note(text, detail=short(row.entry.file))))
+            for row in rows:
+                text = f"The ssh entry {row.entry.alias} has the address {row.address} now, not "
+                note = Note(f"{text}{_was(row)}.", detail=short(row.entry.file))
+                self._events.emit(Noted(note))
+
+    async def _save(self, rows: Sequence[HostRow]) -> None:
+        try:
+            await self._hosts.heal(rows)
+        except ChangedOnDisk:  # by somebody else in this moment
+            await self._hosts.heal(rows)
+
+    async def _goes(self, row: HostRow) -> bool:
+        try:
+            await self._hosts.check(await self._hosts.plan_heal(row))
+        except CloudtuiError:
+            return False
+        return True
 
     def _tell_gone(self, rows: Sequence[HostRow]) -> None:
         for row in rows:
@@ -139,6 +163,10 @@ class Healing:
         if (row.entry.alias, row.address) not in self._told:
             self._told.add((row.entry.alias, row.address))
             self._events.emit(Noted(Note(text, Severity.WARNING, detail)))
+
+
+def _was(row: HostRow) -> str:
+    return row.entry.get("HostName") or "nothing"
 
 
 def _facts(state: InventoryState) -> object:

@@ -210,11 +210,9 @@ class Hosts:
     async def plan_heal(self, row: HostRow) -> Planned:
         """The entry at the address that its instance has now, and known by its id from then on."""
         self._may_change()
-        values: dict[str, str | None] = {"HostName": row.address}
-        if row.instance and not row.entry.get("HostKeyAlias"):
-            values["HostKeyAlias"] = row.instance.id
         alias = row.entry.alias
-        return Planned(alias, await self.entries.put(alias, values), row.instance, row.entry)
+        change = await self.entries.put(alias, _healed(row))
+        return Planned(alias, change, row.instance, row.entry)
 
     async def plan_remove(self, alias: str) -> Planned:
         """The config without the entry.
@@ -261,11 +259,28 @@ class Hosts:
         self._may_change()
         if not planned.change.empty:
             await self.entries.save(planned.change)
-        rows = (await self.look()).rows
-        row = next((r for r in rows if r.entry.alias == planned.alias), None)
-        instance = planned.instance
+        await self.look()
+        await self._carried(planned.alias, planned.instance, planned.before)
+
+    async def heal(self, rows: Sequence[HostRow]) -> None:
+        """As `plan_heal` and `save` of each, in one save that one undo takes back.
+
+        Raises:
+            CloudtuiError: as `save`; none of them was written.
+        """
+        self._may_change()
+        change = await self.entries.put_all({row.entry.alias: _healed(row) for row in rows})
+        await self.entries.save(change)
+        await self.look()
+        for row in rows:
+            await self._carried(row.entry.alias, row.instance, row.entry)
+
+    async def _carried(
+        self, alias: str, instance: Instance | None, before: HostEntry | None
+    ) -> None:
+        row = next((r for r in self.state.rows if r.entry.alias == alias), None)
         if row and instance and row.entry.instance_id == instance.id:
-            old = planned.before.get("HostName") if planned.before else ""
+            old = before.get("HostName") if before else ""
             await self._carry_key(row.entry, instance, old)
 
     async def _carry_key(self, entry: HostEntry, instance: Instance, old: str) -> None:
@@ -315,6 +330,14 @@ class Hosts:
     def _may_change(self) -> None:
         if self._read_only:
             raise Refused(READ_ONLY, hint="Leave out --read-only to change the ssh config.")
+
+
+def _healed(row: HostRow) -> dict[str, str | None]:
+    """The entry's values at the address that its instance has now, known by its id."""
+    values: dict[str, str | None] = {"HostName": row.address}
+    if row.instance and not row.entry.get("HostKeyAlias"):
+        values["HostKeyAlias"] = row.instance.id
+    return values
 
 
 def _may_be(row: HostRow, instance: Instance) -> None:

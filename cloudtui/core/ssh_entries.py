@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,10 +37,14 @@ from cloudtui.model.host_entry import (
     why_not_value,
 )
 from cloudtui.model.remote import Route
+from cloudtui.model.words import listed
 from cloudtui.ssh.oracle import Answer, Oracle, effective, write_asked
 from cloudtui.ssh.resolve import resolve
 
 _TRIES = 50
+
+_Wanted = tuple[tuple[str, str], ...]
+"""Keywords and their values, as ConfigChange has them."""
 
 
 class SshEntries:
@@ -67,10 +71,14 @@ class SshEntries:
             UsageError: the alias or a value cannot be written in an ssh config.
             Refused: a file cannot be read, or the config includes itself.
         """
-        for keyword, value in values.items():
-            if why := why_not_value(keyword, "none" if value is None else value):
-                raise UsageError(why)
-        return await asyncio.to_thread(self._put, alias, values)
+        _writable(values)
+        return await asyncio.to_thread(self._put, {alias: values})
+
+    async def put_all(self, entries: Mapping[str, Mapping[str, str | None]]) -> ConfigChange:
+        """The plan for new values of several entries, as one save; as `put` otherwise."""
+        for values in entries.values():
+            _writable(values)
+        return await asyncio.to_thread(self._put, entries)
 
     async def remove(self, alias: str) -> ConfigChange:
         """The plan without the alias: its blocks go, and its name in lines that name others too.
@@ -144,8 +152,24 @@ class SshEntries:
             )
         return tree
 
-    def _put(self, alias: str, values: Mapping[str, str | None]) -> ConfigChange:
-        tree = self._read()
+    def _put(self, entries: Mapping[str, Mapping[str, str | None]]) -> ConfigChange:
+        first = tree = self._read()
+        plan: ssh_edit.Plan = {}
+        titles, hosts = [], []
+        for alias, values in entries.items():
+            if plan:
+                tree = read_tree(self.config_file, plan)
+            more, title, wanted = self._put_one(tree, alias, values)
+            plan |= more
+            titles.append(title)
+            hosts.append((alias, wanted))
+        few = len(titles) < 4
+        title = "; ".join(titles) if few else f"{len(titles)} hosts: {listed(list(entries))}"
+        return self._change(title, first, plan, hosts)
+
+    def _put_one(
+        self, tree: Tree, alias: str, values: Mapping[str, str | None]
+    ) -> tuple[ssh_edit.Plan, str, _Wanted]:
         known = any(place.block.keyword == b"host" and encoded(alias) in place.block.patterns
                     for place in tree.places)  # fmt: skip
         if (why := why_not_alias(alias)) and (not known or any(c in alias for c in " *?!\t\n")):
@@ -159,12 +183,12 @@ class SshEntries:
             f"{keyword} {value}" if value is not None else f"no {keyword}"
             for keyword, value in values.items()
         ]
-        return self._change(f"Host {alias}: {', '.join(changes)}", tree, plan, alias, wanted)
+        return plan, f"Host {alias}: {', '.join(changes)}", wanted
 
     def _remove(self, alias: str) -> ConfigChange:
         tree = self._read()
         if plan := ssh_edit.plan_remove(tree, alias):
-            return self._change(f"Host {alias} is removed", tree, plan, alias, ())
+            return self._change(f"Host {alias} is removed", tree, plan, [(alias, ())])
         raise NotFound(f"The ssh config has no entry {alias!r}.")
 
     def _change(
@@ -172,8 +196,7 @@ class SshEntries:
         title: str,
         tree: Tree,
         plan: ssh_edit.Plan,
-        alias: str,
-        wanted: tuple[tuple[str, str], ...],
+        hosts: Sequence[tuple[str, _Wanted]],
     ) -> ConfigChange:
         # The main file comes last: until it is there, nothing reads what it includes.
         files = []
@@ -184,7 +207,10 @@ class SshEntries:
             except OSError as error:
                 raise Refused(f"{path} cannot be read: {error.strerror}.") from error
             files.append(FileChange(path, before, plan[path]))
-        return ConfigChange(title, _diff(files), alias, wanted, tuple(files), tree.read())
+        (alias, wanted), *more = hosts
+        return ConfigChange(
+            title, _diff(files), alias, wanted, tuple(files), tree.read(), more=tuple(more)
+        )
 
     def _undo(self) -> ConfigChange:
         backup = ssh_save.last_backup(self.config_file)
@@ -193,12 +219,20 @@ class SshEntries:
         return ConfigChange(
             f"Taken back: {backup.title}",
             _diff(list(files)),
-            backup.alias,
+            backup.aliases[0],
             (),
             files,
             tree.read(),
             backup.name,
+            tuple((alias, ()) for alias in backup.aliases[1:]),
         )
+
+
+def _writable(values: Mapping[str, str | None]) -> None:
+    """Raises UsageError when a value cannot be written in an ssh config."""
+    for keyword, value in values.items():
+        if why := why_not_value(keyword, "none" if value is None else value):
+            raise UsageError(why)
 
 
 def _diff(files: list[FileChange]) -> str:
@@ -225,20 +259,41 @@ class _Trial:
 
     async def judge(self) -> None:
         """Raises what `SshEntries.save` does before it writes."""
-        oracle, alias, wanted = Oracle(), self.change.alias, self.change.wanted
-        lines = [f"{keyword}={value}" for keyword, value in wanted]
-        probe = decoded(PROBE)
-        old, new, found, alone, *rest = await oracle.ask_all(
+        oracle, probe = Oracle(), decoded(PROBE)
+        hosts = self.change.hosts
+        old, new, *rest = await oracle.ask_all(
             (self.asked_before, probe),
             (self.asked_after, probe),
-            (self.asked_after, alias),
-            (None, alias, lines),
+            *(
+                question
+                for alias, wanted in hosts
+                for question in ((self.asked_after, alias), (None, alias, _lines(wanted)))
+            ),
             *(
                 (asked, host)
                 for host in self.others
                 for asked in (self.asked_before, self.asked_after)
             ),
         )
+        told = rest[: 2 * len(hosts)]
+        for (alias, _), found, alone in zip(hosts, told[::2], told[1::2], strict=True):
+            self._taken(alias, found, alone)
+        if not new.good:
+            raise self._refused_by_ssh(old, new)
+        if not old.good:
+            await self._repaired(oracle, old)
+        elif old.text != new.text:
+            raise _others_affected("hosts that the config does not name", old, new)
+        rest = rest[2 * len(hosts) :]
+        for host, was, becomes in zip(self.others, rest[::2], rest[1::2], strict=True):
+            if old.good and (was.code, was.text) != (becomes.code, becomes.text):
+                raise _others_affected(host, was, becomes)
+        for (alias, wanted), found, alone in zip(hosts, told[::2], told[1::2], strict=True):
+            if wanted:
+                await self._effective(oracle, alias, wanted, (new, found, alone))
+
+    def _taken(self, alias: str, found: Answer, alone: Answer) -> None:
+        """Raises when ssh does not take the values of this host."""
         if "jumphost loop" in alone.words + found.words:
             raise Refused(
                 f"The jump hosts of {alias} lead in a circle: {alias} → {alias}.",
@@ -249,26 +304,21 @@ class _Trial:
                 "ssh does not take these values: nothing was saved.",
                 re.sub(r"(?m)^command-line:? line 0: ", "", alone.words),
             )
-        if not new.good:
-            raise self._refused_by_ssh(old, new)
-        if not old.good:
-            await self._repaired(oracle, old)
-        elif old.text != new.text:
-            raise _others_affected("hosts that the config does not name", old, new)
-        for host, was, becomes in zip(self.others, rest[::2], rest[1::2], strict=True):
-            if old.good and (was.code, was.text) != (becomes.code, becomes.text):
-                raise _others_affected(host, was, becomes)
-        if not wanted:
-            return
+
+    async def _effective(
+        self, oracle: Oracle, alias: str, wanted: _Wanted, answers: tuple[Answer, Answer, Answer]
+    ) -> None:
+        """Raises when what is wanted of this host is not what ssh makes of the config then."""
+        new, found, alone = answers
         if not found.good:
             raise self._refused_by_ssh(new, found)
         wrong = [keyword for keyword, _ in wanted if not effective(keyword, found, alone)]
         if wrong:
             # Said first of all, a value may look different too: CanonicalizeHostname, %h.
-            first = await oracle.ask(self.asked_after, alias, lines)
+            first = await oracle.ask(self.asked_after, alias, _lines(wanted))
             wrong = [keyword for keyword in wrong if not effective(keyword, found, first)]
         if wrong:
-            raise self._shadowed(wrong[0], found)
+            raise self._shadowed(alias, dict(wanted), wrong[0], found)
         if found.values("proxyjump"):
             # Never left to ssh: on a circle of jump hosts it starts itself over and over.
             await resolve(alias, Route(alias, alias), self.copy)
@@ -295,9 +345,10 @@ class _Trial:
     def _words(self, answer: Answer) -> str:
         return original(answer.words, self.after, self.folder)
 
-    def _shadowed(self, keyword: str, found: Answer) -> Shadowed:
-        alias = self.change.alias
-        wanted = next(value for name, value in self.change.wanted if name == keyword)
+    def _shadowed(
+        self, alias: str, values: Mapping[str, str], keyword: str, found: Answer
+    ) -> Shadowed:
+        wanted = values[keyword]
         effect = ", ".join(found.values(keyword)) or "nothing"
         if where := _deciding(self.after, alias, keyword, wanted, found):
             return Shadowed(
@@ -332,7 +383,7 @@ def _prepare(main: Path, change: ConfigChange, folder: Path) -> _Trial:
         copy,
         tuple(
             decoded(name)
-            for name in affected(before, after, encoded(change.alias))
+            for name in affected(before, after, *(encoded(alias) for alias, _ in change.hosts))
             if name != PROBE and not why_not_alias(decoded(name))
         ),
     )
@@ -347,6 +398,10 @@ def _others_affected(host: str, old: Answer, new: Answer) -> OthersAffected:
         said if old.good and new.good else new.words or old.words,
         "Change the config by hand if that is meant.",
     )
+
+
+def _lines(wanted: _Wanted) -> list[str]:
+    return [f"{keyword}={value}" for keyword, value in wanted]
 
 
 def _deciding(tree: Tree, alias: str, keyword: str, wanted: str, found: Answer) -> str:

@@ -36,7 +36,8 @@ class Backup:
     """What one save replaced."""
 
     name: str
-    alias: str
+    aliases: tuple[str, ...]
+    """The hosts that it changed."""
     title: str
     files: tuple[tuple[Path, bytes | None, str], ...]
     """Path, content before the save, SHA-256 after it."""
@@ -79,7 +80,7 @@ def last_backup(main: Path) -> Backup:
                 continue
             return Backup(
                 folder.name,
-                told["alias"],
+                (told["alias"], *told.get("more", ())),
                 told["title"],
                 tuple(
                     (
@@ -264,6 +265,7 @@ def _keep(main: Path, change: ConfigChange, folder: Path) -> Path:
         told = {
             "main": str(main.absolute()),
             "alias": change.alias,
+            "more": [alias for alias, _ in change.more],
             "title": change.title,
             "files": files,
         }

@@ -111,8 +111,8 @@ def active_for(guards: Guards, name: bytes) -> bool:
     return all(keyword == b"match" or matches(words, name) for keyword, words in guards)
 
 
-def affected(before: Tree, after: Tree, alias: bytes) -> tuple[bytes, ...]:
-    """The names, without `alias`, that may resolve differently after than before.
+def affected(before: Tree, after: Tree, *aliases: bytes) -> tuple[bytes, ...]:
+    """The names, without `aliases`, that may resolve differently after than before.
 
     What a host resolves to follows from the sequence of directives whose guards it meets, for a
     Match before them sees nothing but their effect. Take what both sequences begin and end with
@@ -132,7 +132,7 @@ def affected(before: Tree, after: Tree, alias: bytes) -> tuple[bytes, ...]:
         for directives in (old, new)
         for directive in directives[first : len(directives) - last]
     )
-    names = [name for name in before.names() | after.names() if name != alias]
+    names = [name for name in before.names() | after.names() if name not in aliases]
     if _read_twice(before) != _read_twice(after):
         return tuple(names)
     found = dict.fromkeys(n for n in names if any(active_for(g, n) for g in changed))

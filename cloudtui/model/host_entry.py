@@ -79,7 +79,7 @@ class ConfigChange:
     diff: str
     """Unified diff of every file that would change; empty when nothing would."""
     alias: str = ""
-    """The only host that may resolve differently afterwards."""
+    """The host that may resolve differently afterwards, with those in `more` alone."""
     wanted: tuple[tuple[str, str], ...] = ()
     """Keyword and value as they stand in the config: what must be effective for `alias`."""
     files: tuple[FileChange, ...] = ()
@@ -88,6 +88,13 @@ class ConfigChange:
     """Every file that the plan depends on and its SHA-256; empty for a file that was missing."""
     undoes: str = ""
     """The name of the backup that this change goes back to."""
+    more: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
+    """Further hosts that it changes, each with what must be effective for it."""
+
+    @property
+    def hosts(self) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
+        """Every host that it changes and what must be effective for it."""
+        return ((self.alias, self.wanted), *self.more)
 
     @property
     def empty(self) -> bool:

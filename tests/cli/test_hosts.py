@@ -69,6 +69,21 @@ def test_add_then_stop_and_start_then_sync(known: Net, here: Here) -> None:
     assert "as it should be" in add(known).stderr
 
 
+def test_sync_is_one_save_that_one_undo_takes_back(known: Net, here: Here) -> None:
+    known.lab.launch("box")
+    known.settle()
+    for name in ("bert-gpu", "box"):
+        code, told = here("hosts", "add", name, "--user", "u", "--no-connect", "--yes")
+        assert code == 0, told
+    written = own_file(known).read_text()
+    for row in rows(here):
+        known.new_address(str(row["instance"]))
+    assert here("hosts", "sync")[0] == 0
+    assert all(row["drift"] == [] for row in rows(here))
+    assert here("hosts", "undo", "--yes")[0] == 0
+    assert own_file(known).read_text() == written
+
+
 def test_a_start_from_the_command_line_heals_at_once(known: Net, here: Here) -> None:
     assert add_here(known, here)[0] == 0
     known.lab.ec2.stop_instances(InstanceIds=[known.lab.gpu])

@@ -239,6 +239,31 @@ async def test_what_is_changed_by_a_command_is_healed_though_the_setting_asks(ne
         assert (await row(bench)).drifts == ()
 
 
+async def test_many_are_healed_in_one_save_without_the_one_that_cannot_be(net: Net) -> None:
+    names = ["bert-gpu", *(f"box-{n}" for n in range(6)), "odd"]
+    ids = [net.lab.gpu, *(net.lab.launch(name) for name in names[1:])]
+    net.settle()
+    async with working(net) as bench:
+        for name in names:
+            await add(bench, net, name)
+        odd = "Match originalhost odd\n  HostName 203.0.113.9\nMatch all\n"
+        net.config.write_text(odd + net.config.read_text())
+        old = net.address(net.lab.gpu)
+        for one in ids:
+            net.lab.ec2.stop_instances(InstanceIds=[one])
+            net.lab.ec2.start_instances(InstanceIds=[one])
+        await bench.inventory.load()
+        await bench.hosts.healing.heal([i for i in bench.inventory.state.instances if i.id in ids])
+        (last,) = [r.entry.alias for r in (await bench.hosts.look()).rows if r.address]
+        assert last == "odd"
+        (failed,) = [note for note in bench.notes if "still has" in note.text]
+        assert "odd" in failed.text
+        assert "shadowed by line 2" in failed.detail
+        await bench.hosts.save(await bench.hosts.plan_undo())
+        assert sum(bool(r.address) for r in (await bench.hosts.look()).rows) == len(names)
+        assert f"hostname {old}\n" in net.config_of("bert-gpu")
+
+
 @pytest.mark.parametrize(("heal", "read_only"), [("never", False), ("ours", True)])
 async def test_nothing_is_healed(net: Net, heal: str, read_only: bool) -> None:
     async with working(net) as bench:

@@ -72,7 +72,7 @@ def test_five_states_are_kept_for_nobody_else(cut_off: Path) -> None:
         assert path.stat().st_mode & 0o077 == 0, path
     for i in range(KEPT + 1, 1, -1):
         backup = last_backup(main)
-        assert (backup.alias, backup.title) == ("web", "a title")
+        assert (backup.aliases, backup.title) == (("web",), "a title")
         files = plan_undo(backup)
         undo = ConfigChange("", "", "web", (), files, read_tree(main).read(), undoes=backup.name)
         save(main, undo)
