@@ -98,6 +98,7 @@ async def _run(bench: Workbench, instance: Instance, command: str) -> int:
         command or "exec ${SHELL:-sh} -s",
         partial(passed, sys.stdout.buffer),
         partial(passed, sys.stderr.buffer),
+        lasting=True,
     )
 
     async def feed() -> None:

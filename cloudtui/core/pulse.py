@@ -16,7 +16,7 @@ EVERY = 1.0
 """Seconds between two questions."""
 STALLED_AFTER = 2.0
 """Seconds without an answer after which a connection counts as stalled."""
-DEAD_AFTER = 5.0
+DEAD_AFTER = 6.0
 """Seconds without an answer and without a byte after which it is dropped."""
 AWAKE_DEAD_AFTER = 3.0
 """The same when this computer was asleep or has changed its network."""

@@ -34,9 +34,9 @@ class Route:
     connect_timeout: float = 10.0
     """Seconds for TCP and handshake of each hop."""
     keepalive_interval: float = 5.0
-    """Seconds of silence before the host is asked for a sign of life; 0 never asks."""
+    """ServerAliveInterval, in seconds."""
     keepalive_count_max: int = 3
-    """Unanswered questions after which the connection counts as cut: 20 s with the defaults."""
+    """ServerAliveCountMax."""
     config_line: str = ""
     """`FILE line N` of the ssh config entry that named the host, or empty."""
     machine: str = ""
@@ -44,6 +44,11 @@ class Route:
 
     name: str = ""
     """What the instance is called."""
+
+    @property
+    def patience(self) -> float:
+        """Seconds for which a host that says nothing is waited for: 20 with the defaults."""
+        return self.keepalive_interval * (self.keepalive_count_max + 1)
 
     @property
     def spoken(self) -> str:

@@ -322,8 +322,6 @@ async def _attempt(
                 compression_algs=None,
                 connect_timeout=None,
                 login_timeout=0,
-                keepalive_interval=route.keepalive_interval,
-                keepalive_count_max=route.keepalive_count_max,
             )
         if proxy:
             connection.keep(proxy)

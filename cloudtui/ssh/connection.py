@@ -18,7 +18,7 @@ from asyncssh.constants import (
 
 from cloudtui.model.errors import CloudtuiError, ConnectionCut, Refused, Timeout
 from cloudtui.model.remote import Route
-from cloudtui.ssh import scripts
+from cloudtui.ssh import scripts, silence
 from cloudtui.ssh.beginning import Beginning
 from cloudtui.ssh.forward import Forward
 from cloudtui.ssh.proxy import Proxy
@@ -93,6 +93,8 @@ class Connection:
         self._seconding = asyncio.Lock()
         self._sessions = 0
         """Those that were opened, and are about to be."""
+        self._lasting = 0
+        """Terminals and commands that are gone when the connection is."""
 
     def widen(
         self, another: Callable[[], Awaitable[Connection]], left: int = CONNECTIONS - 1
@@ -104,6 +106,27 @@ class Connection:
     def opened(self, chain: Sequence[asyncssh.SSHClientConnection]) -> None:
         """The hops, the route's own host last; called once by `connect`."""
         self._chain = list(chain)
+        self._watch()
+
+    def _watch(self) -> None:
+        """Notice a cut path soon, unless what cannot be begun anew runs over it."""
+        if self.closed:
+            return
+        hops = zip((*self.route.jumps, self.route), self._chain, strict=False)
+        for number, (hop, each) in enumerate(hops):
+            silence.watch(each, hop.patience, hurry=not self._lasting, direct=number == 0)
+        if self._second:
+            self._second._lasting = self._lasting
+            self._second._watch()
+
+    def _lasts(self, channel: Channel) -> None:
+        def over(_: object) -> None:
+            self._lasting -= 1
+            self._watch()
+
+        self._lasting += 1
+        self._watch()
+        channel.ended.add_done_callback(over)
 
     def keep(self, proxy: Proxy) -> None:
         """The command that carries the first hop; ended with the connection."""
@@ -115,7 +138,7 @@ class Connection:
             return
         self._lost = ConnectionCut(
             f"The connection to {route.spoken} was lost.",
-            str(error) if error else "The server closed it.",
+            silence.words(error) if error else "The server closed it.",
             "What runs in tmux or screen there goes on; connect again.",
         )
         if self._proxy:
@@ -201,6 +224,7 @@ class Connection:
         env: Mapping[str, str] | None = None,
     ) -> Terminal:
         """The command, or the login shell for None, on a terminal of `columns` x `rows` cells.
+        A cut path is noticed later while a login shell is open: it may come back in time.
 
         `env` is offered to the server, which takes what its AcceptEnv allows; None offers LANG.
         """
@@ -208,6 +232,8 @@ class Connection:
         channel = await self._session(
             command, Channel(on_data), term=term, size=(columns, rows), env=offered
         )
+        if command is None:
+            self._lasts(channel)
         return Terminal(channel)
 
     async def command(
@@ -215,9 +241,15 @@ class Connection:
         command: str,
         on_stdout: Callable[[bytes], None],
         on_stderr: Callable[[bytes], None],
+        *,
+        lasting: bool = False,
     ) -> RemoteCommand:
-        """The command, run by the login shell without a terminal, as `ssh HOST COMMAND` does."""
-        return RemoteCommand(self, await self._session(command, Channel(on_stdout, on_stderr)))
+        """The command, run by the login shell without a terminal, as `ssh HOST COMMAND` does.
+        `lasting` for one that cannot be begun anew: see `terminal`."""
+        channel = await self._session(command, Channel(on_stdout, on_stderr))
+        if lasting:
+            self._lasts(channel)
+        return RemoteCommand(self, channel)
 
     async def program(
         self,
@@ -356,6 +388,7 @@ class Connection:
                 second.widen(self._another, self._left - 1)
                 second.on_lost(lambda error: self.drop(error.detail))
                 self._second = second
+                self._watch()
         return self._second
 
     async def _session(

@@ -151,6 +151,7 @@ class Quick(asyncssh.SSHClientConnection, asyncio.BufferedProtocol):
 
     def _recv_data(self) -> None:
         """All whole packets of the buffer."""
+        self._keepalive_count = 0  # whatever came is a sign of life, not the answer alone
         self._reset_keepalive_timer()
         if self._recv_handler == self._recv_packet:
             # a packet whose head asyncssh has taken already
