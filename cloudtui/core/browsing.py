@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
+import shlex
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cloudtui.core.file_system import FileSystem, explained
 from cloudtui.model.copy import Facts, Problem, facts_of, legible
-from cloudtui.model.errors import READ_ONLY, ConnectionCut, Refused
+from cloudtui.model.errors import READ_ONLY, CloudtuiError, ConnectionCut, Refused
 from cloudtui.model.frames import HEAD, frame
 from cloudtui.model.instance import Instance
 
@@ -45,6 +46,15 @@ def _in_order(rows: list[list[Any]]) -> tuple[FileRow, ...]:
     found = [FileRow(name, Facts(*facts)) for name, *facts in rows]
     found.sort(key=lambda row: (not row.facts.folder, row.key.casefold(), row.key))
     return tuple(found)
+
+
+def _partly(error: OSError, path: str, where: str) -> CloudtuiError:
+    name, saved = legible(posixpath.basename(path)), shlex.quote(str(error.filename))
+    return CloudtuiError(
+        f"{name} on {where} was overwritten only in part: {error.strerror}.",
+        f"All of the new one is on {where} in {legible(str(error.filename))}.",
+        f"Once there is room, there: cat {saved} > {shlex.quote(path)} && rm {saved}",
+    )
 
 
 Open = Callable[[Instance | None], Awaitable[FileSystem]]
@@ -203,4 +213,6 @@ class Browsing:
         files.pipe.write(frame(b"E", 0, [""]) + frame(b"Z", 0))
         await received
         if told.done() and (error := told.result()):
+            if error.filename:
+                raise _partly(error, path, self.name) from error
             raise explained(error, legible(path), self.name) from error

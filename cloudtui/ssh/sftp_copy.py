@@ -12,7 +12,7 @@ from typing import Any, cast
 import asyncssh
 from asyncssh.sftp import SFTPClient, SFTPClientFile
 
-from cloudtui.host.files.frames import part_of, raw
+from cloudtui.host.files.frames import Partly, part_of, raw, saved_as, words
 from cloudtui.model.errors import CloudtuiError, NotFound
 from cloudtui.model.frames import HEAD, FrameReader, PipeEnds, frame
 from cloudtui.ssh.connection import Connection
@@ -211,7 +211,7 @@ class SftpPipe:
                 self._tell(b"O", index, None)
         except FAILURES as error:
             told = failure(error)
-            if not told[0] and await self._no_room(asked["path"]):
+            if not any(told[::2]) and await self._no_room(asked["path"]):
                 told = [errno.ENOSPC, "No space left on device"]
             self._tell(b"F", index, told)
         finally:
@@ -269,7 +269,8 @@ class SftpPipe:
             raise OSError(0, "what was written is not what was read: SHA-256 differs")
 
     async def _within(self, part: bytes, path: bytes) -> bool:
-        """Put it into the file that is there if a new one cannot have that one's owner."""
+        """Put it into the file that is there if a new one cannot have that one's owner: first what
+        is longer than that, so that a full disk leaves it as it was."""
         sftp = self._sftp
         own, there = await sftp.stat(part), await sftp.stat(path)
         if (own.uid, own.gid) == (there.uid, there.gid) or there.uid is None or there.gid is None:
@@ -277,15 +278,38 @@ class SftpPipe:
         with contextlib.suppress(asyncssh.SFTPError):
             await sftp.chown(part, there.uid, there.gid)
             return False
-        async with await sftp.open(part, "rb") as new:
-            data = cast("bytes", await new.read())
+        saved = await self._kept_as(part, path)
         try:
-            async with await sftp.open(path, "r+b") as file:
-                await file.write(data, 0)
-                await file.truncate(len(data))
-        finally:
-            await sftp.remove(part)
+            async with await sftp.open(saved, "rb") as new, await sftp.open(path, "r+b") as file:
+                data = cast("bytes", await new.read())
+                old = (await file.stat()).size or 0
+                try:
+                    await file.write(data[old:], old)
+                except asyncssh.SFTPError:
+                    await file.truncate(old)
+                    raise
+                try:
+                    await file.write(data[:old], 0)
+                    await file.truncate(len(data))
+                except asyncssh.SFTPError as error:
+                    told = failure(error)
+                    if await self._no_room(words(path)):
+                        told = [errno.ENOSPC, "No space left on device"]
+                    raise Partly(*told, words(saved)) from error
+        except asyncssh.SFTPError:
+            await sftp.remove(saved)
+            raise
+        await sftp.remove(saved)
         return True
+
+    async def _kept_as(self, part: bytes, path: bytes) -> bytes:
+        """The name that `part` has got, beside `path` and never another file's."""
+        for number in range(1, 100):
+            saved = saved_as(path, number)
+            if not await self._sftp.lexists(saved):
+                await self._sftp.rename(part, saved)
+                return saved
+        return part
 
     async def _pieces(
         self, file: SFTPClientFile, at: int, said: asyncio.Queue[tuple[bytes, Any]]

@@ -15,6 +15,7 @@ import asyncssh
 from asyncssh.sftp import SFTPAttrs, SFTPClient, SFTPError
 
 from cloudtui.host.files.frames import BATCH, is_part, letter, part_of, raw, words
+from cloudtui.host.files.frames import failure as program_failure
 from cloudtui.model.frames import HEAD, PipeEnds, frame
 from cloudtui.ssh.connection import Connection
 
@@ -35,7 +36,7 @@ def failure(error: Exception) -> list[Any]:
     if isinstance(error, SFTPError):
         return list(_CODES.get(error.code, (0, error.reason or "it failed")))
     if isinstance(error, OSError):
-        return [error.errno or 0, error.strerror or str(error)]
+        return program_failure(error)
     return [0, str(error)]
 
 

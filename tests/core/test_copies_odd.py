@@ -8,14 +8,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from asyncssh.sftp import SFTPClientFile
+from asyncssh.sftp import SFTPClient, SFTPClientFile, SFTPFailure, SFTPPermissionDenied
 
 from cloudtui.core import copying
 from cloudtui.core.browsing import Browsing
 from cloudtui.host.files.copies import folder
 from cloudtui.model.copy import CopyPhase
-from cloudtui.model.errors import NotFound
-from tests.core.test_copies import GPU, Bench, bench, by_sftp
+from cloudtui.model.errors import CloudtuiError, NotFound
+from tests.core.test_copies import FULL_DISK, GPU, Bench, bench, by_sftp
 
 __all__ = ["bench", "by_sftp"]
 
@@ -26,6 +26,10 @@ DATA = 5 << 20
 
 def same(one: Path, other: Path) -> bool:
     return subprocess.run(["cmp", one, other], check=False).returncode == 0
+
+
+def sh(command: str) -> int:
+    return subprocess.run(["sh", "-ec", command], check=False).returncode
 
 
 def sparse(path: Path) -> None:
@@ -159,6 +163,36 @@ async def test_an_edited_file_stays_the_file_it_is(bench: Bench) -> None:
     await side.close()
 
 
+async def test_an_edit_that_does_not_fit_loses_nothing(bench: Bench) -> None:
+    bench.sshd.script("python3", FULL_DISK)  # 3 MiB are free, for each connection
+    path, old = bench.there / "config", os.urandom(1_400_000)
+    path.write_bytes(old)
+    (bench.there / "other-name").hardlink_to(path)
+
+    async def write(new: bytes) -> CloudtuiError:
+        side = Browsing(GPU, bench.copies.file_system)
+        with pytest.raises(CloudtuiError) as failed:
+            await side.write(str(path), new, (await side.content(str(path)))[1])
+        await side.close()
+        return failed.value
+
+    assert (await write(os.urandom(3_000_000))).title == "The disk of bert-gpu is full."
+    assert path.read_bytes() == old
+    assert sorted(p.name for p in bench.there.glob("*config*")) == ["config"]
+    new = os.urandom(2_000_000)
+    error = await write(new)
+    assert error.title.startswith("config on bert-gpu was overwritten only in part: No space left")
+    saved = bench.there / "config.cloudtui-saved"
+    assert error.detail.endswith(f"{saved}.")
+    assert saved.read_bytes() == new
+    await write(new)
+    assert saved.read_bytes() == new, "what is there already is no other file's"
+    assert (bench.there / "config.cloudtui-saved-2").read_bytes() == new
+    assert sh(error.hint.partition("there: ")[2]) == 0
+    assert path.read_bytes() == new
+    assert not saved.exists()
+
+
 async def test_a_host_that_runs_nothing_has_sftp(bench: Bench) -> None:
     bench.sshd.config += [
         f"Subsystem sftp internal-sftp -d {bench.there}",
@@ -196,7 +230,9 @@ async def test_what_sftp_wrote_is_compared(by_sftp: Bench, monkeypatch: pytest.M
     assert [p.name for p in bench.there.glob("*b*part")] == []
 
 
-async def test_edits_and_shared_folders_by_sftp(by_sftp: Bench) -> None:
+async def test_edits_and_shared_folders_by_sftp(
+    by_sftp: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bench = by_sftp
     (bench.here / "team").mkdir()
     (bench.there / "team").mkdir()
@@ -220,4 +256,37 @@ async def test_edits_and_shared_folders_by_sftp(by_sftp: Bench) -> None:
     assert path.read_text() == "two"
     assert (await side.content(str(path), 2, end=True))[0] == b"wo"
     assert (path.stat().st_uid, path.stat().st_gid) == (before.st_uid, before.st_gid)
+    if os.geteuid() == 0:
+        await _edits_that_fail(side, path, monkeypatch)
     await side.close()
+
+
+async def _edits_that_fail(side: Browsing, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a user who may not give files to others: at the beginning, and in the middle."""
+    write = SFTPClientFile.write
+    good: list[int] = []
+
+    async def full(file: SFTPClientFile, data: bytes, offset: int) -> int:
+        if not good.pop():
+            raise SFTPFailure("Failure")
+        return await write(file, data, offset)
+
+    async def no(*_: object) -> None:
+        raise SFTPPermissionDenied("Permission denied")
+
+    monkeypatch.setattr(SFTPClientFile, "write", full)
+    monkeypatch.setattr(SFTPClient, "chown", no)
+    for said, left in (([1, 0], "two"), ([1, 1, 0], "two, and longer")):
+        good[:] = reversed(said)
+        _, facts = await side.content(str(path))
+        with pytest.raises(CloudtuiError) as failed:
+            await side.write(str(path), b"new, and longer", facts)
+        assert _text(path) == left
+    saved = path.with_name("config.cloudtui-saved")
+    assert failed.value.title == "config on bert-gpu was overwritten only in part: Failure."
+    assert _text(saved) == "new, and longer"
+    assert [p.name for p in path.parent.glob("*config*part")] == []
+
+
+def _text(path: Path) -> str:
+    return path.read_text()

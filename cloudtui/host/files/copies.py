@@ -16,11 +16,14 @@ from cloudtui.host.files.frames import (
     Asked,
     Input,
     Output,
+    Partly,
     digest,
     failure,
     part_of,
     raw,
+    saved_as,
     token,
+    words,
 )
 
 WHOLE = 64 << 10
@@ -195,10 +198,7 @@ class Arriving:
                 os.unlink(self.part)
                 raise OSError(0, "what was written is not what was read: SHA-256 differs")
             if self.keep and not kept(self.fd, self.path):
-                try:
-                    within(self.part, self.path)
-                finally:
-                    os.unlink(self.part)
+                within(self.part, self.path)
                 return
             attributes(self.fd, self.mode, self.mtime)
             os.rename(self.part, self.path)
@@ -230,15 +230,65 @@ def kept(fd: int, path: bytes) -> bool:
 
 
 def within(part: bytes, path: bytes) -> None:
-    """Put what is in `part` into the file that is there."""
-    with open(part, "rb", buffering=0) as new, open(path, "r+b", buffering=0) as file:
-        while True:
-            data = memoryview(new.read(CHUNK) or b"")
-            if not data:
-                break
-            while data:
-                data = data[file.write(data) or 0 :]
-        file.truncate()
+    """Put what is in `part` into the file that is there: first what is longer than that, so that a
+    full disk leaves it as it was. Until all of it is there, `part` has a name that stays.
+
+    Raises:
+        Partly: the file is neither what it was nor what it should be.
+    """
+    saved = kept_as(part, path)
+    new = os.open(saved, os.O_RDONLY)
+    try:
+        fd = os.open(path, os.O_RDWR)
+        try:
+            size, old = os.fstat(new).st_size, os.fstat(fd).st_size
+            try:
+                into(new, fd, old, size)
+            except OSError:
+                os.ftruncate(fd, old)
+                raise
+            try:
+                into(new, fd, 0, min(old, size))
+                os.ftruncate(fd, size)
+            except OSError as error:
+                raise Partly(error.errno, error.strerror, words(saved)) from None
+        finally:
+            os.close(fd)
+    except Partly:
+        raise
+    except OSError:
+        os.unlink(saved)
+        raise
+    finally:
+        os.close(new)
+    os.unlink(saved)
+
+
+def into(new: int, fd: int, at: int, end: int) -> None:
+    os.lseek(new, at, os.SEEK_SET)
+    os.lseek(fd, at, os.SEEK_SET)
+    while at < end:
+        data = memoryview(os.read(new, min(CHUNK, end - at)))
+        if not data:
+            raise OSError(0, "it became shorter while it was read")
+        at += len(data)
+        while data:
+            data = data[os.write(fd, data) :]
+
+
+def kept_as(part: bytes, path: bytes) -> bytes:
+    """The name that `part` has got, beside `path` and never another file's."""
+    for number in range(1, 100):
+        saved = saved_as(path, number)
+        try:
+            os.link(part, saved)
+        except FileExistsError:
+            continue
+        except OSError:
+            break  # a file system without them
+        os.unlink(part)
+        return saved
+    return part
 
 
 def attributes(where: Union[int, bytes], mode: int, mtime: Optional[int]) -> None:

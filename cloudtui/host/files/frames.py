@@ -18,6 +18,7 @@ HEAD = struct.Struct(">cII")
 CHUNK = 256 << 10
 BATCH = 500
 PART = b".cloudtui-part"
+SAVED = b".cloudtui-saved"
 LONGEST = 255
 
 
@@ -107,8 +108,14 @@ FAILURES = (OSError, ValueError, OverflowError)
 """The last ones: a name, and a time, that no file can have."""
 
 
+class Partly(OSError):
+    """A file was overwritten only in part; its `filename` is the one where all of it is."""
+
+
 def failure(error: Exception) -> List[Any]:
-    return [getattr(error, "errno", 0) or 0, getattr(error, "strerror", "") or str(error)]
+    """Number and words, and of `Partly` where all of the file is."""
+    found = [getattr(error, "errno", 0) or 0, getattr(error, "strerror", "") or str(error)]
+    return [*found, error.filename] if isinstance(error, Partly) else found
 
 
 def letter(mode: int) -> str:
@@ -144,6 +151,12 @@ def part_of(path: bytes) -> bytes:
         digest = hashlib.sha256(name).hexdigest()[:12].encode()
         part = b"." + name[: LONGEST - len(PART) - 14] + b"-" + digest + PART
     return os.path.join(folder, part)
+
+
+def saved_as(path: bytes, number: int) -> bytes:
+    folder, name = os.path.split(path)
+    end = SAVED + (b"-%d" % number if number > 1 else b"")
+    return os.path.join(folder, name[: LONGEST - len(end)] + end)
 
 
 def token(info: os.stat_result) -> str:
