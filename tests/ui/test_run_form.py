@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from textual.widgets import Input
+from textual.widgets import Checkbox, Input
 
 from cloudtui.model.errors import Refused
 from cloudtui.model.job import Holder
@@ -42,6 +42,11 @@ async def test_a_run_is_typed_started_shown_and_remembered() -> None:
                       "(•) any  ( ) tmux  ( ) screen  ( ) none",
                       "[ ] however they end"):  # fmt: skip
             assert words in made.text, words
+        for tick in made.app.screen.query(Checkbox):
+            box = [part.style for part in tick.render_line(0) if set(part.text) & set("[]")]
+            assert box, tick.id
+            for style in box:
+                assert style is not None and style.color != style.bgcolor, tick.id
         await made.press("ctrl+s")
         assert "It needs a command." in made.text
         fill(made, command="python train.py | tee ou")

@@ -46,13 +46,16 @@ STEPS = ("copy:", "s3:s3://", "run:", "stop", "on-fail:", "on-success:", "on-end
 
 
 class _Tick(Checkbox):
-    """`[x]` or `[ ]`, which is seen without colours too."""
+    """`[x]` or `[ ]`, which is seen without colours too.
 
-    BUTTON_LEFT, BUTTON_RIGHT = "[", "]"
+    All of it is the inner part: the sides are drawn in the colour of what is behind them.
+    """
+
+    BUTTON_LEFT, BUTTON_RIGHT = "", ""
 
     @property
     def BUTTON_INNER(self) -> str:  # type: ignore[override]
-        return "x" if self.value else " "
+        return "[x]" if self.value else "[ ]"
 
 
 class RunForm(Dialog[Job | None]):
@@ -79,6 +82,9 @@ class RunForm(Dialog[Job | None]):
         background-tint: transparent;
         &:disabled { color: $foreground-muted; }
         &:focus { border: none; background: $block-cursor-background; }
+        & > .toggle--button { color: $foreground; background: transparent; }
+        &.-on > .toggle--button { color: $text-success; background: transparent; }
+        &:disabled > .toggle--button { color: $foreground-muted; }
         & > .toggle--label { background: transparent; }
         &:focus > .toggle--label { background: transparent; text-style: none; }
     }
