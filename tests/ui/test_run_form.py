@@ -46,7 +46,8 @@ async def test_a_run_is_typed_started_shown_and_remembered() -> None:
             box = [part.style for part in tick.render_line(0) if set(part.text) & set("[]")]
             assert box, tick.id
             for style in box:
-                assert style is not None and style.color != style.bgcolor, tick.id
+                assert style is not None
+                assert style.color != style.bgcolor, tick.id
         await made.press("ctrl+s")
         assert "It needs a command." in made.text
         fill(made, command="python train.py | tee ou")
