@@ -27,6 +27,7 @@ from cloudtui.model.errors import (
     ConnectionCut,
     CredentialsProblem,
     NotFound,
+    NotRunning,
     UsageError,
 )
 from cloudtui.model.finding import Health
@@ -268,7 +269,7 @@ async def _found(bench: Workbench, instance: Instance, name: str) -> Session | J
     """
     try:
         return await bench.sessions.find(instance, name)
-    except NotFound as error:
+    except (NotFound, NotRunning) as error:
         if not name:
             raise
         try:

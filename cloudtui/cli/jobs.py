@@ -7,17 +7,19 @@ import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cloudtui.cli import output
+from cloudtui.cli.away import forget, machine, tell_of
 from cloudtui.cli.jobs_arguments import ACTS
 from cloudtui.cli.prompts import agree
 from cloudtui.core.jobs import check_removable
 from cloudtui.core.workbench import Workbench
 from cloudtui.model.errors import READ_ONLY, CloudtuiError, Refused, UsageError
 from cloudtui.model.instance import Instance
-from cloudtui.model.job import Job
+from cloudtui.model.job import Job, JobState
 from cloudtui.model.job_filter import name_in_list
 from cloudtui.model.then import StepState
 from cloudtui.model.training import parts
@@ -25,6 +27,7 @@ from cloudtui.model.words import duration, stamp
 
 if TYPE_CHECKING:
     from cloudtui.core.jobs import HostJobs
+    from cloudtui.model.last_seen import AwayRuns
 
 Opened = Callable[..., AbstractAsyncContextManager[Workbench]]
 
@@ -61,10 +64,13 @@ async def perform(opened: Opened, words: argparse.Namespace) -> int:
 
 
 async def _one(bench: Workbench, words: argparse.Namespace) -> int:
-    instance = await bench.inventory.find(words.names[0])
+    instance = await machine(bench, words.names[0])
     state = await bench.jobs.list(instance)
     if state.error:
-        raise state.error
+        away = await bench.last_seen.of(instance)
+        if away is None:
+            raise state.error
+        return _one_away(away, state.error, words)
     if words.json:
         output.document(
             {
@@ -85,34 +91,54 @@ async def _one(bench: Workbench, words: argparse.Namespace) -> int:
     return 0
 
 
+def _one_away(away: AwayRuns, error: CloudtuiError, words: argparse.Namespace) -> int:
+    """What was last seen of its runs; the exit code is that of a machine that cannot be asked."""
+    if words.json:
+        output.document({**_away(away), "error": output.problem(error)})
+    else:
+        output.table(COLUMNS, _rows(away.jobs, away.seen))
+        tell_of(away)
+    return error.exit_code
+
+
 async def _all(bench: Workbench, words: argparse.Namespace) -> int:
     """Ask every running instance; one that fails is told after the others' runs."""
     listed = await bench.inventory.load()
     await bench.jobs.refresh(ask=True)
-    hosts = bench.jobs.hosts
+    await bench.last_seen.load()
+    hosts, away = bench.jobs.hosts, bench.last_seen.hosts
     failures = [error for _, error in listed.errors]
     failures += [host.state.error for host in hosts if host.state.error]
     if words.json:
         output.document(
             {
                 "hosts": [_host(host) for host in hosts],
+                "away": [_away(each) for each in away],
                 "errors": output.problems(error for _, error in listed.errors),
             }
         )
     else:
-        _tell(hosts, failures)
+        _tell(hosts, away, failures)
     for error in failures:
         output.failure(error)
     return failures[0].exit_code if failures else 0
 
 
-def _tell(hosts: Iterable[HostJobs], failures: list[CloudtuiError]) -> None:
+def _tell(
+    hosts: tuple[HostJobs, ...], away: tuple[AwayRuns, ...], failures: list[CloudtuiError]
+) -> None:
     now = datetime.now(UTC)
-    hosts = tuple(hosts)
     rows = [(h.instance.spoken, *row) for h in hosts for row in _rows(h.jobs, now)]
+    rows += [
+        (f"{a.instance.spoken} ({a.instance.state})", *row)
+        for a in away
+        for row in _rows(a.jobs, a.seen)
+    ]
     if rows:
         output.table(("HOST", *COLUMNS), rows)
         _tell_more(job for host in hosts for job in host.jobs)
+        for each in away:
+            tell_of(each)
     elif hosts and not failures:
         output.narrate("No run is known. Start one: cloudtui run NAME -- COMMAND")
     elif not hosts and not failures:
@@ -139,7 +165,8 @@ def _rows(jobs: Iterable[Job], now: datetime) -> list[tuple[str, ...]]:
 def _columns(job: Job, now: datetime) -> tuple[str, ...]:
     """A row of the table, all but the name."""
     elapsed = job.elapsed(now)
-    doing = "   ".join(parts(job.training)[:3]) or job.last_line
+    known = job.training if job.state is not JobState.UNKNOWN else replace(job.training, eta=None)
+    doing = "   ".join(parts(known)[:3]) or job.last_line
     return (
         f"{job.words}, quiet for {duration((now - job.stalled_since).total_seconds())}"
         if job.stalled_since
@@ -165,6 +192,27 @@ def _host(host: HostJobs) -> dict[str, object]:
         "region": host.instance.region,
         "runs": [record(job, host.instance) for job in host.jobs],
         "error": output.problem(error) if error else None,
+    }
+
+
+def _away(away: AwayRuns) -> dict[str, object]:
+    return {
+        "instance": away.instance.id,
+        "name": away.instance.name,
+        "region": away.instance.region,
+        "machine": away.instance.state.value,
+        "seen": _iso(away.seen),
+        "runs": [record_away(job, away) for job in away.jobs],
+    }
+
+
+def record_away(job: Job, away: AwayRuns) -> dict[str, object]:
+    """A run of a machine that does not run, as documents tell it."""
+    return {
+        **record(job, away.instance),
+        "machine": away.instance.state.value,
+        "seen": _iso(away.seen),
+        "last_lines": list(job.last_lines),
     }
 
 
@@ -239,7 +287,9 @@ async def _act(
     async with opened(words) as bench:
         if bench.read_only:
             raise Refused(READ_ONLY, hint="Leave out --read-only to change runs.")
-        instance = await bench.inventory.find(name)
+        instance = await machine(bench, name)
+        if act == "rm" and (away := await bench.last_seen.of(instance)):
+            return await forget(bench, away, runs, words)
         jobs = [await bench.jobs.find(instance, run) for run in runs]
         if act == "rerun":
             await _rerun(bench, instance, jobs[0], words)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from cloudtui.cli import output
+from cloudtui.cli.away import machine
 from cloudtui.core.workbench import Workbench
 from cloudtui.model.errors import CloudtuiError, NotFound
 from cloudtui.model.instance import Instance, resolve
@@ -45,12 +46,12 @@ async def named(bench: Workbench, text: str, job: str) -> tuple[Instance, str]:
     """Instance and run of NAME RUN, or of NAME:RUN; a Name tag may hold colons itself."""
     name, colon, rest = text.rpartition(":")
     if job or not colon:
-        return await bench.inventory.find(text), job
+        return await machine(bench, text), job
     await bench.inventory.load()
     try:
         return resolve(text, bench.inventory.state.instances), ""
     except NotFound:
-        return await bench.inventory.find(name), rest
+        return await machine(bench, name), rest
 
 
 async def chosen(bench: Workbench, instance: Instance, name: str) -> Job:
@@ -59,6 +60,9 @@ async def chosen(bench: Workbench, instance: Instance, name: str) -> Job:
         return await bench.jobs.find(instance, name)
     state = await bench.jobs.list(instance)
     if state.error:
+        away = await bench.last_seen.of(instance)
+        if away:
+            return await bench.jobs.find(instance, away.jobs[0].id)  # says so
         raise state.error
     newest = next((job for job in state.jobs if not job.by_hand), None)
     return newest or await bench.jobs.find(instance, name)

@@ -16,9 +16,17 @@ from cloudtui.core.attachment import Attachment, OnData
 from cloudtui.core.connections import Connections
 from cloudtui.core.events import Events, JobsChanged, JobsState
 from cloudtui.core.inventory import Inventory
+from cloudtui.core.last_seen import LastSeen
 from cloudtui.core.running_hosts import RunningHost, RunningHosts, running_hosts
 from cloudtui.core.sessions import Sessions
-from cloudtui.model.errors import READ_ONLY, CloudtuiError, NotFound, Refused, Unreachable
+from cloudtui.model.errors import (
+    READ_ONLY,
+    CloudtuiError,
+    NotFound,
+    NotRunning,
+    Refused,
+    Unreachable,
+)
 from cloudtui.model.instance import Instance
 from cloudtui.model.job import Holder, Job, JobSpec, JobState, find_job
 from cloudtui.model.session import Session
@@ -59,11 +67,13 @@ class Jobs(RunningHosts):
         events: Events,
         *,
         read_only: bool,
+        last_seen: LastSeen | None = None,
     ) -> None:
         self._inventory = inventory
         self._connections = connections
         self._sessions = sessions
         self._events = events
+        self._last_seen = last_seen
         self._read_only = read_only
         self._states: dict[str, JobsState] = {}
 
@@ -102,12 +112,29 @@ class Jobs(RunningHosts):
 
         Raises:
             NotFound: none, or several; its detail lists the candidates.
+            NotRunning: its detail is what was last seen of the run.
             CloudtuiError: the host could not be asked.
         """
         state = await self.list(instance)
         if state.error:
-            raise state.error
+            raise await self._with_last_seen(instance, text, state.error)
         return find_job(text, state.jobs, instance.spoken)
+
+    async def _with_last_seen(
+        self, instance: Instance, text: str, error: CloudtuiError
+    ) -> CloudtuiError:
+        if self._last_seen is None or not isinstance(error, NotRunning):
+            return error
+        away = await self._last_seen.of(instance)
+        if away is None:
+            return error
+        try:
+            job = find_job(text, away.jobs, instance.spoken)
+        except NotFound as unknown:
+            return NotRunning(error.title, f"{away.words}\n{unknown.detail}", error.hint)
+        lines = job.last_lines or (job.last_line,)
+        detail = "\n".join([away.about(job), *(f"    {line}" for line in lines if line)])
+        return NotRunning(error.title, detail, error.hint or away.next)
 
     async def find_active(self, instance: Instance, text: str) -> Job:
         """As `find`, but when that run is over, the newest of its name that is not, such as

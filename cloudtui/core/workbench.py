@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from cloudtui.core.jobs import Jobs
     from cloudtui.core.jupyter import Jupyter
     from cloudtui.core.kept_tunnels import KeptTunnels
+    from cloudtui.core.last_seen import LastSeen
     from cloudtui.core.keys import Keys
     from cloudtui.core.lifecycle import Lifecycle
     from cloudtui.core.links import Links
@@ -168,7 +169,14 @@ class Workbench:
             self.sessions,
             self._events,
             read_only=self.read_only,
+            last_seen=self.last_seen,
         )
+
+    @cached_property
+    def last_seen(self) -> LastSeen:
+        from cloudtui.core.last_seen import LastSeen
+
+        return self._closes(LastSeen(self.inventory, self._events))
 
     @cached_property
     def recollection(self) -> Recollection:

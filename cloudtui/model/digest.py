@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from cloudtui.model.instance import Instance, State
 from cloudtui.model.job import Job
 from cloudtui.model.price import dollars
 from cloudtui.model.then import StepState
+from cloudtui.model.without_secrets import command_without_secrets, without_secrets
 from cloudtui.model.words import duration, plural, stamp
 
 SAME = 5.0
@@ -162,11 +164,11 @@ def known(job: Job) -> Known:
     return Known(
         job.id,
         job.asked or (job.queued.timestamp() if job.queued else 0.0),
-        job.command_line[:200],
+        shlex.join(command_without_secrets(job.command))[:200],
         job.started.timestamp() if job.started else 0.0,
         any(step.stops for step in job.then),
         ending(job) if job.state.over else "",
-        job.last_line[:200] if job.state.over else "",
+        without_secrets(job.last_line[:2000])[:200] if job.state.over else "",
     )
 
 

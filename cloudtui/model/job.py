@@ -29,11 +29,14 @@ class JobState(StrEnum):
     KILLED = "killed"
     """Ended by a signal."""
     LOST = "lost"
-    """Its machine was rebooted, or its processes vanished without an exit status."""
+    """Its machine was rebooted or terminated, or its processes vanished without an exit status."""
+    UNKNOWN = "unknown"
+    """It had not ended when it was last seen, and its machine does not run now."""
 
     @property
     def over(self) -> bool:
-        return self in (JobState.DONE, JobState.FAILED, JobState.KILLED, JobState.LOST)
+        """Nothing of it runs now."""
+        return self not in (JobState.QUEUED, JobState.RUNNING, JobState.STALLED)
 
 
 class Holder(StrEnum):
@@ -89,6 +92,8 @@ class Job:
     started: datetime | None = None
     ended: datetime | None = None
     last_line: str = ""
+    last_lines: tuple[str, ...] = field(default=(), repr=False)
+    """A few, whole ones, the last line among them."""
     log_bytes: int = 0
     last_output: datetime | None = None
     missing: datetime | None = None

@@ -19,6 +19,8 @@ from cloudtui.model.then import steps_told
 
 ONE = timedelta(seconds=3)
 """Moments that differ by less are one: hosts tell whole seconds."""
+LINES = 5
+"""Of a log's end that are kept."""
 SILENT = timedelta(minutes=1)
 """A shorter silence says nothing about the time left."""
 _GPU = re.compile(r"(?<![:\d])\d{1,4}(?!\d)", re.ASCII)
@@ -203,6 +205,9 @@ def _job(
     exit_status = whole(status)
     state, why = _state(told, clock, exit_status, signal, started, last)
     seen = _training(told, clock, started, last, before)
+    ends = last_lines(told.tail, LINES + 1)
+    if len(ends) <= LINES and told.size > len(told.tail.encode(errors="replace")):
+        ends = ends[1:] or ends  # the first one may be the end of a line
     return Job(
         id=told.id,
         instance_id=instance_id,
@@ -221,7 +226,8 @@ def _job(
         asked=whole(facts.get("queued")) or 0,
         started=started,
         ended=clock.here_at(whole(ended)) or (last if state is JobState.LOST else None),
-        last_line=last_line(told.tail),
+        last_line=ends[-1] if ends else "",
+        last_lines=ends[-LINES:],
         log_bytes=told.size,
         last_output=last if told.size else None,
         missing=clock.here_at(whole(facts.get("missing"))),

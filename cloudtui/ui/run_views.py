@@ -18,6 +18,7 @@ from cloudtui.ui.actions import key_words
 
 if TYPE_CHECKING:
     from cloudtui.model.digest import Digest
+    from cloudtui.model.last_seen import AwayRuns
     from cloudtui.ui.app import CloudtuiApp
     from cloudtui.ui.screens.session_dialogs import Destroy
 
@@ -238,6 +239,21 @@ def remove_question(instance: Instance, job: Job) -> Destroy:
     return Destroy(
         f"Remove {job.id} of {instance.spoken}?", _about(instance, job, how), "Remove it", "d"
     )
+
+
+def forget_question(away: AwayRuns, job: Job) -> Destroy:
+    """Whether what was last seen of a run is to be known here no more."""
+    from cloudtui.ui.screens.session_dialogs import Destroy
+
+    instance = away.instance
+    how = f"What was last seen of it is removed from this computer. {instance.spoken} is "
+    how += (
+        f"{instance.state}: it cannot be seen again."
+        if away.terminated
+        else f"{instance.state}: the record there stays, and is listed when it runs again."
+    )
+    title = f"Forget {job.id} on {instance.spoken}?"
+    return Destroy(title, _about(instance, job, how), "Forget it", "d")
 
 
 def _about(instance: Instance, job: Job, how: str) -> Content:

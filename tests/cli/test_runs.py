@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 
 import pytest
 
+from cloudtui.files.paths import state_dir
 from tests.cli.here import Here, here
 from tests.lab import Lab
 
@@ -84,3 +87,70 @@ def test_a_log_that_nobody_reads_on_is_not_fetched_to_its_end(lab: Lab, here: He
         assert reading.stdout.read(1000) == bytes(1000)
         reading.stdout.close()
         assert reading.wait(timeout=30) != 0
+
+
+def test_runs_of_a_machine_that_does_not_run_are_told_as_last_seen(lab: Lab, here: Here) -> None:
+    loop = "echo one; echo two; while :; do sleep 0.05; done"
+    here("run", "bert-gpu", "--name", "quick", "--in", "none", "--follow", "--", "echo", "hi")
+    words = ("run", "bert-gpu", "--name", "loop", "--in", "none", "--env", "API=S3CRET", "--")
+    assert here(*words, "sh", "-c", loop, "--token", "S3CRET")[0] == 0
+    runs = lab.sshd.home / ".local/share/cloudtui/runs"
+    wait_until(lambda: (runs / "loop/log").read_bytes().endswith(b"two\n"))
+    assert here("jobs")[0] == 0
+    kept = next((state_dir() / "runs").glob("*.json"))
+    assert "S3CRET" not in kept.read_text()
+    lab.ec2.stop_instances(InstanceIds=[lab.gpu])
+
+    code, told = here("jobs")
+    assert code == 0
+    assert "unknown (running when last seen)" in told
+    assert "bert-gpu is stopped: its 2 runs as last seen at 20" in told
+    assert "Start it first: cloudtui start bert-gpu" in told
+    code, told = here("jobs", "--json")
+    found = json.loads(told)
+    (away,) = found["away"]
+    assert found["hosts"] == []
+    assert (away["machine"], away["name"], away["instance"]) == ("stopped", "bert-gpu", lab.gpu)
+    runs_told = {run["run"]: run for run in away["runs"]}
+    assert runs_told["loop"]["state"] == "unknown"
+    assert runs_told["loop"]["last_lines"] == ["one", "two"]
+    assert runs_told["loop"]["seen"] == away["seen"]
+    assert (runs_told["quick"]["state"], runs_told["quick"]["exit_status"]) == ("done", 0)
+    code, told = here("jobs", "bert-gpu")
+    assert code == 4
+    assert "loop   unknown (running when last seen)" in told
+    code, told = here("jobs", "bert-gpu", "--json")
+    assert code == 4
+    assert [run["run"] for run in json.loads(told)["runs"]] == ["loop", "quick"]
+    code, told = here("logs", "bert-gpu", "loop")
+    assert code == 4
+    assert "is stopped.\n  loop was last seen at 20" in told
+    assert ": running.\n      one\n      two\n  Start it first: cloudtui start" in told
+    assert here("attach", "bert-gpu:loop")[1] == told
+    assert "No run" not in here("logs", "bert-gpu")[1]
+    assert "has no run called nope" not in here("logs", "bert-gpu", "nope")[1]
+    code, told = here("jobs", "rm", "bert-gpu", "quick")
+    assert code == 4
+    assert "the record on its disk stays" in told
+    assert here("jobs", "rm", "bert-gpu", "quick", "--yes")[0] == 0
+    assert "quick" not in here("jobs")[1]
+
+    lab.ec2.start_instances(InstanceIds=[lab.gpu])
+    code, told = here("jobs")
+    assert "quick  done" in told
+    assert "last seen" not in told
+    lab.ec2.terminate_instances(InstanceIds=[lab.gpu])
+    code, told = here("jobs")
+    assert "bert-gpu (terminated)  loop   lost (its machine was terminated)" in told
+    assert here("logs", lab.gpu, "loop")[0] == 4
+    assert here("jobs", "rm", "bert-gpu", "loop", "quick", "--yes")[0] == 0
+    assert not kept.exists()
+    kept.write_text("{")
+    assert here("jobs")[0] == 0
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)

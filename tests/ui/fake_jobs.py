@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ from cloudtui.model.errors import CloudtuiError, Refused
 from cloudtui.model.instance import Instance, State
 from cloudtui.model.job import Holder, Job, JobSpec, JobState, name_of
 from cloudtui.model.job_filter import name_in_list
+from cloudtui.model.last_seen import AwayRuns
 from cloudtui.model.session import Session
 from cloudtui.model.training import Training
 from cloudtui.model.upload import LocalFile
@@ -180,6 +181,27 @@ class FakeJobs:
 
     async def session(self, instance: Instance, job: Job) -> Session | None:
         return self.sessions.get(job.id)
+
+
+class FakeLastSeen:
+    """What `show` says; it forgets."""
+
+    def __init__(self) -> None:
+        self.hosts: tuple[AwayRuns, ...] = ()
+        self.forgotten: list[tuple[str, str]] = []
+
+    def show(self, *hosts: AwayRuns) -> None:
+        self.hosts = hosts
+
+    async def load(self) -> None:
+        """It is there."""
+
+    async def forget(self, instance: Instance, ids: Collection[str]) -> None:
+        self.forgotten += [(instance.name, id) for id in ids]
+        self.hosts = tuple(
+            replace(away, jobs=tuple(job for job in away.jobs if job.id not in ids))
+            for away in self.hosts
+        )
 
 
 class FakeUploads:

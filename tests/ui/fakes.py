@@ -47,7 +47,7 @@ from cloudtui.ui.app import CloudtuiApp
 from tests.ui.fake_copies import FakeCopies
 from tests.ui.fake_details import FakeDetails, FakePrices, FakeTags
 from tests.ui.fake_hosts import Ways, hosts_over
-from tests.ui.fake_jobs import FakeAlerts, FakeDigests, FakeJobs, FakeUploads
+from tests.ui.fake_jobs import FakeAlerts, FakeDigests, FakeJobs, FakeLastSeen, FakeUploads
 from tests.ui.fake_keys import FakeConnections, FakeKeys
 from tests.ui.fake_network import FakeAddresses, FakeSecurityGroups
 from tests.ui.fake_notebooks import FakeNotebooks
@@ -532,6 +532,7 @@ class FakeWorkbench:
         self.vitals = FakeVitals(self._events)
         self.all_sessions = FakeAllSessions(self.inventory, self.sessions)
         self.jobs = FakeJobs(self._events, self.inventory)
+        self.last_seen = FakeLastSeen()
         self.alerts = FakeAlerts()
         self.uploads = FakeUploads()
         self.digests = FakeDigests()

@@ -11,9 +11,11 @@ import pytest
 
 from cloudtui.model.errors import Refused, Unreachable
 from cloudtui.model.job import Holder, JobState
+from cloudtui.model.last_seen import AwayRuns, left
 from cloudtui.model.price import Price
 from cloudtui.model.session import Program, Session
 from cloudtui.model.training import Training
+from cloudtui.model.words import stamp
 from cloudtui.ui.screens.dialogs import Ask, Choose
 from cloudtui.ui.screens.runs import RunsScreen
 from cloudtui.ui.screens.session_dialogs import Destroy
@@ -157,6 +159,50 @@ def test_what_a_short_run_cost_is_not_nothing(hours: float, words: str) -> None:
     over = run(BERT, "a", started=NOW, ended=NOW + timedelta(hours=hours))
     price = Price(1.21, NOW.date())
     assert cost_words(over, price, NOW) == f"{words} for its machine at $1.21/h"
+
+
+async def test_runs_of_machines_that_do_not_run_are_shown_as_last_seen() -> None:
+    prep, old = FLEET[3], replace(FLEET[5], name="old-gpu")
+    lines = ("epoch 1", "epoch 2", "epoch 3")
+    seen = NOW - timedelta(hours=9)
+    went_on = left(run(prep, last_lines=lines, then=()), prep.state)
+    lost = left(run(old, "lost"), old.state)
+    async with console(listed(), size=(160, 40)) as made:
+        made.bench.last_seen.hosts = (
+            AwayRuns(prep, seen, (went_on, replace(FAILED, instance_id=prep.id))),
+            AwayRuns(old, seen, (lost,)),
+        )
+        made.bench.jobs.show(BERT, RUNNING)
+        await made.press("4")
+        await in_front(made, RunsScreen)
+        table = made.app.screen.query_one(RunsTable)
+        names = [key.rpartition("/")[2] for key in table.keys_shown]
+        assert names[:4] == ["bert", "bert", "prep", "lost"]
+        assert "? unknown" in made.text
+        assert "data-prep (stopped)" in made.text
+        assert "old-gpu (terminated)" in made.text
+        table.select(f"{prep.id}/bert")
+        await made.settle()
+        assert f"as at {stamp(seen)}, 9h 00m ago, to end at about" in made.text
+        assert "data-prep is stopped. Its log can be read when it runs" in made.text
+        for words in lines:
+            assert words in made.text
+        doing = next(line for line in made.text.splitlines() if line.startswith(" doing"))
+        assert "1h 55m left" not in doing
+        for key in ("enter", "a", "x", "r"):
+            await made.press(key)
+            assert made.said[-1] == "data-prep is stopped. Press 1, then u on it, to start it."
+        table.select(f"{old.id}/lost")
+        await made.press("enter")
+        assert "is all that is left" in made.said[-1]
+        await made.press("X")
+        await in_front(made, Ask)
+        assert "Forget lost on old-gpu?" in made.text
+        assert "it cannot be seen again." in made.text
+        await made.press("d")
+        await done(made)
+        assert made.bench.last_seen.forgotten == [("old-gpu", "lost")]
+        await until(made, lambda: f"{old.id}/lost" not in table.keys_shown)
 
 
 async def test_stop_rerun_and_remove_name_the_run_and_ask() -> None:

@@ -6,16 +6,18 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.widgets import Static
 
-from cloudtui.core.events import Event, InventoryChanged, JobsChanged
+from cloudtui.core.events import Event, InventoryChanged, JobsChanged, Severity
 from cloudtui.core.jobs import HostJobs, Jobs
 from cloudtui.model.errors import CloudtuiError
-from cloudtui.model.instance import Instance
+from cloudtui.model.instance import Instance, State
 from cloudtui.model.job import Job
 from cloudtui.model.job_filter import job_matches, name_in_list
+from cloudtui.model.last_seen import AwayRuns
 from cloudtui.model.words import listed, plural
 from cloudtui.ui.actions import Action, Where
 from cloudtui.ui.run_views import (
     copy_of,
+    forget_question,
     remove_question,
     second_question,
     stop_question,
@@ -50,6 +52,7 @@ class RunsScreen(HostsArea):
     def __init__(self) -> None:
         super().__init__()
         self._hosts: tuple[HostJobs, ...] = ()
+        self._away: tuple[AwayRuns, ...] = ()
         self._wish: bool | None = None
         """The details are shown; None: when the terminal is tall enough."""
         self._refreshing = self._due = False
@@ -75,16 +78,21 @@ class RunsScreen(HostsArea):
     # What is under the cursor
 
     @property
+    def _known(self) -> tuple[HostJobs | AwayRuns, ...]:
+        """The hosts, and the machines that do not run."""
+        return (*self._hosts, *self._away)
+
+    @property
     def table(self) -> RunsTable:
         return self.query_one(RunsTable)
 
     @property
-    def _place(self) -> tuple[HostJobs, Job | None] | None:
+    def _place(self) -> tuple[HostJobs | AwayRuns, Job | None] | None:
         """The host under the cursor, and its run there."""
         machine, _, run = (self.table.key or "").partition("/")
-        for host in self._hosts:
+        for host in self._known:
             if host.instance.id == machine:
-                named = (job for job in host.state.jobs if name_in_list(job) == run)
+                named = (job for job in host.jobs if name_in_list(job) == run)
                 return host, next(named, None)
         return None
 
@@ -111,8 +119,11 @@ class RunsScreen(HostsArea):
             return "" if self._hosts else "No machine runs. Press 1, then u on one, to start it."
         if action.id.startswith("run.") and action.id != "run.new_run":
             place = self._place
-            if place and place[1] is None and place[0].state.updated is None:
-                return f"The runs of {place[0].instance.spoken} are not known yet. Press A to ask."
+            host = place[0] if place else None
+            if isinstance(host, AwayRuns):
+                return _why_not_away(action, host)
+            if host and place and place[1] is None and host.state.updated is None:
+                return f"The runs of {host.instance.spoken} are not known yet. Press A to ask."
             if place is None or place[1] is None:
                 return "No run is selected. Press n to start one."
             if reason := why_not_run(action, place[1]):
@@ -138,10 +149,11 @@ class RunsScreen(HostsArea):
 
     def paint(self) -> None:
         self._hosts, query = self.workbench.jobs.hosts, self.query_text
+        self._away = self.workbench.last_seen.hosts
         runs = [
-            (host.instance, job, host.state.error is not None)
-            for host in self._hosts
-            for job in host.state.jobs
+            (host.instance, job, isinstance(host, HostJobs) and host.state.error is not None)
+            for host in self._known
+            for job in host.jobs
             if job_matches(job, host.instance.spoken, query)
         ]
         notes = [
@@ -149,7 +161,7 @@ class RunsScreen(HostsArea):
             for host in self._hosts
             if (words := _words(host)) and query.casefold() in host.instance.spoken.casefold()
         ]
-        any_runs = any(host.state.jobs for host in self._hosts)
+        any_runs = any(host.jobs for host in self._known)
         show_notes = notes if runs or not any_runs or not query else []
         self.table.show_runs(runs, show_notes)
         if self._wanted in self.table.keys_shown:
@@ -161,7 +173,7 @@ class RunsScreen(HostsArea):
         self.refresh_footer()
 
     def paint_face(self, face: Face) -> None:
-        count = sum(len(host.state.jobs) for host in self._hosts)
+        count = sum(len(host.jobs) for host in self._known)
         if count:
             face.say(
                 "No run matches the filter.",
@@ -173,7 +185,7 @@ class RunsScreen(HostsArea):
                 "No run on a machine that runs now.",
                 "A run is a command that goes on when the connection ends, this computer sleeps or "
                 "cloudtui is left: with its log, exit code, progress and what is to happen then. "
-                "Those of a stopped machine are listed when it runs again.",
+                "Those of a stopped machine are shown as they were last seen.",
                 [("n", "start one"), ("cloudtui run NAME -- CMD", "in a shell")],
             )
         else:
@@ -197,10 +209,12 @@ class RunsScreen(HostsArea):
         if not panel.display or place is None:
             return
         host, job = place
-        if job is None:
+        away = host if isinstance(host, AwayRuns) else None
+        if job is not None:
+            price = self.workbench.prices.price(host.instance)
+            panel.tell(about_run(job, host.instance, price, away))
+        elif isinstance(host, HostJobs):
             panel.tell(about_host(host.instance, host.state.error))
-        else:
-            panel.tell(about_run(job, host.instance, self.workbench.prices.price(host.instance)))
 
     def toggle_details(self) -> None:
         self._wish = not self.query_one(RunPanel).display
@@ -227,6 +241,8 @@ class RunsScreen(HostsArea):
     async def refresh_connected(self) -> None:
         self._refreshing = True
         try:
+            await self.workbench.last_seen.load()
+            self.paint()
             await super().refresh_connected()
         finally:
             self._refreshing = False
@@ -289,12 +305,30 @@ class RunsScreen(HostsArea):
 
     @work(group="run")
     async def remove_run(self) -> None:
-        instance, job = self.instance, self.job
-        if instance is None or job is None:
+        instance, job, place = self.instance, self.job, self._place
+        if instance is None or job is None or place is None:
+            return
+        if isinstance(place[0], AwayRuns):
+            await self._forget(place[0], job)
             return
         agreed = await self.app.push_screen_wait(remove_question(instance, job))
         if agreed and await self.went_well(self.workbench.jobs.remove(instance, job)):
             self.cloudtui.say(f"Removed {job.id} of {instance.spoken}, its log included.")
+
+    async def _forget(self, away: AwayRuns, job: Job) -> None:
+        if not await self.app.push_screen_wait(forget_question(away, job)):
+            return
+        try:
+            await self.workbench.last_seen.forget(away.instance, {job.id})
+        except OSError as error:
+            self.cloudtui.say(
+                f"What was last seen of {job.id} cannot be removed here: {error.strerror}.",
+                Severity.WARNING,
+                "Make ~/.local/state/cloudtui writable.",
+            )
+            return
+        self.cloudtui.say(f"Forgot {job.id} on {away.instance.spoken}.")
+        self.paint()
 
     @work(group="run")
     async def copy(self) -> None:
@@ -302,6 +336,18 @@ class RunsScreen(HostsArea):
         if job and (text := await copy_of(self.cloudtui, job)):
             self.cloudtui.copy_to_clipboard(text)
             self.cloudtui.say(f"Copied {text}")
+
+
+def _why_not_away(action: Action, away: AwayRuns) -> str:
+    """Why an action cannot be done to a run whose machine does not run; empty when it can."""
+    if action.id in ("run.remove_run", "run.copy"):
+        return ""
+    machine = away.instance
+    if away.terminated:
+        return f"{machine.spoken} is {machine.state}: what is shown below is all that is left."
+    if machine.state is State.STOPPED:
+        return f"{machine.spoken} is stopped. Press 1, then u on it, to start it."
+    return f"{machine.spoken} is {machine.state}. {away.next}"
 
 
 def _words(host: HostJobs) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from textual.app import ComposeResult
@@ -10,14 +11,16 @@ from textual.content import Content
 from textual.widgets import Static
 
 from cloudtui.model.errors import CloudtuiError
-from cloudtui.model.instance import Instance
+from cloudtui.model.instance import Instance, State
 from cloudtui.model.job import Job, JobState
+from cloudtui.model.last_seen import AwayRuns, due
 from cloudtui.model.price import Price, dollars
 from cloudtui.model.training import parts, sparkline
 from cloudtui.model.words import data_size, since, stamp
 from cloudtui.ui.widgets.runs_table import GLYPHS
 
 SPARKS_SHOWN = 16
+NO_BREAK = "\u00a0"
 RUNS_FOLDER = "~/.local/share/cloudtui/runs"
 
 
@@ -47,11 +50,17 @@ class RunPanel(VerticalScroll):
         self.query_one(Static).update(content)
 
 
-def about_run(job: Job, instance: Instance, price: Price | None) -> Content:
-    """Command, folder, log, times, what follows and what it costs."""
+def about_run(
+    job: Job, instance: Instance, price: Price | None, away: AwayRuns | None = None
+) -> Content:
+    """Command, folder, log, times, what follows and what it costs; of a machine that does not run
+    as it was last seen."""
     now = datetime.now(UTC)
     rows: list[tuple[str, Content | str]] = []
-    training = parts(job.training)
+    known = replace(job.training, eta=None) if away else job.training
+    training = [part.replace(" ", NO_BREAK) for part in parts(known)]
+    if away:
+        rows.append(("seen", Content.styled(_seen(job, away, now), "$warning")))
     if training:
         spark = sparkline(job.training.losses, SPARKS_SHOWN)
         style = "$error" if job.training.broken else "$accent"
@@ -72,11 +81,26 @@ def about_run(job: Job, instance: Instance, price: Price | None) -> Content:
     ]
     if cost := cost_words(job, price, now):
         rows.append(("cost", cost))
-    if job.last_line and not training:
+    if away:
+        lines = job.last_lines or (job.last_line,)
+        rows += [("" if n else "last", line) for n, line in enumerate(lines) if line]
+    elif job.last_line and not training:
         rows.append(("last", job.last_line))
     return Content("\n").join(
         Content.assemble((f"{name:<9}", "$foreground-muted"), value) for name, value in rows
     )
+
+
+def _seen(job: Job, away: AwayRuns, now: datetime) -> str:
+    """As of when the rest is, and what to do to know more."""
+    machine = away.instance
+    told = f"as at {stamp(away.seen)}, {since(away.seen, now)} ago{due(job, away.seen)}; "
+    told += f"{machine.spoken} is {machine.state}"
+    if away.terminated:
+        return f"{told}. X forgets this run."
+    if machine.state is State.STOPPED:
+        return f"{told}. Its log can be read when it runs: press 1, then u on it."
+    return f"{told}."
 
 
 def about_host(instance: Instance, error: CloudtuiError | None) -> Content:
@@ -103,6 +127,7 @@ def _state(job: Job) -> Content:
         JobState.FAILED: "$error",
         JobState.KILLED: "$error",
         JobState.LOST: "$error",
+        JobState.UNKNOWN: "$warning",
     }.get(job.state, "$foreground")
     return Content.styled(f"{GLYPHS[job.state]} {job.words}", style)
 

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 
-from cloudtui.model.instance import Instance
+from cloudtui.model.instance import Instance, State
 from cloudtui.model.job import Job, JobState
 from cloudtui.model.job_filter import name_in_list
 from cloudtui.model.training import Training, sparkline
@@ -37,6 +37,7 @@ GLYPHS = {
     JobState.FAILED: "×",
     JobState.KILLED: "×",
     JobState.LOST: "?",
+    JobState.UNKNOWN: "?",
 }
 COLOURS = {
     JobState.QUEUED: "state-stopped",
@@ -46,6 +47,7 @@ COLOURS = {
     JobState.FAILED: "error",
     JobState.KILLED: "error",
     JobState.LOST: "error",
+    JobState.UNKNOWN: "warning",
 }
 SPARKS_SHOWN = 8
 WIDE = 100
@@ -66,10 +68,19 @@ def state_words(job: Job) -> str:
     return f"{GLYPHS[job.state]} {word}"
 
 
+def host_words(instance: Instance) -> str:
+    """`bert-gpu`, or `bert-gpu (stopped)`."""
+    running = instance.state is State.RUNNING
+    return instance.spoken if running else f"{instance.spoken} ({instance.state})"
+
+
 def rank(job: Job) -> int:
-    """Runs that go on, those that wait, sessions begun by hand, those that ended."""
-    if job.state.over:
+    """Runs that go on, those that wait, sessions begun by hand, those whose machine does not run,
+    those that ended."""
+    if job.state is JobState.UNKNOWN:
         return 3
+    if job.state.over:
+        return 4
     if job.by_hand:
         return 2
     return 1 if job.state is JobState.QUEUED else 0
@@ -113,7 +124,7 @@ class RunsTable(KeyedTable):
         for instance, job, stale in runs:
             key, elapsed = row_key(instance, job), job.elapsed(paint.now)
             words = duration(elapsed.total_seconds()) if elapsed is not None else ""
-            made_from = (instance.spoken, job, stale, words, self.app.theme, wide)
+            made_from = (host_words(instance), job, stale, words, self.app.theme, wide)
             kept = before.get(key)
             if kept is None or kept[0] != made_from:
                 kept = (made_from, paint.run(instance, job, stale, words))
@@ -163,7 +174,7 @@ class _Paint:
         left = training.eta if going else None
         cells = {
             "state": self._cell(state_words(job), state),
-            "host": self._cell(instance.spoken, plain),
+            "host": self._cell(host_words(instance), plain),
             "name": self._cell(job.id, name),
             "elapsed": self._cell(elapsed_words, plain, right=True),
             "progress": self._cell(progress_words(training, 3 if self._wide else 1), plain),
@@ -200,7 +211,7 @@ class _Paint:
             "host": self._cell(instance.spoken, self._quiet),
         }
         name = instance.spoken.casefold()
-        order = {"state": (4, 0.0, (name, "")), "host": (name, 4, 0.0, (name, ""))}
+        order = {"state": (5, 0.0, (name, "")), "host": (name, 5, 0.0, (name, ""))}
         return Row(row_key(instance, None), cells, order)
 
     def _cell(self, text: str, style: Style, *, right: bool = False) -> Text:
