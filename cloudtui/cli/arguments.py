@@ -238,7 +238,11 @@ def _common() -> Parser:
         metavar="REGION",
         help="AWS region; repeat it for several, or say all",
     )
-    group.add_argument("--read-only", action="store_true", help="refuse everything that changes")
+    group.add_argument(
+        "--read-only",
+        action="store_true",
+        help="refuse what changes AWS, a machine, or the ssh config and keys here",
+    )
     group.add_argument("--yes", action="store_true", help="answer yes to what would be asked")
     return common
 

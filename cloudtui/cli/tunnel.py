@@ -14,6 +14,7 @@ from typing import Any
 from cloudtui.cli import output
 from cloudtui.core import kept_tunnels
 from cloudtui.core.events import Event, TunnelsChanged
+from cloudtui.core.tunnel_kept import may_open
 from cloudtui.core.workbench import Workbench
 from cloudtui.files import wanted_tunnels
 from cloudtui.model.errors import CloudtuiError, Refused, UsageError
@@ -47,6 +48,8 @@ async def perform(opened: Opened, words: argparse.Namespace) -> int:
             return await _retry(opened, words)
     specs = _specs(words)
     async with opened(words, keep_tunnels=words.background) as bench:
+        for spec in specs:
+            may_open(spec, read_only=bench.read_only)
         instance = await bench.inventory.find(words.name)
         if not specs:
             return await _listening(bench, instance, words)

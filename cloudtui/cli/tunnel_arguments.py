@@ -32,7 +32,8 @@ def add_words(tunnel: argparse.ArgumentParser) -> None:
     tunnel.add_argument("-L", dest="local", action="append", default=[], metavar="TUNNEL")
     tunnel.add_argument(
         "-R", dest="remote", action="append", default=[], metavar="TUNNEL",
-        help="the instance listens, and this computer's port is reached from there",
+        help="the instance listens, and this computer's port is reached from there; refused when "
+        "read-only",
     )  # fmt: skip
     tunnel.add_argument(
         "-D", dest="dynamic", action="append", default=[], metavar="PORT",

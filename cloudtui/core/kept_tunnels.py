@@ -19,6 +19,7 @@ from cloudtui.core.events import (
 )
 from cloudtui.core.keeper import Keeper
 from cloudtui.core.tasks import cancel, keep
+from cloudtui.core.tunnel_kept import may_open
 from cloudtui.files import wanted_tunnels
 from cloudtui.model import keeper_words as words
 from cloudtui.model.errors import CloudtuiError, NotFound
@@ -31,7 +32,8 @@ from cloudtui.model.tunnel import TunnelPhase, TunnelSpec, TunnelState
 class KeptTunnels:
     """As `core.tunnels.Tunnels`, with the work done in the keeper."""
 
-    def __init__(self, events: Events, prompts: Prompts) -> None:
+    def __init__(self, events: Events, prompts: Prompts, *, read_only: bool = False) -> None:
+        self._read_only = read_only
         self._events = events
         self._prompts = prompts
         self._keeper: Keeper | None = None
@@ -83,6 +85,7 @@ class KeptTunnels:
         self, instance: Instance, spec: TunnelSpec, *, label: str = "", search: bool = False
     ) -> TunnelState:
         """As `Tunnels.open`; it stays open until it is closed."""
+        may_open(spec, read_only=self._read_only)
         keeper = await self._met(start=True)
         assert keeper
         before = set(self._states)

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from cloudtui.model.errors import CloudtuiError
+from cloudtui.model.errors import READ_ONLY, CloudtuiError, Refused
 from cloudtui.model.instance import Instance, State
-from cloudtui.model.tunnel import TunnelState
+from cloudtui.model.tunnel import Direction, TunnelSpec, TunnelState
 
 if TYPE_CHECKING:
     from cloudtui.ssh.connection import Connection
@@ -37,6 +37,16 @@ class Way(Protocol):
     async def attach(self, connection: Connection) -> None: ...
 
     async def close(self) -> None: ...
+
+
+def may_open(spec: TunnelSpec, *, read_only: bool) -> None:
+    """Raises Refused for what opens a port on the machine in read-only mode."""
+    if read_only and spec.direction is Direction.REMOTE:
+        raise Refused(
+            READ_ONLY,
+            f"-R {spec} opens a port on the machine; -L and -D change nothing there.",
+            "Leave out --read-only to open it.",
+        )
 
 
 @dataclass(slots=True)

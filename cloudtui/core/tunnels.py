@@ -25,7 +25,7 @@ from cloudtui.core.events import (
 from cloudtui.core.known_machines import Machines
 from cloudtui.core.pulse import Pulse
 from cloudtui.core.tasks import cancel, keep
-from cloudtui.core.tunnel_kept import Kept, Way, counted, lost
+from cloudtui.core.tunnel_kept import Kept, Way, counted, lost, may_open
 from cloudtui.core.wakeups import Wakeups
 from cloudtui.model.errors import CloudtuiError, PortTaken, Refused, Unreachable
 from cloudtui.model.instance import Instance, State, next_step, why_not_connect
@@ -82,7 +82,9 @@ class Tunnels:
         events: Events,
         *,
         pauses: tuple[float, float] = (RETRY_FIRST, RETRY_MOST),
+        read_only: bool = False,
     ) -> None:
+        self._read_only = read_only
         self._first, self._most = pauses
         self._machines = machines
         self._connections = connections
@@ -119,9 +121,10 @@ class Tunnels:
 
         Raises:
             Refused, Unreachable, CredentialsProblem: no connection to the host, or it does not
-                listen there for a REMOTE one.
+                listen there for a REMOTE one, which read-only mode refuses.
             PortTaken: the port, or none of the next ones, is free.
         """
+        may_open(spec, read_only=self._read_only)
         there = (instance.id, spec.listen_port if spec.direction is Direction.REMOTE else spec.port)
         async with self._opening.setdefault(there, asyncio.Lock()):
             same = self._same(instance, spec, search)

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from cloudtui.core.jobs import Jobs
     from cloudtui.core.jupyter import Jupyter
     from cloudtui.core.kept_tunnels import KeptTunnels
-    from cloudtui.core.last_seen import LastSeen
     from cloudtui.core.keys import Keys
+    from cloudtui.core.last_seen import LastSeen
     from cloudtui.core.lifecycle import Lifecycle
     from cloudtui.core.links import Links
     from cloudtui.core.logins import Logins
@@ -221,10 +221,12 @@ class Workbench:
         if self.keeps_tunnels:
             from cloudtui.core.kept_tunnels import KeptTunnels
 
-            return self._closes(KeptTunnels(self._events, self._prompts))
+            return self._closes(KeptTunnels(self._events, self._prompts, read_only=self.read_only))
         from cloudtui.core.tunnels import Tunnels
 
-        return self._closes(Tunnels(self.inventory, self.connections, self._events))
+        return self._closes(
+            Tunnels(self.inventory, self.connections, self._events, read_only=self.read_only)
+        )
 
     @cached_property
     def links(self) -> Links:

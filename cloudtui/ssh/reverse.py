@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from cloudtui.ssh.connection import Connection
 
 BLOCK = 64 << 10
+LOOPBACK = "127.0.0.1"
 OPEN_SECONDS = 20.0
 UNPRIVILEGED = 1024
+
 _Wanted = Callable[[asyncssh.SSHReader[bytes], asyncssh.SSHWriter[bytes]], Awaitable[None]]
 
 
@@ -48,6 +50,13 @@ class Reverse(Way):
             Refused: the server forbids it, or the host's port is taken.
             ConnectionCut: the connection was lost meanwhile.
         """
+        if not self.bind and await _answers(connection, self.port):
+            # sshd would listen on ::1 alone, and most programs there ask 127.0.0.1.
+            raise Refused(
+                f"{connection.route.spoken} does not listen on its port {self.port}.",
+                f"Another program there has the port {self.port} of 127.0.0.1.",
+                f"Choose another, for example -R {self.port % 65_535 + 1}:{self.target[1]}.",
+            )
         try:
             async with asyncio.timeout(OPEN_SECONDS):
                 self._listener = await connection.ssh.start_server(
@@ -152,3 +161,11 @@ class Reverse(Way):
             writer.write(data)
             await writer.drain()
         writer.write_eof()
+
+
+async def _answers(connection: Connection, port: int) -> bool:
+    """Whether a program of the host is there already, where its server lets that be asked."""
+    try:
+        return await connection.probe_port(LOOPBACK, port)
+    except Refused:
+        return False

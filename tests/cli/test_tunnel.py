@@ -39,6 +39,12 @@ def test_wrong_words_are_usage(words: list[str], said: str) -> None:
     assert said in told.stderr
 
 
+def test_read_only_opens_no_port_on_the_machine(lab: Lab, upper: int) -> None:
+    told = cloudtui("tunnel", "bert-gpu", str(upper), "-R", "9000:5000", "--read-only")
+    assert (told.returncode, told.stdout) == (4, "")
+    assert "-R 9000:localhost:5000 opens a port on the machine" in told.stderr
+
+
 def test_the_ports_of_the_host_are_offered(lab: Lab, upper: int) -> None:
     told = cloudtui("tunnel", "bert-gpu", "--json")
     assert told.returncode == 0

@@ -66,6 +66,16 @@ async def test_a_port_that_is_taken_there(conn: Connection) -> None:
         await there.close()
 
 
+async def test_a_port_that_is_taken_there_in_one_family_only(conn: Connection) -> None:
+    """sshd takes it for the other one, which it does not tell."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        there = Reverse(taken.getsockname()[1], ("127.0.0.1", 9))
+        with pytest.raises(Refused, match="does not listen on its port") as caught:
+            await there.attach(conn)
+        assert "of 127.0.0.1" in caught.value.detail
+        await there.close()
+
+
 async def test_after_a_cut_it_listens_again_and_the_server_here_sees_a_reset(
     sshd: Sshd, conn: Connection, open_connection: Open
 ) -> None:
