@@ -7,14 +7,14 @@ import asyncio
 import json
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any
 
 from cloudtui.cli import output
 from cloudtui.core.workbench import Workbench
-from cloudtui.model.errors import CloudtuiError, UsageError
+from cloudtui.model.errors import CloudtuiError, NotFound, UsageError
 from cloudtui.model.instance import Instance
 from cloudtui.model.log_lines import plain
 from cloudtui.model.recording import HostRecorder, NotebookRun, Recording, moment, parse_run
@@ -32,6 +32,11 @@ TAIL = 256 << 10
 
 async def log(opened: Opened, words: argparse.Namespace) -> int:
     """Print what was recorded of a notebook's kernel, and with `-f` what it prints from now on."""
+    if words.server and len(words.rest) == 1:
+        raise UsageError(
+            "--server goes with a NOTEBOOK: the one whose kernel runs on the server of that port.",
+            hint="What was recorded of every server: cloudtui kernels log NAME",
+        )
     if len(words.rest) not in (1, 2):
         raise UsageError(
             "cloudtui kernels log wants a NAME and a NOTEBOOK.",
@@ -41,7 +46,8 @@ async def log(opened: Opened, words: argparse.Namespace) -> int:
         instance = await bench.inventory.find(words.rest[0])
         if len(words.rest) == 1:
             return await _list(bench, instance, words)
-        recording = await bench.recordings.find(instance, words.rest[1])
+        kernels = await _kernels(bench, instance, words.server) if words.server else None
+        recording = await bench.recordings.find(instance, words.rest[1], kernels)
         recorder = bench.recordings.state(instance.id).recorder
         if recorder and (problem := _hint(recorder, instance)):
             output.narrate(problem)
@@ -55,6 +61,22 @@ async def log(opened: Opened, words: argparse.Namespace) -> int:
         for when, text in lines[-words.lines :] if words.lines else lines:
             _print(when, text, times=words.times)
     return 0
+
+
+async def _kernels(bench: Workbench, instance: Instance, port: int) -> Collection[str]:
+    """The ids of the kernels of one server there."""
+    state = await bench.notebooks.list(instance)
+    if state.error:
+        raise state.error
+    found = [server for server in state.servers or () if server.server.port == port]
+    if not found:
+        raise NotFound(
+            f"No Jupyter server of {instance.label} is on port {port}.",
+            hint=f"See: cloudtui kernels {shlex.quote(instance.spoken)}",
+        )
+    if found[0].error:
+        raise found[0].error
+    return {kernel.id for kernel in found[0].kernels}
 
 
 async def _list(bench: Workbench, instance: Instance, words: argparse.Namespace) -> int:
@@ -245,6 +267,10 @@ async def record(opened: Opened, words: argparse.Namespace) -> int:
     if len(words.rest) != 1:
         raise UsageError(
             "cloudtui kernels record wants one NAME.", hint="See: cloudtui kernels --help"
+        )
+    if words.server:
+        raise UsageError(
+            "cloudtui kernels record takes no --server: it records every kernel of your user."
         )
     async with opened(words) as bench:
         instance = await bench.inventory.find(words.rest[0])

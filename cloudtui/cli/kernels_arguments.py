@@ -31,7 +31,12 @@ def add_words(kernels: argparse.ArgumentParser) -> None:
         "name", nargs="?", default="", metavar="NAME|VERB", help="default: every running instance"
     )
     kernels.add_argument("rest", nargs="*", default=[], metavar="NAME KERNEL")
-    kernels.add_argument("--server", type=int, metavar="PORT", help="the server there, by its port")
+    kernels.add_argument(
+        "--server",
+        type=int,
+        metavar="PORT",
+        help="the server there, by its port; log: of the kernel that runs on it",
+    )
     kernels.add_argument("-f", "--follow", action="store_true", help="log, run: print what comes")
     kernels.add_argument(
         "-n", "--lines", type=_lines, default=0, metavar="N", help="log: the last N lines"

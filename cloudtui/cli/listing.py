@@ -62,6 +62,8 @@ def _explain(wanted: Filter, state: InventoryState) -> None:
     """Say why nothing matched: a word that does not exist, or names that are only near."""
     if wanted.problem:
         output.narrate(wanted.problem)
+    if value := wanted.near_value(state.instances):
+        output.narrate(value)
     near = [i.spoken for i in wanted.rows(state.instances)]
     if near:
         more = " …" if len(near) > NEAR_NAMES else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -134,8 +134,10 @@ class Recordings:
         known = before.of(kernel) or Recording(kernel)
         return replace(known, path=path), cells
 
-    async def find(self, instance: Instance, text: str) -> Recording:
-        """What was recorded of a notebook or kernel.
+    async def find(
+        self, instance: Instance, text: str, kernels: Collection[str] | None = None
+    ) -> Recording:
+        """What was recorded of a notebook or kernel; with `kernels` of one of these ids.
 
         Raises:
             NotFound, Ambiguous: the detail lists what there is.
@@ -144,7 +146,8 @@ class Recordings:
         state = await self.list(instance)
         if state.error:
             raise state.error
-        return find_recording(state.recorder.recordings if state.recorder else (), text)
+        found = state.recorder.recordings if state.recorder else ()
+        return find_recording([r for r in found if kernels is None or r.id in kernels], text)
 
     async def log(
         self,

@@ -19,6 +19,11 @@ PAGE = (
     "Press J on jupyter-lab in the console for a real one.</p>"
 )
 
+MADE_UP = (
+    "The kernels of this server of the demo are made up and run no cell. For a real one: "
+    "cloudtui jupyter jupyter-lab"
+)
+
 
 def now(ago: float = 0.0) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - ago))
@@ -64,9 +69,12 @@ class Talk(http.server.BaseHTTPRequestHandler):
                 "/api/terminals": [{"name": name} for name in TERMINALS],
                 "/api/status": {"kernels": len(KERNELS)},
             }
-            self._say(
-                known.get(path, {"message": "No such endpoint."}), 200 if path in known else 404
-            )
+            if path.startswith("/api/contents/"):
+                self._say({"message": MADE_UP}, 501)
+            else:
+                self._say(
+                    known.get(path, {"message": "No such endpoint."}), 200 if path in known else 404
+                )
 
     def do_POST(self) -> None:
         if not self._let_in():

@@ -164,6 +164,24 @@ class Filter:
         scores = [(score, i) for i, text in known if (score := self.nearness(i, text)) is not None]
         return [i for _, i in sorted(scores, key=lambda pair: -pair[0])]
 
+    def near_value(self, instances: Iterable[Instance]) -> str:
+        """The sentence about a value that no machine has and one is near to, such as `runing`;
+        empty where there is none."""
+        known = tuple(instances)
+        for term in self.terms:
+            if term.key in ("", "tag") or term.negated or term.literal:
+                continue
+            texts = {text.casefold() for i in known for text in _READ[term.key](i)}
+            texts |= set(State) if term.key == "state" else set()
+            for value in term.values:
+                if _GLOB.search(value) or any(text.startswith(value) for text in texts):
+                    continue
+                few = sorted(texts) if len(texts) <= VALUES_COMPARED else []
+                if close := difflib.get_close_matches(value, few, n=1):
+                    said = f"No machine has {term.key}:{value}."
+                    return f"{said} {term.key}:{close[0]} is meant, perhaps."
+        return ""
+
     def narrows(self, other: Filter) -> bool:
         """Whether whatever passes this filter is sure to pass the other."""
         return all(any(mine.implies(theirs) for mine in self.terms) for theirs in other.terms)
@@ -214,6 +232,8 @@ def searched(instance: Instance) -> str:
     return "\n".join(fields).casefold()
 
 
+VALUES_COMPARED = 300
+"""Of a field with more different values none is looked for that is near: it would take long."""
 WHOLE = 32
 """What a letter counts in a word that is there as it was typed."""
 _LETTER, _BOUNDARY, _NEXT, _GAP = 16, 8, 6, 1

@@ -132,3 +132,5 @@ def test_near_names_are_told_when_none_matches(lab: Lab) -> None:
     assert (told.returncode, told.stdout) == (0, "")
     assert "No instances match 'brtgpu' in us-east-1." in told.stderr
     assert "Names near it: bert-gpu" in told.stderr
+    told = cloudtui("ls", "bert", "state:runing")
+    assert "No machine has state:runing. state:running is meant, perhaps.\n" in told.stderr

@@ -209,6 +209,14 @@ def afterwards(jupyter: Jupyter, here: Here) -> None:
     ]  # fmt: skip
     code, text = here("kernels", "run", "bert-gpu", "train.ipynb", "--server", "1")
     assert (code, "No Jupyter server runs on port 1 there" in text) == (3, True)
+    code, text = here("kernels", "log", "bert-gpu", "train.ipynb", "--server", "1")
+    assert (code, "line 599" in text) == (3, False)
+    code, text = here(
+        "kernels", "log", "bert-gpu", "train", "-n", "2", "--server", str(jupyter.port)
+    )
+    assert code == 0, text
+    code, text = here("kernels", "log", "bert-gpu", "--server", "1")
+    assert (code, "goes with a NOTEBOOK" in text) == (2, True)
     code, text = here("kernels", "log", "bert-gpu", "other.ipynb")
     assert (code, "train.ipynb" in text) == (3, True)
     code, text = here("kernels", "log", "bert-gpu")

@@ -228,3 +228,6 @@ def test_a_jupyter_with_kernels_runs_on_one_host(site: Site) -> None:
     changed = json.loads(stopped.stdout)
     assert (changed["done"], changed["notebook"]) == ("stop", "bert-finetune/evaluate.ipynb")
     assert "evaluate" not in kernels("bert-gpu").stdout
+    run = kernels("run", "bert-gpu", "eda.ipynb")
+    assert run.returncode == 1
+    assert "made up and run no cell. For a real one: cloudtui jupyter jupyter-lab.\n" in run.stderr

@@ -102,6 +102,24 @@ def test_what_is_no_wrong_word_is_not_explained(query: str) -> None:
     assert not Filter(query).problem
 
 
+@pytest.mark.parametrize(
+    ("query", "near"),
+    [
+        ("state:runing", "state:running"),
+        ("bert state:stoped,runing", "state:stopped"),
+        ("type:g5.2xlagre", "type:g5.2xlarge"),
+        ("state:running", ""),
+        ("state:pending", ""),  # no machine is, but the word is right
+        ("-state:runing state:*ing type:x", ""),
+        ('"state:runing" state:', ""),
+    ],
+)
+def test_a_value_that_is_near_to_a_known_one_is_told(query: str, near: str) -> None:
+    machines = [Instance("i-1", "r", State.RUNNING, type="g5.2xlarge")]
+    told = Filter(query).near_value(machines)
+    assert told.partition(". ")[2] == (f"{near} is meant, perhaps." if near else "")
+
+
 def test_without_an_exact_match_the_near_ones_come_nearest_first() -> None:
     fleet = [
         Instance(f"i-{n}", "r", State.RUNNING, name=name)

@@ -134,9 +134,8 @@ class Server:
             value = text
         if answer.status >= 300:
             message = str(value.get("message") or "") if isinstance(value, dict) else ""
-            raise Failed(
-                "it refuses (HTTP %d) %s" % (answer.status, message), answer.status, message
-            )
+            said = "it refuses (HTTP %d) %s" % (answer.status, message.strip().rstrip("."))
+            raise Failed(said.rstrip(), answer.status, message)
         return value
 
     def sessions(self) -> Dict[str, Tuple[str, str]]:

@@ -157,6 +157,8 @@ class MachinesScreen(ListArea, MachineChanges):
         """What the filter's words did not mean, and that what is shown is only near."""
         line, wanted = self.query_one("#told", Static), Filter(self.query_text)
         words = [wanted.problem] if wanted.problem else []
+        if not self.table.row_count and (value := wanted.near_value(self._state.instances)):
+            words.append(value)
         if self.table.near:
             words.append(near_words(self.query_text, self.table.names_shown))
         line.display = bool(words)
