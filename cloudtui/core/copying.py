@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import posixpath
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Any
@@ -347,17 +347,14 @@ class Copying:
         self, source: FileSystem, target: FileSystem, paths: Sequence[str], *, foreign: bool
     ) -> None:
         found = await self._planned(source, target, paths, foreign=foreign)
-        todo = [step for step in found.steps if step.act is not Act.SAME]
-        same = [step for step in found.steps if step.act is Act.SAME]
-        earlier = sum(self._finished.get(step.target, 0) for step in same)
-        again = sum(step.target in self._finished for step in same)
-        files = sum(step.act is not Act.FOLDER for step in todo)
+        work = await asyncio.to_thread(_work, found, self._finished)
+        todo, same, earlier, again, files, size = work
         await self._fits(target, found)
         base = self._before
         self._set(
             files=base.files + files + again,
             files_done=base.files_done + again,
-            size=base.size + found.size + earlier,
+            size=base.size + size + earlier,
             done=base.done + earlier,
             same=base.same + len(same) - again,
             skipped=(*base.skipped, *found.skipped)[:PROBLEMS_KEPT],
@@ -434,16 +431,17 @@ class Copying:
 
     async def _fits(self, target: FileSystem, found: CopyPlan) -> None:
         """Raises CloudtuiError when the disk has not the room for it."""
-        if not found.needs:
+        needs = await asyncio.to_thread(lambda: found.needs)
+        if not needs:
             return
         try:
             free, whole = await target.ask("space", path=self.order.target.path)
         except OSError:
             return
-        if whole and found.needs > free:
+        if whole and needs > free:
             raise CloudtuiError(
                 f"There is not enough room on {target.label}: the copy needs "
-                f"{data_size(found.needs)}, and {data_size(free)} are free.",
+                f"{data_size(needs)}, and {data_size(free)} are free.",
                 hint="See what takes the room there: df -h; du -xh --max-depth=1 ~ | sort -h",
             )
 
@@ -463,6 +461,19 @@ class Copying:
                 if right:
                     found[index] = right
         return found
+
+
+def _work(
+    found: CopyPlan, finished: Mapping[str, int]
+) -> tuple[list[Step], list[Step], int, int, int, int]:
+    """What is to be done; what is there, of which so many bytes and files came earlier in this very
+    copy; the files to come, and their bytes."""
+    todo = [step for step in found.steps if step.act is not Act.SAME]
+    same = [step for step in found.steps if step.act is Act.SAME]
+    earlier = sum(finished.get(step.target, 0) for step in same)
+    again = sum(step.target in finished for step in same)
+    files = sum(step.act is not Act.FOLDER for step in todo)
+    return todo, same, earlier, again, files, found.size
 
 
 def _goals(trees: Sequence[tuple[str, str, list[Entry]]]) -> list[str]:

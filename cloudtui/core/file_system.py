@@ -5,13 +5,20 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import time
+from collections import deque
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 from cloudtui.model.errors import CloudtuiError, NotFound, Refused
 from cloudtui.model.frames import FrameReader, Pipe, frame
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
+
+TURN_SECONDS = 0.008
+"""What is said is read so long, before others have their turn."""
+BEHIND = 1 << 20
 
 OnFrame = Callable[[bytes, int, Any], None]
 OnData = Callable[[int, memoryview], None]
@@ -33,6 +40,11 @@ class FileSystem:
         self.on_room: Callable[[], None] = lambda: None
         self.on_end: Callable[[Exception], None] = lambda error: None
         self._reader = FrameReader(self._frame, self._data)
+        self._unread: deque[memoryview] = deque()
+        self._behind = 0
+        """Bytes of it."""
+        self._turn_ends = 0.0
+        self._paused = self._held = False
         self._number = 0
         self._asked: dict[int, tuple[asyncio.Future[Any], list[Any], bytearray]] = {}
         self._room = asyncio.Event()
@@ -43,16 +55,60 @@ class FileSystem:
     def came(self, data: bytes) -> None:
         if self.failed:
             return
+        self._unread.append(memoryview(data))
+        self._behind += len(data)
+        if not self._turn_ends:
+            self._begin_turn()
+        self._take()
+
+    def _begin_turn(self) -> None:
+        self._turn_ends = time.monotonic() + TURN_SECONDS
+        asyncio.get_running_loop().call_soon(self._next_turn)
+
+    def _next_turn(self) -> None:
+        self._turn_ends = 0.0
+        if self._unread:
+            self._begin_turn()
+            self._take()
+
+    def _take(self, until: float | None = None) -> None:
+        """Read what came, as far as this turn of the loop goes: it may be thousands of frames."""
+        until = until or self._turn_ends
         try:
-            self._reader.feed(data)
+            while self._unread and not self.failed:
+                left = self._reader.feed(self._unread[0], until)
+                self._behind -= len(self._unread[0]) - len(left)
+                if left:
+                    self._unread[0] = left
+                    break
+                self._unread.popleft()
         except ValueError as error:
+            self._unread.clear()
             self.ended(CloudtuiError(f"{self.label} gave no answer that can be read.", str(error)))
+        self._slow_down()
+
+    def pause(self) -> None:
+        """Hear no more of files for now."""
+        self._paused = True
+        self._slow_down()
+
+    def resume(self) -> None:
+        self._paused = False
+        self._slow_down()
+
+    def _slow_down(self) -> None:
+        """What comes faster than it is read waits on its way, not in memory."""
+        held = self._paused or self._behind > (0 if self._held else BEHIND)
+        if held != self._held:
+            self._held = held
+            (self.pipe.pause if held else self.pipe.resume)()
 
     def room(self) -> None:
         self._room.set()
         self.on_room()
 
     def ended(self, error: Exception) -> None:
+        self._take(inf)
         self.failed = error
         for future, _, _ in self._asked.values():
             if not future.done():
@@ -128,6 +184,7 @@ class FileSystem:
             raise self.failed
 
     async def close(self) -> None:
+        self._unread.clear()
         await self.pipe.close()
         for future, _, _ in self._asked.values():
             future.cancel()

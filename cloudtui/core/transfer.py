@@ -73,7 +73,7 @@ class Transfer:
         source.on_frame, source.on_data = self._told, self._data
         source.on_end = target.on_end = self._stop
         target.on_frame = self._answered
-        target.on_room = source.pipe.resume
+        target.on_room = source.resume
         work = asyncio.create_task(self._work())
         alive = asyncio.create_task(self._stay_alive())
         try:
@@ -218,7 +218,7 @@ class Transfer:
             held, self._out, self._out_size = self._out, [], 0
             self._target.pipe.write(b"".join(held))
             if self._target.pipe.full:
-                self._source.pipe.pause()
+                self._source.pause()
             self._tell()
 
     # What the target says

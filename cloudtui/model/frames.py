@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import struct
+import time
 from collections.abc import Callable
+from math import inf
 from typing import Any, Protocol
 
 HEAD = struct.Struct(">cII")
@@ -34,9 +36,10 @@ class FrameReader:
         """Bytes of a frame D that are still to come."""
         self._number = 0
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview, until: float = inf) -> memoryview:
+        """What is left of `data` at the time `until` of `time.monotonic`."""
         view = memoryview(data)
-        while view:
+        while view and (until == inf or time.monotonic() < until):
             if self._left:
                 piece, view = view[: self._left], view[self._left :]
                 self._left -= len(piece)
@@ -47,7 +50,7 @@ class FrameReader:
                 self._held += view[:need]
                 view = view[need:]
                 if len(self._held) < HEAD.size:
-                    return
+                    break
             kind, number, size = HEAD.unpack_from(self._held)
             if kind == b"D":
                 self._number, self._left = number, size
@@ -62,6 +65,7 @@ class FrameReader:
                 value = json.loads(bytes(self._held[HEAD.size :])) if size else None
                 self._held.clear()
                 self._on_frame(kind, number, value)
+        return view
 
 
 class Pipe(Protocol):
