@@ -150,7 +150,7 @@ async def test_a_machine_without_public_address_gets_its_private_one_and_a_word(
         await ui.press("h")
         await comes(ui, HostForm)
         assert ui.app.screen.query_one("#HostName", Input).value == "10.1.2.3"
-        note = str(ui.app.screen.query_one(".body", Static).render())
+        note = str(ui.app.screen.query_one("#note", Static).render())
         assert "no public address" in note
         assert "jump host" in note
 

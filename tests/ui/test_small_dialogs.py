@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from textual.widgets import Input
 
+from cloudtui.model.session import SessionList
 from cloudtui.ui.screens.dialogs import Ask, Body, Dialog
+from cloudtui.ui.screens.host_dialogs import HostForm
 from cloudtui.ui.screens.lifecycle import ChangeMachines
-from tests.ui.fakes import Console, console, listed
+from cloudtui.ui.screens.session_dialogs import NewSession
+from tests.ui.fakes import FLEET, Console, console, listed
 
 SIZES = [(120, 35), (80, 24), (60, 15)]
 
@@ -52,6 +57,28 @@ async def test_a_short_question_is_no_taller_than_it_needs() -> None:
         made.app.push_screen(Ask("Really?", "One line.", "Yes"))
         await in_front(made, Ask)
         assert made.app.screen.query_one(Body).size.height == 1
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("kind", [HostForm, NewSession])
+async def test_every_field_of_a_form_is_in_sight_while_it_is_typed_into(
+    kind: type[Dialog[Any]], size: tuple[int, int]
+) -> None:
+    async with console(listed(), size=size) as made:
+        form: Dialog[Any]
+        if kind is HostForm:
+            form = HostForm("bert-gpu in the ssh config", {}, alias="bert-gpu", note="One line.")
+        else:
+            form = NewSession(FLEET[0], SessionList(tmux_version="tmux 3.3a"))
+        made.app.push_screen(form)
+        await in_front(made, kind)
+        for number, field in enumerate(form.query(Input)):
+            assert form.focused is field
+            await made.press("Z", str(number))
+            assert f"Z{number}" in made.text
+            if kind is HostForm:
+                assert "cancels" in made.text or "A port is a number" in made.text
+            await made.press("tab")
 
 
 @pytest.mark.parametrize("keys", ["ece", "xc", "cx", "ex", "x2", "bb"])

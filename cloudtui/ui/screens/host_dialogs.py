@@ -16,7 +16,7 @@ from cloudtui.core.hosts import Planned
 from cloudtui.files.paths import short
 from cloudtui.model.host_drift import HostRow, alias_problem
 from cloudtui.model.host_entry import why_not_value
-from cloudtui.ui.screens.dialogs import Ask, Dialog
+from cloudtui.ui.screens.dialogs import Ask, Body, Dialog
 
 FIELDS = {
     "HostName": "address",
@@ -34,6 +34,7 @@ class HostForm(Dialog[dict[str, str] | None]):
     """The answer is `alias` and the keywords of `FIELDS`, empty where the keyword has no value."""
 
     BINDINGS = [Binding("ctrl+s", "agree", show=False, priority=True)]
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-high")]
 
     def __init__(
         self, title: str, values: Mapping[str, str], *, alias: str = "", note: str = ""
@@ -45,14 +46,15 @@ class HostForm(Dialog[dict[str, str] | None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
             yield Label(self._title, id="title", markup=False)
-            if self._note:
-                yield Static(self._note, classes="body", markup=False)
-            if self._alias:
-                yield Label("name, as in ssh NAME", classes="label")
-                yield Input(self._alias, id="alias", select_on_focus=False)
-            for keyword, words in FIELDS.items():
-                yield Label(words, classes="label")
-                yield Input(self._values.get(keyword, ""), id=keyword, select_on_focus=False)
+            with Body():
+                if self._note:
+                    yield Static(self._note, id="note", classes="body", markup=False)
+                if self._alias:
+                    yield Label("name, as in ssh NAME", classes="label")
+                    yield Input(self._alias, id="alias", select_on_focus=False)
+                for keyword, words in FIELDS.items():
+                    yield Label(words, classes="label")
+                    yield Input(self._values.get(keyword, ""), id=keyword, select_on_focus=False)
             yield Label("", id="hint", markup=False)
 
     def on_mount(self) -> None:
