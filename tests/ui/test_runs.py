@@ -14,12 +14,12 @@ from cloudtui.model.job import Holder, JobState
 from cloudtui.model.last_seen import AwayRuns, left
 from cloudtui.model.price import Price
 from cloudtui.model.session import Program, Session
-from cloudtui.model.training import Training
+from cloudtui.model.training import Training, parts
 from cloudtui.model.words import stamp
 from cloudtui.ui.screens.dialogs import Ask, Choose
 from cloudtui.ui.screens.runs import RunsScreen
 from cloudtui.ui.screens.session_dialogs import Destroy
-from cloudtui.ui.widgets.run_details import cost_words
+from cloudtui.ui.widgets.run_details import about_run, cost_words
 from cloudtui.ui.widgets.runs_table import RunsTable
 from tests.ui.fake_jobs import NOW, run
 from tests.ui.fakes import FLEET, Console, console, listed
@@ -324,3 +324,12 @@ async def test_attach_copy_and_sessions_begun_by_hand() -> None:
         made.bench.jobs.sessions["notes"] = Session(Program.TMUX, "$7", "notes")
         await made.press("enter")
         await until(made, lambda: made.bench.sessions.attached)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_what_it_does_breaks_between_numbers_and_never_within_one(width: int) -> None:
+    known = parts(RUNNING.training)
+    lines = about_run(RUNNING, BERT, None, width=width).plain.splitlines()
+    doing = [line[9:] for line in lines[: [line[:5] for line in lines].index("state")]]
+    assert all(len(line) <= width - 9 for line in doing)
+    assert "   ".join(doing).split("  ", 1)[1].split("   ") == known

@@ -212,7 +212,8 @@ class RunsScreen(HostsArea):
         away = host if isinstance(host, AwayRuns) else None
         if job is not None:
             price = self.workbench.prices.price(host.instance)
-            panel.tell(about_run(job, host.instance, price, away))
+            width = self.app.size.width - 3  # its padding, and a bar to scroll with
+            panel.tell(about_run(job, host.instance, price, away, width=width))
         elif isinstance(host, HostJobs):
             panel.tell(about_host(host.instance, host.state.error))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -20,7 +21,9 @@ from cloudtui.model.words import data_size, since, stamp
 from cloudtui.ui.widgets.runs_table import GLYPHS
 
 SPARKS_SHOWN = 16
-NO_BREAK = "\u00a0"
+LABEL = 9
+"""Cells before each row."""
+GAP = "   "
 RUNS_FOLDER = "~/.local/share/cloudtui/runs"
 
 
@@ -51,21 +54,29 @@ class RunPanel(VerticalScroll):
 
 
 def about_run(
-    job: Job, instance: Instance, price: Price | None, away: AwayRuns | None = None
+    job: Job,
+    instance: Instance,
+    price: Price | None,
+    away: AwayRuns | None = None,
+    *,
+    width: int = 0,
 ) -> Content:
     """Command, folder, log, times, what follows and what it costs; of a machine that does not run
-    as it was last seen."""
+    as it was last seen. Lines of `width` cells break between numbers, never within one."""
     now = datetime.now(UTC)
     rows: list[tuple[str, Content | str]] = []
     known = replace(job.training, eta=None) if away else job.training
-    training = [part.replace(" ", NO_BREAK) for part in parts(known)]
+    training = parts(known)
     if away:
         rows.append(("seen", Content.styled(_seen(job, away, now), "$warning")))
     if training:
         spark = sparkline(job.training.losses, SPARKS_SHOWN)
         style = "$error" if job.training.broken else "$accent"
-        line = Content.styled("   ".join(training), style)
+        room = width - LABEL - (len(spark) + 2 if spark else 0)
+        first, *more = packed(training, room if width else len(GAP.join(training)))
+        line = Content.styled(first, style)
         rows.append(("doing", Content.assemble(spark, "  ", line) if spark else line))
+        rows += [("", Content.styled(text, style)) for text in more]
     rows.append(("state", Content.assemble(_state(job), f"   {_times(job, now)}")))
     rows.append(("command", job.command_line or "-"))
     where = [f"in {job.cwd}" if job.cwd else "", _held(job)]
@@ -87,8 +98,19 @@ def about_run(
     elif job.last_line and not training:
         rows.append(("last", job.last_line))
     return Content("\n").join(
-        Content.assemble((f"{name:<9}", "$foreground-muted"), value) for name, value in rows
+        Content.assemble((f"{name:<{LABEL}}", "$foreground-muted"), value) for name, value in rows
     )
+
+
+def packed(words: Iterable[str], room: int) -> list[str]:
+    """Lines of these, as many on each as have room."""
+    lines: list[str] = []
+    for word in words:
+        if lines and len(lines[-1]) + len(GAP) + len(word) <= room:
+            lines[-1] += GAP + word
+        else:
+            lines.append(word)
+    return lines
 
 
 def _seen(job: Job, away: AwayRuns, now: datetime) -> str:
