@@ -224,7 +224,7 @@ class PaneFrame(Widget):
     def _ask_latency(self) -> None:
         seen = self.screen.is_current and self.display and self.loss is None
         if seen and self.target.instance is not None and self.pane.state == "open":
-            self.run_worker(self._measure(), exclusive=True, group="latency")
+            self.run_worker(self._measure, exclusive=True, group="latency")
 
     async def _measure(self) -> None:
         channel = self._channel
