@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -12,7 +13,10 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from cloudtui.core.known_machines import Machines
-from cloudtui.files import keys, ssh_config
+from cloudtui.core.pulse import AWAKE_DEAD_AFTER
+from cloudtui.core.tasks import cancel, keep
+from cloudtui.core.wakeups import Wakeups
+from cloudtui.files import keys, network, ssh_config
 from cloudtui.files.paths import ssh_dir
 from cloudtui.files.settings import Settings
 from cloudtui.model.errors import (
@@ -52,6 +56,9 @@ class Connections:
         self._locks: dict[str, asyncio.Lock] = {}
         self._instance_connect: set[str] = set()
         self._openings: list[Callable[[Instance, Connection], None]] = []
+        self._wakeups = Wakeups(self._woke)
+        self._pauses: set[asyncio.Event] = set()
+        self._checks: set[asyncio.Task[None]] = set()
 
     async def get(
         self, instance: Instance, *, ask: bool = True, patience: float | None = None
@@ -82,9 +89,38 @@ class Connections:
             connection.widen(partial(self._connect, instance, self._remembered, None))
             self._open[instance.id] = connection
             self._addresses[instance.id] = addresses_of(instance)
+            self._wakeups.start()
             for listener in self._openings:
                 listener(instance, connection)
             return connection
+
+    async def pause(self, seconds: float, enough: asyncio.Event | None = None) -> None:
+        """Wait so long before a host is tried again, or until somebody has enough of it; and not
+        any longer once this computer wakes up or is on another network."""
+        enough = enough or asyncio.Event()
+        self._pauses.add(enough)
+        try:
+            async with asyncio.timeout(seconds):
+                await enough.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._pauses.discard(enough)
+
+    def _woke(self) -> None:
+        """What was connected may be dead, and what was in vain may be possible now."""
+        for enough in self._pauses:
+            enough.set()
+        for connection in self._open.values():
+            if connection.closed:
+                continue
+            own = connection.local_address
+            if own and not network.is_own(own):
+                connection.drop(f"This computer has the address {own} no more.")
+                continue
+            check = keep(_check(connection), "sign of life")
+            self._checks.add(check)
+            check.add_done_callback(self._checks.discard)
 
     def on_open(self, listener: Callable[[Instance, Connection], None]) -> None:
         """Call back for each connection that is made."""
@@ -137,6 +173,9 @@ class Connections:
         return await asyncio.to_thread(keys.find_private_key, instance.key_name, folders)
 
     async def close(self) -> None:
+        await self._wakeups.close()
+        for check in list(self._checks):
+            await cancel(check)
         held, self._open = list(self._open.values()), {}
         await asyncio.gather(*(connection.close() for connection in held))
 
@@ -233,6 +272,16 @@ class Connections:
             f"Put {instance.key_name}.pem into ~/.ssh with mode 0400, or name the key with "
             f"IdentityFile in ~/.ssh/config. {once}",
         )
+
+
+async def _check(connection: Connection) -> None:
+    """Drop it when it gives no sign of life."""
+    with contextlib.suppress(CloudtuiError):  # it is lost, and whoever uses it has been told
+        try:
+            async with asyncio.timeout(AWAKE_DEAD_AFTER):
+                await connection.latency()
+        except TimeoutError:
+            connection.drop(f"No sign of life for {AWAKE_DEAD_AFTER:g} s.")
 
 
 def _stale(route: Route, instance: Instance) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -60,7 +59,7 @@ async def follow(
             on_trouble(error)
         if cursor.offset != before:
             delay = 0.0
-        await asyncio.sleep(delay * random.uniform(0.8, 1.2))
+        await connections.pause(delay * random.uniform(0.8, 1.2))
         delay = min(max(RETRY_FIRST, delay * 2), RETRY_MOST)
 
 

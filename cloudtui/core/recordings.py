@@ -193,7 +193,7 @@ class Recordings:
                     raise
                 if on_cut:
                     on_cut(error)
-                await asyncio.sleep(pause)
+                await self._connections.pause(pause)
                 pause = min(LONGEST, pause * 2)
             else:
                 return

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 15.0
 """Seconds before the next try after the stream ended."""
-SILENT = 15.0
-"""Seconds without a sample after which the stream is begun anew."""
+LATE, SILENT = 7.0, 15.0
+"""Seconds without a sample after which that is told, and the stream is begun anew."""
 
 
 class Watch:
@@ -99,7 +99,7 @@ class Vitals:
                 if len(self.state(instance.id).samples) > begun:
                     pause = self._first_pause
                 ask = False
-                await asyncio.sleep(pause)
+                await self._connections.pause(pause)
                 pause = min(LONGEST_PAUSE, pause * 2)
         finally:
             self._set(replace(self.state(instance.id), live=False))
@@ -127,12 +127,17 @@ class Vitals:
         ended = asyncio.ensure_future(command.wait())
         try:
             while not ended.done():
-                await asyncio.wait([ended], timeout=max(0.1, heard + SILENT - loop.time()))
-                if not ended.done() and loop.time() - heard >= SILENT:
-                    raise CloudtuiError(
-                        f"{instance.label} has told nothing for {SILENT:.0f} s.",
-                        hint="It may be overloaded, or the connection is stuck.",
-                    )
+                limit = LATE if self.state(instance.id).live else SILENT
+                await asyncio.wait([ended], timeout=max(0.1, heard + limit - loop.time()))
+                if ended.done() or loop.time() - heard < limit:
+                    continue
+                late = CloudtuiError(
+                    f"{instance.label} has told nothing for {limit:.0f} s.",
+                    hint="It may be overloaded, or the connection is stuck.",
+                )
+                if limit == SILENT:
+                    raise late
+                self._set(replace(self.state(instance.id), live=False, error=late))
             ended.result()
             raise NotFound(
                 f"{instance.label} cannot tell what it is doing.",

@@ -17,7 +17,7 @@ ASLEEP = 5.0
 
 class Wakeups:
     """Calls `woke` when the wall clock jumped, or when the address used for the world changed
-    to another one (not when it is lost: there is nothing to try then)."""
+    to another one (not while it is lost: there is nothing to try then)."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Wakeups:
             await asyncio.sleep(self._every)
             now, addresses = self._clock(), self._addresses()
             slept = now - looked > self._every + ASLEEP
-            moved = bool(addresses) and addresses != before
+            changed = addresses != before
             looked, before = now, addresses
-            if slept or moved:
+            if (addresses and changed) or (slept and not changed):
                 self._woke()

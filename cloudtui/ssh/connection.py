@@ -155,6 +155,12 @@ class Connection:
         return self._closing or self._lost is not None
 
     @property
+    def local_address(self) -> str:
+        """This computer's own, which it was made from; empty behind a ProxyCommand."""
+        place = self._chain[0].get_extra_info("sockname") if self._chain else None
+        return str(place[0]) if isinstance(place, tuple) else ""
+
+    @property
     def lost(self) -> CloudtuiError | None:
         """Why it is gone, when nobody here closed it."""
         return self._lost

@@ -45,4 +45,9 @@ async def test_sleep_and_another_network_are_told_once_each() -> None:
     computer.addresses = ("192.168.1.7",)
     assert await computer.looked() == 2
     assert await computer.looked() == 2
+    computer.addresses = ()
+    computer.time += ASLEEP + 1
+    assert await computer.looked() == 2, "nothing can be tried before the network is back"
+    computer.addresses = ("192.168.1.7",)
+    assert await computer.looked() == 3
     await computer.wakeups.close()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cloudtui.core.keys import KeyListing
+from cloudtui.core.reattach import pause
 from cloudtui.model.instance import Instance
 from cloudtui.model.key_pair import KeyFormat, KeyPair, LocalKey, match
 
@@ -59,6 +61,9 @@ class FakeConnections:
         self.without_key: list[str] = []
         self.open: set[str] = set()
         """The machines that a connection is open to, by name."""
+
+    async def pause(self, seconds: float, enough: asyncio.Event) -> None:
+        await pause(seconds, enough)
 
     def use_instance_connect(self, instance: Instance) -> None:
         self.without_key.append(instance.name)

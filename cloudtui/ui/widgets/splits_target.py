@@ -82,6 +82,11 @@ class Target:
         from cloudtui.core.reattach import KeptAttachment
 
         kept = KeptAttachment(
-            bench.sessions, self.instance, self.session, on_data, on_change=on_change
+            bench.sessions,
+            self.instance,
+            self.session,
+            on_data,
+            on_change=on_change,
+            pause=bench.connections.pause,
         )
         return await kept.open(columns, rows)
