@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = [
     "tests.leftovers",
@@ -23,6 +24,12 @@ pytest_plugins = [
 # Programs are started hundreds of times here: what they are compiled to is kept.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# How fast a machine is says nothing about the program, and a run tries what the last one tried.
+settings.register_profile(
+    "tests", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("tests")
 
 _CUT_OFF = (
     "SSH_AUTH_SOCK",

@@ -31,7 +31,7 @@ class Site:
         *command: str,
         options: tuple[str, ...] = (),
         stdin: bytes = b"",
-        timeout: float = 15,
+        timeout: float = 60,
     ) -> subprocess.CompletedProcess[bytes]:
         """Run OpenSSH on the demo's config file; `target` is a name of the fleet or an address."""
         address = self.addresses.get(target, target)
@@ -57,7 +57,7 @@ class Site:
 @pytest.fixture(scope="package")
 def shared_demo() -> Iterator[Demo]:
     with Demo(phase_seconds=0.6) as demo:
-        demo.wait_booted()
+        demo.wait_booted(120)
         yield demo
 
 

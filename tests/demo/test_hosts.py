@@ -106,7 +106,7 @@ def test_the_training_run_moves_in_tmux(site: Site) -> None:
         shown = site.say("bert-gpu", "tmux -u capture-pane -p -J -S -50 -t bert")
         return [line for line in shown.splitlines() if line.startswith("{'loss': ")]
 
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while len(first := lines()) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.1)

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +20,7 @@ PARENT = """
 import sys
 from cloudtui.demo.launch import Demo
 with Demo() as demo:
-    demo.wait_booted()
+    demo.wait_booted(120)
     print(demo.folder, flush=True)
     sys.stdin.read()
 """
@@ -55,13 +54,13 @@ async def test_a_console_that_dies_takes_everything_with_it(
     mark = f"CLOUDTUI_DEMO={folder}"
     assert processes.marked(mark)
     parent.send_signal(number)
-    assert parent.wait(5) == -number
+    assert parent.wait(30) == -number
     await gone(folder)
 
 
 async def test_leaving_waits_until_all_is_gone() -> None:
     with Demo() as demo:
-        demo.wait_booted()
+        demo.wait_booted(120)
         folder, mark = demo.folder, demo.plan.mark
         assert processes.marked(mark)
         assert (folder.stat().st_mode & 0o777) == 0o700
@@ -99,7 +98,7 @@ def run_in(demo: Demo, *words: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_machine_of_the_demo_gets_an_entry_in_the_demos_own_config(cut_off: Path) -> None:
     with Demo(phase_seconds=0.3) as demo:
-        demo.wait_booted()
+        demo.wait_booted(120)
         added = run_in(demo, "hosts", "add", "bert-gpu")
         assert (added.returncode, added.stdout) == (0, "ssh bert-gpu\n"), added.stderr
         assert ssh(demo, "bert-gpu", "tmux list-sessions").stdout.startswith("bert: ")
@@ -122,7 +121,7 @@ async def test_leaving_at_once_is_clean_too() -> None:
 
 async def test_a_killed_child_is_cleaned_up_by_the_console() -> None:
     with Demo() as demo:
-        demo.wait_booted()
+        demo.wait_booted(120)
         assert demo.failure() is None
         child = children(os.getpid(), str(demo.folder))[0]
         os.kill(child, signal.SIGKILL)
@@ -147,8 +146,8 @@ def children(of: int, word: str) -> list[int]:
 
 async def test_two_side_by_side() -> None:
     with Demo() as first, Demo() as second:
-        first.wait_booted()
-        second.wait_booted()
+        first.wait_booted(120)
+        second.wait_booted(120)
         async with client(first, "us-east-1") as one, client(second, "us-east-1") as other:
             ours, theirs = await instances(one), await instances(other)
         assert {i["InstanceId"] for i in ours}.isdisjoint(i["InstanceId"] for i in theirs)
@@ -164,7 +163,7 @@ async def test_two_side_by_side() -> None:
 
 async def test_a_system_with_one_loopback_address() -> None:
     with Demo(phase_seconds=0.3, one_address=True) as demo:
-        demo.wait_booted()
+        demo.wait_booted(120)
         async with client(demo, "us-east-1") as ec2:
             machines = {name(i): i for i in await instances(ec2)}
             bert, box = machines["bert-gpu"], machines["jupyter-lab"]
@@ -185,16 +184,14 @@ async def test_a_system_with_one_loopback_address() -> None:
         assert ssh(demo, "jupyter-lab", "true").returncode == 0
 
 
-def test_the_first_answer_comes_soon() -> None:
-    began = time.monotonic()
+def test_the_first_question_waits_for_its_answer() -> None:
     with Demo() as demo:
-        assert time.monotonic() - began < 0.5
+        assert not demo._said
         subprocess.run(
             [sys.executable, "-c", "import boto3; boto3.client('ec2').describe_instances()"],
             env=demo.merged(os.environ) | {"AWS_DEFAULT_REGION": "us-east-1"},
             check=True,
         )
-        assert time.monotonic() - began < 20
 
 
 def test_a_missing_extra_names_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,7 +109,9 @@ _secrets = st.text(
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(_secrets)
 def test_a_secret_in_a_variable_is_never_written(secret: str) -> None:

