@@ -24,6 +24,7 @@ from cloudtui.model.errors import Unreachable
 from cloudtui.model.finding import Identity
 from cloudtui.model.instance import Instance, State
 from cloudtui.model.job import Job, JobState
+from cloudtui.model.key_pair import KeyFormat, LocalKey
 from cloudtui.model.preview import Preview
 from cloudtui.model.session import Program, Session, SessionList
 from cloudtui.model.then import StepState, ThenStep
@@ -395,6 +396,22 @@ async def security_groups(made: Console) -> None:
     await made.app.workers.wait_for_complete()
 
 
+async def keys(made: Console) -> None:
+    """A key pair whose private key others may read, one that is not here, and a key of another
+    service."""
+    (mine,) = made.bench.keys.found
+    other = LocalKey(
+        mine.path.with_name("id_github"), 0o600, KeyFormat.OPENSSH, "ssh-rsa", 3072, encrypted=True
+    )
+    made.bench.keys.found = (mine, other)
+    made.bench.keys.machines = tuple(
+        replace(m, key_name="spot-fleet" if m.spot else "team-nlp") for m in FLEET
+    )
+    await made.do("go.keys")
+    await made.app.workers.wait_for_complete()
+    await made.press("down")
+
+
 async def files(made: Console) -> None:
     """A folder here, one of a machine, and two copies on their way."""
     made.bench.copies.homes = {"bert-gpu": Path.home()}
@@ -456,6 +473,7 @@ SCENES: dict[str, Callable[[Console], Awaitable[None]]] = {
     "monitor": monitor,
     "hosts": hosts,
     "security-groups": security_groups,
+    "keys": keys,
     "help": help,
     "jupyter": jupyter,
     "notebooks": notebooks,

@@ -44,6 +44,7 @@ from cloudtui.model.price import (
     why_unknown,
     with_disks,
     with_idle,
+    with_in_use,
 )
 
 if TYPE_CHECKING:
@@ -143,8 +144,8 @@ class Prices:
         return Price(known.idle_address, known.as_of, Source.PAGE)
 
     def bill(self, instances: Iterable[Instance], *, rest: bool = True) -> Bill:
-        """What these cost now, their volumes included; machines that do not run cost nothing
-        themselves. With `rest`, what belongs to no machine in their regions is added."""
+        """What these cost now, their volumes and addresses included; machines that do not run cost
+        nothing themselves. With `rest`, what belongs to no machine in their regions is added."""
         last = self._last
         if last and last[0] is instances and last[1:3] == (rest, self._changes):
             return last[3]
@@ -163,8 +164,11 @@ class Prices:
 
     def _with_surveys(self, total: Bill, machines: Iterable[Instance], rest: bool) -> Bill:
         by_place: defaultdict[Place, set[str]] = defaultdict(set)
+        public: defaultdict[Place, int] = defaultdict(int)
         for machine in machines:
-            by_place[Place(machine.profile, machine.region)].add(machine.id)
+            place = Place(machine.profile, machine.region)
+            by_place[place].add(machine.id)
+            public[place] += bool(machine.public_ip) and machine.state is not State.TERMINATED
         for place, ids in by_place.items():
             survey = self._surveys.get(place)
             if survey is None:
@@ -173,6 +177,7 @@ class Prices:
             wanted = {*ids, ""} if rest else ids
             disks = sum((d for i, d in survey.volumes.items() if i in wanted), Disks())
             total = with_disks(total, disks, prices.as_of if prices else None)
+            total = with_in_use(total, public[place], prices)
             if rest:
                 total = with_idle(total, survey.idle, prices)
         return total

@@ -69,12 +69,12 @@ class StoragePrices:
     """Dollars a month: of a GiB by volume type (`gp3`), of an IOPS (`gp3 iops`) and of a MiB/s
     (`gp3 throughput`) above what is included."""
     idle_address: float | None = None
-    """Dollars an hour of a public IPv4 address that nothing uses."""
+    """Dollars an hour of a public IPv4 address, whether something uses it or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What some machines cost an hour now, with disks and idle addresses when they are known."""
+    """What some machines cost an hour now, with disks and addresses when they are known."""
 
     machines: float = 0.0
     """Dollars an hour of the running machines whose price is known."""
@@ -87,7 +87,9 @@ class Bill:
     storage_unknown: int = 0
     """GiB with and without a known price."""
     addresses: float = 0.0
-    """Dollars an hour of idle Elastic IPs."""
+    """Dollars an hour of the machines' public IPv4 addresses and of idle Elastic IPs."""
+    in_use: int = 0
+    """Public addresses of machines whose price is known."""
     idle: int = 0
     idle_unknown: int = 0
     """Idle Elastic IPs with and without a known price."""
@@ -191,6 +193,14 @@ def with_idle(bill: Bill, count: int, prices: StoragePrices | None) -> Bill:
         cost = bill.addresses + count * prices.idle_address
         return _dated(replace(bill, addresses=cost, idle=bill.idle + count), prices.as_of)
     return replace(bill, idle_unknown=bill.idle_unknown + count)
+
+
+def with_in_use(bill: Bill, count: int, prices: StoragePrices | None) -> Bill:
+    """The bill with the public IPv4 addresses of one region's machines added, at a known price."""
+    if not count or prices is None or prices.idle_address is None:
+        return bill
+    cost = bill.addresses + count * prices.idle_address
+    return _dated(replace(bill, addresses=cost, in_use=bill.in_use + count), prices.as_of)
 
 
 def _dated(bill: Bill, day: date | None) -> Bill:

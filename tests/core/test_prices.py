@@ -5,6 +5,7 @@ import json
 import stat
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 from urllib.parse import unquote
@@ -304,15 +305,18 @@ async def test_volumes_and_idle_addresses_count_when_their_price_is_known(
         client: Any = await amazon.client("ec2", "eu-west-1")
         await client.create_volume(Size=100, VolumeType="gp3", AvailabilityZone="eu-west-1a")
         await client.allocate_address(Domain="vpc")
-    async with prices_of(machine()) as (prices, _, events):
+    public = machine(public_ip="198.51.100.7")
+    async with prices_of(public) as (prices, _, events):
         prices.start()
         shown = prices._inventory.state
         await until(lambda: prices.bill(shown.instances).storage_gib)
         bill = prices.bill(shown.instances)
         assert bill.storage == pytest.approx(0.01)
-        assert (bill.idle, bill.addresses) == (1, 0.005)
-        assert bill.hourly == pytest.approx(1.015)
-        assert prices.bill(shown.instances, rest=False).hourly == pytest.approx(1.0)
+        assert (bill.idle, bill.in_use, bill.addresses) == (1, 1, 0.01)
+        assert bill.hourly == pytest.approx(1.02)
+        assert prices.bill(shown.instances, rest=False).hourly == pytest.approx(1.005)
+        gone = replace(public, state=State.TERMINATED)
+        assert prices.bill([gone, machine()]).in_use == 0
         events.emit(InventoryChanged(shown))
 
 

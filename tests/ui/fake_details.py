@@ -86,6 +86,7 @@ class FakePrices:
             storage=more.storage,
             storage_gib=more.storage_gib,
             storage_unknown=more.storage_unknown,
+            in_use=more.in_use,
             idle=more.idle,
             addresses=more.addresses,
             idle_unknown=more.idle_unknown,

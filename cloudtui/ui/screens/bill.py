@@ -1,4 +1,4 @@
-"""What everything costs an hour: machines, disks, idle addresses, and what is not known."""
+"""What everything costs an hour: machines, disks, addresses, and what is not known."""
 
 from __future__ import annotations
 
@@ -40,10 +40,16 @@ class BillDialog(Dialog[None]):
 
 
 def _lines(bill: Bill, reasons: Sequence[str], problems: Sequence[CloudtuiError]) -> Content:
+    addresses = ((bill.in_use, "in use"), (bill.idle, "idle"))
     lines = [
         _row("running machines", bill.machines, plural(bill.known, "machine"), bool(bill.known)),
         _row("volumes", bill.storage, f"{bill.storage_gib:,} GiB", bool(bill.storage_gib)),
-        _row("idle Elastic IPs", bill.addresses, f"{bill.idle} idle", bool(bill.idle)),
+        _row(
+            "public addresses",
+            bill.addresses,
+            ", ".join(f"{n} {what}" for n, what in addresses if n),
+            bool(bill.in_use or bill.idle),
+        ),
         Content(""),
         Content.assemble(
             (f"{'together':<{WIDTH}}", "bold"),
