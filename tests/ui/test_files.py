@@ -15,6 +15,7 @@ import pytest
 from cloudtui.model.copy import CopyPhase, Problem
 from cloudtui.model.errors import CloudtuiError, Unreachable
 from cloudtui.ui.screens.files import FilesScreen
+from cloudtui.ui.widgets import files_table
 from cloudtui.ui.widgets.file_panel import FilePanel
 from cloudtui.ui.widgets.files_table import FilesTable
 from tests.ui.fakes import Console, console, listed
@@ -318,9 +319,18 @@ async def test_thousands_of_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert len(sides.right.table.chosen) == 2999
         assert sorted_again == []
         with monkeypatch.context() as patched:
-            patched.setattr(FilesTable, "_ordered", lambda table, rows: pytest.fail("sorted here"))
+            patched.setattr(files_table, "sorted", pytest.fail, raising=False)
             (many / "a folder").mkdir()
             await sides.press("ctrl+r")
-        assert sides.right.table.keys_shown[:3] == ["..", "a folder", "f00000\n"]
+        table = sides.right.table
+        assert table.keys_shown[:3] == ["..", "a folder", "f00000\n"]
+        os.utime(many / "f00500\n", (5, 5))
+        await sides.press("ctrl+r")
+        table.order("time")
+        assert table.keys_shown[:3] == ["..", "a folder", "f00500\n"]
+        table.order("mode", descending=True)
+        assert table.keys_shown[:3] == ["..", "a folder", "f00000\n"]
+        table.order("name", descending=True)
+        assert table.keys_shown[:3] == ["..", "a folder", "f02999\n"]
         await sides.press("slash", "2", "9", "9", "8", "enter")
         assert sides.right.table.keys_shown == ["..", "f02998\n"]

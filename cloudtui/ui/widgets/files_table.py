@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import stat
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from rich.cells import cell_len
@@ -31,11 +33,11 @@ _NS = 1_000_000_000
 
 
 _ORDERS: Mapping[str, Callable[[FileRow], Any]] = {
-    "name": lambda row: (row.key.casefold(), row.key),
-    "size": lambda row: (row.facts.size if row.facts.file else -1, row.key),
-    "time": lambda row: (row.facts.mtime, row.key),
-    "mode": lambda row: (row.facts.mode, row.key),
+    "size": lambda row: row.facts.size if row.facts.file else -1,
+    "time": attrgetter("facts.mtime"),
+    "mode": attrgetter("facts.mode"),
 }
+"""Rows that are equal in these stay in the order of their names."""
 
 
 class FilesTable(KeyedTable):
@@ -48,13 +50,16 @@ class FilesTable(KeyedTable):
         self._widths = dict(CELLS)
         self._name_cells = NARROWEST
         self._colours: Mapping[str, str] = {}
+        self._up: list[FileRow] = []
+        self._by_name: tuple[Sequence[FileRow], ...] = ()
+        """The folders, and the files."""
 
     def show_files(self, rows: Sequence[FileRow], *, above: bool) -> None:
         """Show exactly these rows, which are in the order of a `Folder`, and the way up."""
         self.recolour()
-        shown = [UP, *rows] if above else list(rows)
-        in_order = self.order_by == "name" and not self.descending
-        self.put(shown if in_order else self._ordered(shown))
+        first_file = bisect_left(rows, True, key=lambda row: not row.facts.folder)
+        self._up, self._by_name = [UP] if above else [], (rows[:first_file], rows[first_file:])
+        self.put(self._ordered(rows))
 
     def recolour(self) -> None:
         self._colours = self.app.theme_variables
@@ -70,14 +75,13 @@ class FilesTable(KeyedTable):
         return None if place is None else self._rows[place]
 
     def _ordered(self, rows: Sequence[Any]) -> list[Any]:
-        up: list[FileRow] = []
-        folders: list[FileRow] = []
-        files: list[FileRow] = []
-        for row in rows:
-            (up if row is UP else folders if row.facts.folder else files).append(row)
-        for each in (folders, files):
-            each.sort(key=_ORDERS[self.order_by], reverse=self.descending)
-        return [*up, *folders, *files]
+        """Those of the folder, whose own order spares most of the work: it may have thousands."""
+        found = [*self._up]
+        for each in self._by_name:
+            if self.order_by in _ORDERS:
+                each = sorted(each, key=_ORDERS[self.order_by], reverse=self.descending)
+            found += reversed(each) if self.order_by == "name" and self.descending else each
+        return found
 
     # Columns
 
