@@ -7,8 +7,9 @@ Understood are Hugging Face's Trainer, Lightning, Keras, tqdm in any nesting, an
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from cloudtui.model.pace import Pace
 from cloudtui.model.words import duration
@@ -53,9 +54,13 @@ class Training:
     metrics: Mapping[str, float] = field(default_factory=dict, hash=False)
     """Other numbers by name: `eval_loss`, `accuracy`."""
     losses: tuple[float, ...] = ()
-    """The last ones, oldest first; finite ones only."""
+    """Those read so far, oldest first; finite ones only, and one in `every`."""
     broken: bool = False
     """The loss is not a number any more, or infinite."""
+    every: int = field(default=1, compare=False, repr=False)
+    """It doubles where `losses` would be too many, so that they reach back to the first look."""
+    passed: int = field(default=0, compare=False, repr=False)
+    """Losses since the last of `losses`."""
     of_epoch: bool = field(default=False, compare=False)
     """`steps` are those of an epoch."""
     from_zero: bool = field(default=False, compare=False)
@@ -197,13 +202,22 @@ def parts(training: Training) -> list[str]:
 
 
 def sparkline(values: Iterable[float], width: int) -> str:
-    """The last `width` values, each a block between the least and the greatest of them."""
-    shown = [v for v in values if math.isfinite(v)][-width:] if width > 0 else []
-    if not shown:
+    """All values in `width` blocks at most, each the mean of its share of them, from the least
+    to the greatest of these means."""
+    finite = [v for v in values if math.isfinite(v)]
+    count = min(width, len(finite))
+    if count <= 0:
         return ""
+    cuts = [place * len(finite) // count for place in range(count + 1)]
+    shown = [_mean(finite[start:end]) for start, end in pairwise(cuts)]
     low, high = min(shown), max(shown)
     span = high - low
     if not span or not math.isfinite(span):
         return SPARKS[3] * len(shown)
     top = len(SPARKS) - 1
     return "".join(SPARKS[min(top, int((v - low) / span * (top + 1)))] for v in shown)
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Their sum may be more than a float holds."""
+    return sum(v / len(values) for v in values)

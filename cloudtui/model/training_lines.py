@@ -313,9 +313,9 @@ def _with(so_far: Training, values: Mapping[str, float]) -> Training:
     changed: dict[str, Any] = {}
     loss = next((low[name] for name in _LOSS if name in low), None)
     if loss is not None:
-        finite = math.isfinite(loss)
-        losses = (*so_far.losses, loss)[-LOSSES_KEPT:] if finite else so_far.losses
-        changed |= {"loss": loss, "losses": losses, "broken": not finite}
+        changed |= {"loss": loss, "broken": not math.isfinite(loss)}
+        if math.isfinite(loss):
+            changed |= _kept(so_far, loss)
     rate = next((low[name] for name in _LR if name in low), None)
     if rate is not None:
         changed["learning_rate"] = rate
@@ -327,10 +327,21 @@ def _with(so_far: Training, values: Mapping[str, float]) -> Training:
     return replace(so_far, **changed) if changed else so_far
 
 
+def _kept(so_far: Training, loss: float) -> dict[str, Any]:
+    """The losses with this one, if it is its turn."""
+    passed = so_far.passed + 1
+    if passed < so_far.every:
+        return {"passed": passed}
+    losses = (*so_far.losses, loss)
+    if len(losses) < LOSSES_KEPT:
+        return {"losses": losses, "passed": 0}
+    return {"losses": losses[1::2], "passed": 0, "every": so_far.every * 2}
+
+
 def _painted(before: Training, after: Training) -> Training:
     """A bar is painted again and again at the same step: its loss counts once."""
     if (before.step, before.loss) == (after.step, after.loss):
-        return replace(after, losses=before.losses)
+        return replace(after, losses=before.losses, every=before.every, passed=before.passed)
     return after
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudtui.model.pace import MOST, Pace
@@ -113,12 +113,17 @@ def test_a_bar_painted_twice_at_one_step_counts_once() -> None:
     assert read(bar * 3).losses == (0.5,)
 
 
-@given(st.lists(st.floats(0, 10), max_size=300))
-def test_the_last_losses_are_kept(losses: list[float]) -> None:
-    found = Training()
-    for step, loss in enumerate(losses):
-        found = read(f"step {step} loss={loss:.17g}", found)
-    assert found.losses == tuple(losses)[-LOSSES_KEPT:]
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(1, 400), max_size=3), st.integers(0, 10))
+def test_the_losses_kept_are_those_of_the_whole_run(looks: list[int], seed: int) -> None:
+    losses, found = [round((seed + n * 7 % 11) / 3 + n, 6) for n in range(sum(looks))], Training()
+    said = [f"step {step} loss={loss}\n" for step, loss in enumerate(losses)]
+    for number, look in enumerate(looks):
+        start = sum(looks[:number])
+        found = read("".join(said[start : start + look]), found)
+    assert len(found.losses) < LOSSES_KEPT
+    assert found.losses == tuple(losses[found.every - 1 :: found.every])
+    assert found.every == 1 or len(found.losses) >= LOSSES_KEPT // 2
 
 
 @given(st.text(max_size=300))
@@ -128,7 +133,9 @@ def test_any_text_is_survived(text: str) -> None:
 
 
 @given(st.lists(st.floats(), max_size=60), st.integers(0, 40))
-def test_a_sparkline_has_a_block_for_each_of_the_last(values: list[float], width: int) -> None:
+def test_a_sparkline_has_a_block_for_each_as_far_as_it_is_wide(
+    values: list[float], width: int
+) -> None:
     shown = sparkline(values, width)
     finite = [v for v in values if math.isfinite(v)]
     assert len(shown) == min(width, len(finite))
@@ -138,6 +145,7 @@ def test_a_sparkline_has_a_block_for_each_of_the_last(values: list[float], width
 def test_a_sparkline_goes_from_the_least_to_the_greatest() -> None:
     assert sparkline([0, 1, 2, 3, 4, 5, 6, 7], 8) == SPARKS
     assert sparkline([5, 5], 4) == "▄▄"
+    assert sparkline([9, 7, 5, 3, 1, 1.2, 0.8, 1], 4) == "█▄▁▁"
 
 
 def test_what_is_known_in_words() -> None:
