@@ -179,10 +179,13 @@ def _run_in_demo(command: Sequence[str]) -> int:
 def demo(words: argparse.Namespace) -> int:
     """Open the console, or run a command, on the embedded cloud; it ends with it."""
     from cloudtui.demo.launch import Demo
+    from cloudtui.files import paths
     from cloudtui.model.errors import NotFound
 
+    crashes = str(paths.crash_dir())
     with Demo() as cloud:
         cloud.apply(os.environ)
+        os.environ[paths.CRASHES] = crashes  # a report outlives the demo's folder
         if words.command:
             try:
                 code = _run_in_demo(words.command)

@@ -8,6 +8,8 @@ from pathlib import Path
 import platformdirs
 
 _NAME = "cloudtui"
+CRASHES = "CLOUDTUI_CRASHES"
+"""The variable that names another folder of crash reports."""
 
 
 def config_dir() -> Path:
@@ -32,7 +34,8 @@ def settings_file() -> Path:
 
 def crash_dir() -> Path:
     """The folder of crash reports."""
-    return state_dir() / "crashes"
+    named = os.environ.get(CRASHES, "")
+    return Path(named) if named.startswith("/") else state_dir() / "crashes"
 
 
 def ssh_dir() -> Path:

@@ -173,11 +173,17 @@ def test_wide_names_do_not_shift_the_columns(capsys: pytest.CaptureFixture[str])
     ]
 
 
-def test_the_demo_passes_on_how_its_command_ended() -> None:
+def test_the_demo_passes_on_how_its_command_ended_and_its_crash_report_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     told = cloudtui("demo", "--", "/no/such/program")
     assert told.returncode == 3
     assert "/no/such/program cannot be run" in told.stderr
-    assert cloudtui("demo", "--", "sh", "-c", "kill -TERM $$").returncode == 143
+    crash = "from cloudtui.files.crash import write_report; print(write_report(ValueError()))"
+    crashed = cloudtui("demo", "--", "sh", "-c", f"{sys.executable} -c '{crash}'; kill -TERM $$")
+    assert crashed.returncode == 143
+    assert [Path(crashed.stdout.strip())] == list(tmp_path.glob("cloudtui/crashes/*"))
 
 
 def test_sessions_without_a_name_are_those_of_every_running_instance(lab: Lab) -> None:
