@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -24,6 +25,14 @@ pytest_plugins = [
 # Programs are started hundreds of times here: what they are compiled to is kept.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# A shell that runs something in the background has it ignore Ctrl-C, and all that it starts.
+for _number, _meaning in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _meaning)
 
 # How fast a machine is says nothing about the program, and a run tries what the last one tried.
 settings.register_profile(

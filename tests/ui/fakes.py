@@ -634,16 +634,22 @@ class Console:
     async def settle(self) -> None:
         """Wait until everything posted so far is handled and painted."""
         await self.pilot.pause()
+        await self.painted()
+
+    async def painted(self) -> None:
+        """Wait until a screen that just came has its layout."""
+        while not self.app.screen._compositor.size:
+            await self.pilot.pause()
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
-        await self.pilot.pause()
+        await self.settle()
 
     async def do(self, action: str) -> None:
         """Do an action of the table on the screen in front, as its key would."""
         screen = self.app.screen
         screen.action_do(action)  # type: ignore[attr-defined]
-        await self.pilot.pause()
+        await self.settle()
 
     @property
     def text(self) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 from textual.widgets import Button, Input, OptionList
 
 from cloudtui.core.events import InventoryState
@@ -10,6 +11,7 @@ from cloudtui.model.errors import CloudtuiError, Unreachable
 from cloudtui.model.place import Place
 from cloudtui.model.preview import Pane, Preview
 from cloudtui.model.session import Program, Session, SessionList
+from cloudtui.ui.screens import all_sessions
 from cloudtui.ui.screens.all_sessions import AllSessionsScreen
 from cloudtui.ui.screens.machines import MachinesScreen
 from cloudtui.ui.screens.session_dialogs import Destroy, NewSession, Rename, Windows
@@ -20,6 +22,12 @@ from tests.ui.fakes import FLEET, LISTING, NOW, Console, console, listed
 HOSTS = ("bert-gpu", "jupyter-lab", "llm-sweep")
 OTHER = SessionList((Session(Program.TMUX, "$0", "notes", 1, 0, NOW),), "tmux 3.4", "")
 DEAD = Session(Program.SCREEN, "99.old", "old", dead=True)
+
+
+@pytest.fixture(autouse=True)
+def looks_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None comes by itself, however long a test takes."""
+    monkeypatch.setattr(all_sessions, "REFRESH_SECONDS", 600.0)
 
 
 @asynccontextmanager

@@ -43,6 +43,7 @@ async def comes(ui: Console, screen: type) -> None:
     """Wait for a dialog or a screen that a worker opens."""
     while not isinstance(ui.app.screen, screen):
         await ui.settle()
+    await ui.painted()
 
 
 async def said(ui: Console, words: str) -> None:

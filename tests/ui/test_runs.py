@@ -48,6 +48,7 @@ async def until(made: Console, holds: Callable[[], object]) -> None:
         async with asyncio.timeout(30):
             while not holds():
                 await made.settle()
+            await made.painted()
     except TimeoutError:
         raise AssertionError(made.text) from None
 
