@@ -505,6 +505,29 @@ worked() {
   [ $idle = 0 ]
 }
 
+# Terminals that somebody logged in to, as `NAME pts/N`, whether or not the machine keeps a record of
+# logins (utmp), which Debian 13, containers and Session Manager do not: who leads a session and was
+# begun by what lets people in. A connection without a terminal is no login. A pretend `who`, as a
+# demo has, is all there is.
+logins() {
+  case $CLOUDTUI_WHO in '' | /bin/* | /usr/bin/*) ;; *) return ;; esac
+  for stat in /proc/[0-9]*/stat; do
+    { read -r stat <"$stat"; } 2>/dev/null || continue
+    pid=${stat%% *}
+    set -f
+    # shellcheck disable=SC2086
+    set -- ${stat##*) }
+    set +f
+    [ "$4" = "$pid" ] && [ "${5:-0}" -gt 0 ] || continue
+    major=$(($5 / 256 % 4096))
+    [ "$major" -ge 136 ] && [ "$major" -le 143 ] || continue
+    { read -r its <"/proc/$2/comm"; } 2>/dev/null || continue
+    case $its in sshd* | dropbear* | mosh-server | ssm-session* | sudo | su | login) ;; *) continue ;; esac
+    tty=pts/$(($5 / 1048576 * 256 + $5 % 256 + (major - 136) * 256))
+    printf '%s %s\n' "$(stat -c %U "/dev/$tty" 2>/dev/null || echo somebody)" "$tty"
+  done
+}
+
 # Whether somebody uses the machine, besides runs: `user` is who, in words. That is a login whose
 # keyboard was used within ten minutes, or a program at work in one, or in tmux or screen; shells,
 # editors, pagers and what only watches are not.
@@ -521,6 +544,7 @@ in_use() {
     fi
   done <<END
 $(LC_ALL=C "${CLOUDTUI_WHO:-who}" 2>/dev/null)
+$(logins)
 END
   for socket in "${TMUX_TMPDIR:-/tmp}/tmux-$(id -u)"/*; do
     [ -S "$socket" ] || continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 import sys
@@ -69,7 +70,7 @@ def test_a_process_whose_name_has_two_lines_holds_up_no_shutdown(
     who = tmp_path / "who"
     who.write_text("#!/bin/sh\necho ada pts/99999\n")
     who.chmod(0o755)
-    script = f"{function('worked')}{function('in_use')}in_use; echo $?"
+    script = f"{function('worked')}{function('logins')}{function('in_use')}in_use; echo $?"
     with subprocess.Popen(
         [sys.executable, "-c", RENAMED], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as odd:
@@ -84,3 +85,46 @@ def test_a_process_whose_name_has_two_lines_holds_up_no_shutdown(
         )  # fmt: skip
         odd.communicate("\n")
     assert (done.stdout, done.stderr) == ("1\n", "")
+
+
+LOGGED_IN = """import ctypes, os, pty, sys
+ctypes.CDLL(None).prctl(15, sys.argv[1].encode())
+pid, keyboard = pty.fork()
+if pid == 0:
+    print(os.ttyname(0), flush=True)
+    os.execvp("sleep", ["sleep", "60"])
+print(os.read(keyboard, 99).decode().strip(), flush=True)
+input()
+os.kill(pid, 9)
+os.waitpid(pid, 0)
+"""
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=lambda words: words[0])
+def test_a_login_is_seen_without_a_record_of_logins(shell: list[str]) -> None:
+    with contextlib.ExitStack() as stack:
+        ttys: dict[str, str] = {}
+        for parent in ("sshd-session", "dropbear", "python3", "tmux: server"):
+            login = stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", LOGGED_IN, parent],
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                )
+            )  # fmt: skip
+            assert login.stdout
+            stack.callback(login.communicate, "\n")
+            ttys[parent] = login.stdout.readline().strip().removeprefix("/dev/")
+
+        def seen(who: str) -> set[str]:
+            done = subprocess.run(
+                [*shell, "-c", f"{function('logins')}logins"],
+                capture_output=True, text=True, env={"CLOUDTUI_WHO": who, "PATH": "/usr/bin:/bin"},
+            )  # fmt: skip
+            assert done.stderr == ""
+            found = {tty: name for name, tty in map(str.split, done.stdout.splitlines())}
+            mine = found.keys() & set(ttys.values())
+            assert all(Path("/dev", tty).owner() == found[tty] for tty in mine)
+            return {parent for parent, tty in ttys.items() if tty in found}
+
+        assert seen("/usr/bin/who") == seen("") == {"sshd-session", "dropbear"}
+        assert seen("/a/demo/who") == set()
