@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
+from textual import work
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.message import Message
@@ -224,8 +225,9 @@ class PaneFrame(Widget):
     def _ask_latency(self) -> None:
         seen = self.screen.is_current and self.display and self.loss is None
         if seen and self.target.instance is not None and self.pane.state == "open":
-            self.run_worker(self._measure, exclusive=True, group="latency")
+            self._measure()
 
+    @work(exclusive=True, group="latency")
     async def _measure(self) -> None:
         channel = self._channel
         attachment = channel.attachment if isinstance(channel, KeptAttachment) else channel
