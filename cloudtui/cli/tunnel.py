@@ -53,7 +53,7 @@ async def perform(opened: Opened, words: argparse.Namespace) -> int:
         instance = await bench.inventory.find(words.name)
         if not specs:
             return await _listening(bench, instance, words)
-        states = await _open(bench, instance, specs)
+        states = await _open(bench, instance, specs, words)
         if getattr(words, "json", False):
             output.document({"tunnels": [_document(t) for t in states]})
             output.flush()
@@ -93,13 +93,17 @@ def _specs(words: argparse.Namespace) -> list[TunnelSpec]:
 
 
 async def _open(
-    bench: Workbench, instance: Instance, specs: Sequence[TunnelSpec]
+    bench: Workbench,
+    instance: Instance,
+    specs: Sequence[TunnelSpec],
+    words: argparse.Namespace,
 ) -> list[TunnelState]:
     states: list[TunnelState] = []
     connection = await bench.connections.get(instance)
+    trip = await connection.latency() if getattr(words, "json", False) else None
     for spec in specs:
         state = await bench.tunnels.open(instance, spec)
-        states.append(state)
+        states.append(replace(state, latency=state.latency or trip))
         if spec.direction is not Direction.LOCAL:
             continue
         try:
@@ -136,6 +140,8 @@ async def _ls(opened: Opened, words: argparse.Namespace) -> int:
         kept = bench.tunnels
         assert isinstance(kept, kept_tunnels.KeptTunnels)
         runs = await kept.meet()
+        if kept.states:
+            await kept.look()
         states = kept.states
     if getattr(words, "json", False):
         output.document({"running": runs, "tunnels": [_document(t) for t in states]})

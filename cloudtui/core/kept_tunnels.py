@@ -104,6 +104,12 @@ class KeptTunnels:
             self._take((*self.states, state))
         return state
 
+    async def look(self) -> None:
+        """As `Tunnels.look`; `states` are as of then."""
+        keeper = await self._met(start=False)
+        if keeper and self._states:
+            self._take(tuple(words.read_state(t) for t in await keeper.ask("look")))
+
     async def retry(self, key: str) -> None:
         """As `Tunnels.retry`."""
         if keeper := await self._met(start=False):

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from cloudtui.model.errors import READ_ONLY, CloudtuiError, Refused
+from cloudtui.model.errors import READ_ONLY, CloudtuiError, Refused, Unreachable
 from cloudtui.model.instance import Instance, State
+from cloudtui.model.listening import LISTENING, listening_ports
 from cloudtui.model.tunnel import Direction, TunnelSpec, TunnelState
 
 if TYPE_CHECKING:
     from cloudtui.ssh.connection import Connection
 
+LOOK_SECONDS = 3.0
+"""How long a host is waited for that is asked what listens there."""
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 FRESH_SECONDS = 120.0
 """For so long after the machine's state or address changed, attempts come every second."""
 
@@ -33,6 +38,8 @@ class Way(Protocol):
 
     @property
     def open_connections(self) -> int: ...
+
+    def tell(self, problem: CloudtuiError | None) -> None: ...
 
     async def attach(self, connection: Connection) -> None: ...
 
@@ -86,6 +93,41 @@ def counted(kept: Kept) -> TunnelState:
         connections=way.open_connections,
         problem=way.problem,
     )
+
+
+async def look(kepts: Iterable[Kept]) -> None:
+    """Measure each tunnel's round trip, and ask its host whether anything listens where it leads:
+    nothing there is its `problem` until something does. A host that does not tell is left out."""
+    groups: dict[Connection, list[Kept]] = {}
+    for kept in kepts:
+        if kept.connection:
+            groups.setdefault(kept.connection, []).append(kept)
+    await asyncio.gather(*(_look(connection, group) for connection, group in groups.items()))
+
+
+async def _look(connection: Connection, group: Sequence[Kept]) -> None:
+    with contextlib.suppress(CloudtuiError, TimeoutError):
+        async with asyncio.timeout(LOOK_SECONDS):
+            seconds = await connection.latency()
+            for kept in group:
+                kept.state = replace(kept.state, latency=seconds)
+            ports = listening_ports((await connection.run(LISTENING)).stdout)
+            for kept in group if ports else ():
+                _tell_listening(kept, ports)
+
+
+def _tell_listening(kept: Kept, ports: Collection[int]) -> None:
+    state, way = kept.state, kept.way
+    if state.direction is not Direction.LOCAL or state.host not in LOOPBACK:
+        return
+    nothing = Unreachable(
+        f"Nothing listens on port {state.remote_port} of {state.machine or state.label} yet.",
+        hint="The tunnel waits for it.",
+    )
+    if state.remote_port not in ports:
+        way.tell(way.problem or nothing)
+    elif way.problem and way.problem.title == nothing.title:
+        way.tell(None)
 
 
 async def lost(connection: Connection) -> None:

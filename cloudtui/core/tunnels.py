@@ -25,7 +25,7 @@ from cloudtui.core.events import (
 from cloudtui.core.known_machines import Machines
 from cloudtui.core.pulse import Pulse
 from cloudtui.core.tasks import cancel, keep
-from cloudtui.core.tunnel_kept import Kept, Way, counted, lost, may_open
+from cloudtui.core.tunnel_kept import Kept, Way, counted, look, lost, may_open
 from cloudtui.core.wakeups import Wakeups
 from cloudtui.model.errors import CloudtuiError, PortTaken, Refused, Unreachable
 from cloudtui.model.instance import Instance, State, next_step, why_not_connect
@@ -159,6 +159,11 @@ class Tunnels:
         kept.keeper = keep(self._keep(kept), f"tunnel {kept.state.key}")
         self._changed()
         return counted(kept)
+
+    async def look(self) -> tuple[TunnelState, ...]:
+        """The tunnels as they are, once their hosts were asked; see `tunnel_kept.look`."""
+        await look(self._kept.values())
+        return self.states
 
     async def retry(self, key: str) -> None:
         """Try now: one that failed is begun again, one that waits does not wait any longer."""

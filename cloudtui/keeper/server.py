@@ -132,6 +132,7 @@ class Keeper:
             "hello": self._hello,
             "open": self._open,
             "close": self._close,
+            "look": self._look,
             "retry": self._retry,
             "machines": self._told,
             "watch": self._watch,
@@ -238,6 +239,10 @@ class Keeper:
             await self.tunnels.close_one(each)
         await self._remember()
         return keys
+
+    async def _look(self, _: Front, __: dict[str, Any]) -> Any:
+        await self.tunnels.look()
+        return self._states()
 
     async def _retry(self, _: Front, message: dict[str, Any]) -> Any:
         await self.tunnels.retry(str(message.get("key")))

@@ -42,6 +42,16 @@ class ListeningPort:
 
 def parse_listening(text: str) -> tuple[ListeningPort, ...]:
     """The ports worth a tunnel, those with a usual name first."""
+    found = _listening(text)
+    return tuple(found[p] for p in usual_first(_offered(found)))
+
+
+def listening_ports(text: str) -> frozenset[int]:
+    """All of them, whatever they are; empty where the host does not tell."""
+    return frozenset(_listening(text))
+
+
+def _listening(text: str) -> dict[int, ListeningPort]:
     found: dict[int, ListeningPort] = {}
     programs: dict[int, str] = {}
     for line in text.splitlines():
@@ -59,7 +69,7 @@ def parse_listening(text: str) -> tuple[ListeningPort, ...]:
             continue
         everywhere = everywhere or (number in found and found[number].everywhere)
         found[number] = ListeningPort(number, programs.get(number, ""), everywhere)
-    return tuple(found[p] for p in usual_first(_offered(found)))
+    return found
 
 
 def _offered(ports: Iterable[int]) -> list[int]:

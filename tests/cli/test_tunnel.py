@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -81,11 +82,22 @@ def test_in_the_background(keeper: Lab, upper: int) -> None:
     spec = f"{port}:127.0.0.1:{upper}"
     told = cloudtui("tunnel", "bert-gpu", spec, "--background", "--json")
     assert told.returncode == 0, told.stderr
-    assert [t["state"] for t in json.loads(told.stdout)["tunnels"]] == ["up"]
+    (opened,) = json.loads(told.stdout)["tunnels"]
+    assert opened["state"] == "up"
+    assert opened["latency_ms"] > 0
+    early, late = free_port(), free_port()
+    told = cloudtui("tunnel", "bert-gpu", f"{early}:{late}", "--background")
+    assert told.returncode == 0, told.stderr
+    waits = f"{early}: Nothing listens on port {late} of bert-gpu yet."
+    assert waits in cloudtui("tunnel", "ls").stderr
+    with socket.create_server(("127.0.0.1", late)):
+        assert waits not in cloudtui("tunnel", "ls").stderr
+    cloudtui("tunnel", "stop", str(early))
     assert asked(port, b"alone") == b"ALONE"
     listed = json.loads(cloudtui("tunnel", "ls", "--json").stdout)
     assert listed["running"]
     assert [(t["key"], t["bytes_in"]) for t in listed["tunnels"]] == [(str(port), 5)]
+    assert listed["tunnels"][0]["latency_ms"] > 0
     assert f"{port} " in cloudtui("tunnel", "ls").stdout
     sessions = keeper.sshd.session_processes()
     keeper.sshd.stop()
