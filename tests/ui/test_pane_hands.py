@@ -10,7 +10,7 @@ import pytest
 from textual import events
 from textual.pilot import Pilot
 
-from cloudtui.ui.widgets import pane_clipboard
+from cloudtui.ui.widgets import pane_clipboard, pane_select
 from cloudtui.ui.widgets.pane import Pane
 from cloudtui.vt import engine as vt
 from tests.ui.test_pane import FakeChannel, PaneApp, running, shown, until
@@ -76,7 +76,10 @@ async def test_wrapped_lines_are_copied_as_one() -> None:
         await until(lambda: copied(app) == ["x" * 50])
 
 
-async def test_double_click_takes_a_word_and_triple_click_a_line() -> None:
+async def test_double_click_takes_a_word_and_triple_click_a_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pane_select, "_AGAIN", 60.0)
     async with running() as (app, channel, pilot):
         await say(app, channel, "see /var/log/a.log (now)")
         await pilot.click(Pane, offset=(8, 0))
@@ -89,7 +92,10 @@ async def test_double_click_takes_a_word_and_triple_click_a_line() -> None:
         await until(lambda: app.pane.selected == "")
 
 
-async def test_dragging_after_a_double_click_goes_by_words() -> None:
+async def test_dragging_after_a_double_click_goes_by_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pane_select, "_AGAIN", 60.0)
     async with running() as (app, channel, pilot):
         await say(app, channel, "alpha beta gamma delta")
         await pilot.click(Pane, offset=(8, 0))
