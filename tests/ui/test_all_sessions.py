@@ -75,6 +75,21 @@ async def test_sessions_of_every_running_machine_are_one_list() -> None:
         assert not any("data-prep" in row for row in rows)
 
 
+@pytest.mark.parametrize("moved", [False, True])
+async def test_the_cursor_is_at_the_top_while_hosts_answer_until_it_is_moved(moved: bool) -> None:
+    some: dict[str, SessionList | CloudtuiError] = dict.fromkeys(HOSTS, OTHER)
+    async with everything(connected=(), answers=some) as ui:
+        table = screen_of(ui).table
+        by_name = {each.name: each for each in FLEET}
+        for name in reversed(HOSTS):
+            await ui.bench.sessions.list(by_name[name])
+            await ui.settle()
+            if moved and name == HOSTS[-1]:
+                table.select(f"{by_name[name].id}/{OTHER.sessions[0].key}")
+        where = HOSTS[-1] if moved else HOSTS[0]
+        assert table.key == f"{by_name[where].id}/{OTHER.sessions[0].key}"
+
+
 async def test_hosts_without_a_connection_are_not_asked_by_themselves() -> None:
     async with everything(connected=("bert-gpu",)) as ui:
         assert ui.bench.sessions.listed == 1

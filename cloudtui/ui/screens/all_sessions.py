@@ -75,7 +75,7 @@ class AllSessionsScreen(SessionArea, HostsArea):
 
     def paint(self) -> None:
         self._hosts, query = self.workbench.all_sessions.hosts, self.query_text
-        self.table.show_hosts(self._hosts, query)
+        self.table.show_hosts(self._hosts, query, filling=self.fills())
         self.paint_rows()
         self.tell_trouble()
         self.show_preview()

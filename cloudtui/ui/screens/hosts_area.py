@@ -53,6 +53,8 @@ class HostsArea(ListArea):
         """All hosts are being asked, questions to the user included."""
         self._reaching = False
         """Hosts that were lost are being connected to."""
+        self._answered = 0
+        """How many hosts had answered when the list was painted last."""
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -121,6 +123,13 @@ class HostsArea(ListArea):
             self._refresh_in_front()
 
     # Painting
+
+    def fills(self) -> bool:
+        """Whether hosts answer for the first time, one after the other, and the cursor rests where
+        it was at first. Ask once for each painting."""
+        before = self._answered
+        self._answered = sum(host.state.updated is not None for host in self._hosts)
+        return self._answered > before and not self.table.chosen
 
     def paint_rows(self) -> None:
         """The rows that the table has now, or why there are none."""

@@ -163,7 +163,7 @@ class RunsScreen(HostsArea):
         ]
         any_runs = any(host.jobs for host in self._known)
         show_notes = notes if runs or not any_runs or not query else []
-        self.table.show_runs(runs, show_notes)
+        self.table.show_runs(runs, show_notes, filling=self.fills())
         if self._wanted in self.table.keys_shown:
             self.table.select(self._wanted)
             self._wanted = ""

@@ -48,6 +48,8 @@ class KeyedTable(TableView):
         """The keys of the marked rows, shown or hidden by the filter."""
         self._rows: list[Any] = []
         self._places: dict[str, int] = {}
+        self.chosen = False
+        """The cursor was put somewhere; else it is where it was at first."""
         self._left: str | None = None
         """The key of the row that the cursor was on when the last rows went."""
 
@@ -85,6 +87,10 @@ class KeyedTable(TableView):
         """Put the cursor on a row, if it is there."""
         if key in self._places:
             self.go(self._places[key])
+
+    def go(self, place: int) -> None:
+        super().go(place)
+        self.chosen = True
 
     def order(self, column: str, *, descending: bool = False) -> None:
         """Sort by a column; the cursor stays on its row."""

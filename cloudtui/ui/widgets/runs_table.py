@@ -116,9 +116,11 @@ class RunsTable(KeyedTable):
         self,
         runs: Iterable[tuple[Instance, Job, bool]],
         notes: Iterable[tuple[Instance, str, bool]] = (),
+        *,
+        filling: bool = False,
     ) -> None:
         """Show exactly these runs, the old ones dimmed, and a word about each of the other hosts,
-        True beside a failure."""
+        True beside a failure; for `filling` see `show`."""
         wide = self.app.size.width >= WIDE
         paint, before, self._made = _Paint(self.app.theme_variables, wide), self._made, {}
         for instance, job, stale in runs:
@@ -132,7 +134,7 @@ class RunsTable(KeyedTable):
         made = [row for _, row in self._made.values()]
         made += [paint.note(instance, words, failed) for instance, words, failed in notes]
         self._widest_last = self._room_for_last(made)
-        self.show(made)
+        self.show(made, filling=filling)
 
     def _width(self, heading: Heading) -> int:
         width = super()._width(heading)

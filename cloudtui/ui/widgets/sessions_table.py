@@ -45,8 +45,11 @@ class SessionsTable(KeyedTable):
         paint = _Paint(self.app.theme_variables)
         self.show([paint.session(session, session.key, "", stale) for session in sessions])
 
-    def show_hosts(self, hosts: Iterable[HostSessions], query: str) -> None:
-        """Show the sessions of many hosts that pass the filter, and hosts that have none."""
+    def show_hosts(
+        self, hosts: Iterable[HostSessions], query: str, *, filling: bool = False
+    ) -> None:
+        """Show the sessions of many hosts that pass the filter, and hosts that have none; for
+        `filling` see `show`."""
         paint, rows = _Paint(self.app.theme_variables), list[Row]()
         before, self._notes = self._notes, {}
         for host in hosts:
@@ -63,7 +66,7 @@ class SessionsTable(KeyedTable):
                     kept = (made_from, paint.note(host, name))
                 self._notes[host.instance.id] = kept
                 rows.append(kept[1])
-        self.show(rows)
+        self.show(rows, filling=filling)
 
 
 def session_key(instance: Instance, session: Session | None) -> str:
