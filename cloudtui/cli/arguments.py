@@ -203,7 +203,15 @@ def parsed(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """
     given = list(sys.argv[1:] if argv is None else argv)
     at = given.index("--") if "--" in given else len(given)
-    words = parser().parse_args(given[:at])
+    try:
+        words = parser().parse_args(given[:at])
+    except UsageError:
+        if "cp" not in given[:at] or at == len(given):
+            raise
+        words = parser().parse_args(given)  # its paths may all come after it
+        if hasattr(words, "command"):
+            raise
+        return words
     if at == len(given):
         return words
     if not hasattr(words, "command"):

@@ -42,6 +42,9 @@ def test_there_and_back(
     (tmp_path / "x:y").write_text("colon")
     assert here("cp", "x:y", "bert-gpu:data")[0] == 0
     assert (home / "data" / "x:y").read_text() == "colon"
+    (tmp_path / "-rf").write_text("dash")
+    assert here("cp", "--", "-rf", "bert-gpu:data")[0] == 0
+    assert (home / "data" / "-rf").read_text() == "dash"
     (home / "data" / "c").unlink()
     (home / "data" / "c").mkdir()
     code, told = here("cp", "data", "bert-gpu:")
