@@ -166,7 +166,10 @@ def parser() -> argparse.ArgumentParser:
     logs_help = "Print what a run printed, and with -f what it prints until it ends."
     jobs_arguments.add_logs_words(verb("logs", logs_help))
 
-    kernels_help = "List the Jupyter servers and kernels of instances, and end them."
+    kernels_help = (
+        "List the Jupyter servers and kernels of instances, end them, keep what they print, run "
+        "notebooks."
+    )
     kernels_arguments.add_words(verb("kernels", kernels_help, json=True))
 
     hosts_help = "List, add, edit, remove and mend the entries of the ssh config."

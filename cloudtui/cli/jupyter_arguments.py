@@ -21,12 +21,17 @@ def add_words(jupyter: argparse.ArgumentParser, port: Callable[[str], int]) -> N
     """`cloudtui jupyter NAME`."""
     jupyter.epilog = FORMS
     jupyter.add_argument("name", metavar="NAME")
-    jupyter.add_argument("--port", type=port, metavar="PORT", help="of a server that runs there")
+    jupyter.add_argument(
+        "--port", type=port, metavar="PORT", help="the port there of a server that runs"
+    )
     jupyter.add_argument(
         "--local-port", type=port, metavar="PORT", help="default 8888, or the next free one"
     )
     jupyter.add_argument(
-        "--folder", default="", metavar="DIR", help="of the server; a new one starts there"
+        "--folder",
+        default="",
+        metavar="DIR",
+        help="the server of this folder; where none is, one is started in it",
     )
     jupyter.add_argument(
         "--env",

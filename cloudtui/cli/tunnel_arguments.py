@@ -29,7 +29,10 @@ def add_words(tunnel: argparse.ArgumentParser) -> None:
     tunnel.add_argument(
         "tunnels", nargs="*", default=[], metavar="TUNNEL", help="as ssh -L takes it"
     )
-    tunnel.add_argument("-L", dest="local", action="append", default=[], metavar="TUNNEL")
+    tunnel.add_argument(
+        "-L", dest="local", action="append", default=[], metavar="TUNNEL",
+        help="the same as TUNNEL alone",
+    )  # fmt: skip
     tunnel.add_argument(
         "-R", dest="remote", action="append", default=[], metavar="TUNNEL",
         help="the instance listens, and this computer's port is reached from there; refused when "

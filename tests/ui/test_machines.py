@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from textual import events
 from textual.widgets import Input
+from textual.widgets._toast import Toast
 
 from cloudtui.core.events import InventoryState
 from cloudtui.model.errors import CloudtuiError, CredentialsProblem, Unreachable
@@ -148,6 +150,21 @@ async def test_a_filter_word_that_does_not_exist_is_explained() -> None:
         assert "There is no filter word stat:. state: is meant, perhaps." in ui.text
         await ui.press("escape", "slash", *"state:running")
         assert "There is no filter word" not in ui.text
+        await ui.press("escape", "slash", *"state:runing")
+        assert "No machine has state:runing. state:running is meant, perhaps." in ui.text
+
+
+async def test_a_toast_covers_no_more_than_its_words_need() -> None:
+    async with console(listed(), size=(80, 24)) as ui:
+        await ui.settle()
+        ui.app.say("bert-gpu is running.")
+        ui.app.say("Tunnel localhost:8888 lost its connection; connecting again. It stays open.")
+        async with asyncio.timeout(30):
+            while [t.size.width > 0 for t in ui.app.screen.query(Toast)] != [True, True]:
+                await ui.settle()
+        short, long = ui.app.screen.query(Toast)
+        assert short.size.width == len("bert-gpu is running.")
+        assert (long.size.height, long.outer_size.width <= 64) == (2, True)
 
 
 async def test_what_is_typed_right_after_the_filter_key_goes_into_the_filter() -> None:
