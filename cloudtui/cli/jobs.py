@@ -17,11 +17,12 @@ from cloudtui.cli.jobs_arguments import ACTS
 from cloudtui.cli.prompts import agree
 from cloudtui.core.jobs import check_removable
 from cloudtui.core.workbench import Workbench
+from cloudtui.files import steps_told
 from cloudtui.model.errors import READ_ONLY, CloudtuiError, Refused, UsageError
 from cloudtui.model.instance import Instance
 from cloudtui.model.job import Job, JobState
 from cloudtui.model.job_filter import name_in_list
-from cloudtui.model.then import StepState
+from cloudtui.model.then import StepState, ThenStep
 from cloudtui.model.training import parts
 from cloudtui.model.words import duration, stamp
 
@@ -136,7 +137,7 @@ def _tell(
     ]
     if rows:
         output.table(("HOST", *COLUMNS), rows)
-        _tell_more(job for host in hosts for job in host.jobs)
+        _tell_more((job for host in hosts for job in host.jobs), once=True)
         for each in away:
             tell_of(each)
     elif hosts and not failures:
@@ -145,14 +146,26 @@ def _tell(
         output.narrate("No instance runs. List all of them: cloudtui ls")
 
 
-def _tell_more(jobs: Iterable[Job]) -> None:
-    """What their logs lack, and what follows them as far as it is not done."""
+def _tell_more(jobs: Iterable[Job], *, once: bool = False) -> None:
+    """What their logs lack, and what follows them as far as it is not done; with `once` a failure
+    that was told so before is left out."""
+    jobs = tuple(jobs)
+    failed = {
+        _step_key(job, step) for job in jobs for step in job.then if step.state is StepState.FAILED
+    }
+    told = failed - steps_told.claim(failed) if once else set()
     for job in jobs:
         if job.missing:
             output.narrate(f"{job.id}: {job.lost_words}")
         for step in job.then:
+            if _step_key(job, step) in told:
+                continue
             if step.state not in (StepState.DONE, StepState.SKIPPED):
                 output.narrate(f"{job.id} then {step.words}")
+
+
+def _step_key(job: Job, step: ThenStep) -> str:
+    return f"{job.key}:{job.asked}:{step.number}:{step.state}"
 
 
 def _rows(jobs: Iterable[Job], now: datetime) -> list[tuple[str, ...]]:

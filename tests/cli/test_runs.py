@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
+from cloudtui.cli.jobs import _tell_more as tell_more
 from cloudtui.files.paths import state_dir
+from cloudtui.model.job import Holder, Job, JobState
+from cloudtui.model.then import StepState, ThenStep
 from tests.cli.here import Here, here
 from tests.lab import Lab
 
@@ -147,6 +152,30 @@ def test_runs_of_a_machine_that_does_not_run_are_told_as_last_seen(lab: Lab, her
     assert not kept.exists()
     kept.write_text("{")
     assert here("jobs")[0] == 0
+
+
+def test_a_step_that_failed_is_told_once_among_all_runs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = (ThenStep("copy:a:b", StepState.FAILED, "disk full", 1), ThenStep("stop", number=2))
+    job = Job("bert", "i-1", ("x",), "", Holder.NONE, "", JobState.DONE, then=steps, asked=7)
+
+    def told(*jobs: Job, once: bool = True) -> str:
+        tell_more(jobs, once=once)
+        return capsys.readouterr().err
+
+    assert told(job) == "bert then copy:a:b: failed (disk full)\nbert then stop: waiting\n"
+    assert told(job) == "bert then stop: waiting\n"
+    assert "copy:a:b: failed" in told(job, once=False)
+    assert "copy:a:b: failed" in told(replace(job, asked=8)), "another run of that name"
+    (state_dir() / "steps_told.json").write_text("{")
+    assert "copy:a:b: failed" in told(job)
+    monkeypatch.setattr(os, "fsync", full_disk)
+    assert "copy:a:b: failed" in told(replace(job, asked=9))
+
+
+def full_disk(*_: object) -> None:
+    raise OSError(28, os.strerror(28))
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
