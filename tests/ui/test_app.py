@@ -147,6 +147,15 @@ async def test_a_user_key_replaces_the_shipped_one_everywhere() -> None:
         assert isinstance(ui.app.screen, HelpScreen)
 
 
+async def test_the_help_tells_the_areas_in_order_and_the_keys_of_logs_apart() -> None:
+    async with console(listed(), size=(200, 150)) as ui:
+        await ui.press("question_mark")
+        assert ui.text.index("Everywhere") < ui.text.index("further left")
+        areas = [line for line in ui.text.splitlines() if " Go to the " in line]
+        assert areas == sorted(areas, key=lambda line: line.split(" Go to the ")[0][-16:].strip())
+        assert len(areas) > 4
+
+
 async def test_a_key_setting_that_makes_no_sense_is_said() -> None:
     async with console(listed(), settings=Settings(keys={"fly": "f"})) as ui:
         assert len(ui.said) == 1

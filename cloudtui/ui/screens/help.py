@@ -108,9 +108,10 @@ class HelpScreen(Scrolled):
 
     def _columns(self, width: int) -> tuple[Content, Content]:
         here = [a for a in ACTIONS if self._about in a.where and a.group not in _GENERAL]
-        general = [a for a in ACTIONS if a.group in _GENERAL]
-        elsewhere = [a for a in ACTIONS if a not in here and a.group not in _GENERAL]
         keys = self.cloudtui.keys
+        in_order = sorted(ACTIONS, key=lambda action: _place_of(keys[action.id]))
+        general = [a for a in in_order if a.group in _GENERAL]
+        elsewhere = [a for a in ACTIONS if a not in here and a.group not in _GENERAL]
         settings = self.workbench.settings
         pane = (
             "In a pane, after the leader key",
@@ -147,6 +148,11 @@ class HelpScreen(Scrolled):
 
 
 Section = tuple[str, list[tuple[str, str]]]
+
+
+def _place_of(keys: tuple[str, ...]) -> str:
+    """The areas first, by their digits; the others as they stand in the table."""
+    return keys[0] if keys and keys[0].isdigit() else "~"
 
 
 def _groups(actions: list[Action], keys: Mapping[str, tuple[str, ...]]) -> list[Section]:
