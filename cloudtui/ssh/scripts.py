@@ -16,6 +16,10 @@ from cloudtui.ssh.terminal import Channel
 OUTPUT_LIMIT = 8 << 20
 """Bytes of output a script may print."""
 
+HANGING = 3
+"""Questions that may hang on a host, in a file system that does not answer say, where not even
+SIGKILL ends them; no other is asked until one of them has ended."""
+
 Opened = Callable[[str, Channel], Awaitable[Channel]]
 """Opens a session channel that runs a command; `Connection._session`."""
 
@@ -138,6 +142,9 @@ class StandingShell:
         self._names: dict[str, str] = {}
         self._output: _Output | None = None
         self._end = b""
+        self._pid = b""
+        self._hanging: list[bytes] = []
+        """Process groups of shells that did not answer."""
 
     @property
     def busy(self) -> bool:
@@ -150,10 +157,31 @@ class StandingShell:
         None when the shell, or the connection, went away before the answer.
 
         Raises:
-            Timeout, CloudtuiError: see `Connection.run`; the shell is ended.
+            Timeout, CloudtuiError: see `Connection.run`; the shell is ended. Timeout at once when
+                `HANGING` earlier ones are still there.
             Refused, ConnectionCut: it cannot be begun.
         """
         assert not self.busy
+        if len(self._hanging) >= HANGING:
+            await self._look(seconds)
+        return await self._answer(given, program, seconds)
+
+    async def _look(self, seconds: float) -> None:
+        groups = " ".join(group.decode() for group in self._hanging)
+        look = f"for g in {groups}; do kill -0 -$g 2>/dev/null && echo $g; done; :"
+        done = await self._answer(look, "", seconds)
+        if done is None:
+            return
+        self._hanging = [group.encode() for group in done.stdout.split()]
+        if len(self._hanging) >= HANGING:
+            raise Timeout(
+                f"{HANGING} earlier questions still hang on {self._host}.",
+                f"The process groups {groups} do not end.",
+                "A file system there may not answer: see dmesg and mount. It is asked again "
+                "when one of them has ended.",
+            )
+
+    async def _answer(self, given: str, program: str, seconds: float) -> Completed | None:
         self._output = output = _Output(self._host)
         mark = secrets.token_hex(8)
         self._end = f"\n{mark} ".encode()
@@ -165,7 +193,12 @@ class StandingShell:
                 channel.write(_encoded(f"{self._names[program]}() {{\n{program}\n}}\n"))
             asked = f"(\n{given}\n{self._names.get(program, ':')}\n) </dev/null\n"
             channel.write(_encoded(f"{asked}printf '\\n{mark} %s\\n' $?\n"))
-            await output.wait(channel, seconds)
+            try:
+                await output.wait(channel, seconds)
+            except Timeout:
+                if self._pid.strip().isdigit():
+                    self._hanging.append(self._pid.strip())
+                raise
             answer, found, status = output.out.rpartition(self._end)
             if found and len(status) < 9 and status.strip().isdigit():
                 output.out = answer
@@ -205,7 +238,8 @@ class StandingShell:
         # exec: nothing is left of the login shell, csh's and fish's too.
         channel = await self._opened("exec sh -s", Channel(printed, self._warned))
         channel.ended.add_done_callback(lambda _: self._gone(channel))
-        channel.write(f"{said.command}\ncd /\n".encode())
+        self._pid = b""
+        channel.write(f"{said.command}\necho $$ >&2\ncd /\n".encode())
         self._channel = channel
         return channel
 
@@ -219,6 +253,9 @@ class StandingShell:
             output.ended()
 
     def _warned(self, data: bytes) -> None:
+        if not self._pid.endswith(b"\n"):
+            line, newline, data = data.partition(b"\n")
+            self._pid += line + newline
         if self._output:
             self._output.warned(data)
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import re
+import signal
 from typing import Any, cast
 
 import pytest
 
 from cloudtui.model.errors import CloudtuiError, ConnectionCut, Refused, Timeout
 from cloudtui.ssh.connect import Connection
-from cloudtui.ssh.scripts import StandingShell
+from cloudtui.ssh.scripts import HANGING, StandingShell
 from cloudtui.ssh.terminal import Channel
 from tests.ssh.conftest import Open
 from tests.sshd import Sshd
@@ -62,6 +65,26 @@ async def test_a_question_without_end(conn: Connection) -> None:
     with pytest.raises(asyncio.CancelledError):
         await asked
     assert int((await conn.ask("", WHO)).stdout) != shell
+
+
+async def test_a_few_questions_hang_at_most(conn: Connection) -> None:
+    endless = "trap '' TERM HUP; exec sleep 90"  # as in a file system that does not answer
+    async with asyncio.timeout(30):
+        while len(conn._shell._hanging) < HANGING:
+            with pytest.raises(Timeout, match="did not finish"):
+                await conn.ask(endless, timeout=0.5)
+    hanging = list(conn._shell._hanging)
+    with pytest.raises(Timeout, match="3 earlier questions still hang") as caught:
+        await conn.ask("", WHO)
+    assert hanging[0].decode() in caught.value.detail
+    assert conn._shell._hanging == hanging
+    os.killpg(int(hanging[0]), signal.SIGKILL)
+    async with asyncio.timeout(15):
+        while len(conn._shell._hanging) == HANGING:
+            with contextlib.suppress(Timeout):
+                assert int((await conn.ask("", WHO)).stdout)
+    for group in hanging[1:]:
+        os.killpg(int(group), signal.SIGKILL)
 
 
 class _Host:
