@@ -11,6 +11,7 @@ from cloudtui.model.instance import State
 from cloudtui.model.price import Bill
 from cloudtui.model.security_group import Group, Rule
 from cloudtui.model.tags import TagChange
+from cloudtui.ui.screens import machines
 from tests.ui.fake_details import ANSWER
 from tests.ui.fakes import FLEET, Console, console, listed, machine
 
@@ -42,9 +43,12 @@ async def test_ssh_open_to_the_world_is_marked() -> None:
         assert "SSH is open to the whole world" in made.text
 
 
-async def test_running_down_the_list_asks_for_the_last_row_only() -> None:
+async def test_running_down_the_list_asks_for_the_last_row_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async with console(listed(), size=(120, 40)) as made:
         await rest(made)
+        monkeypatch.setattr(machines, "REST_SECONDS", 1.0)  # on a slow machine keys take their time
         made.bench.details.asked.clear()
         for _ in range(3):
             await made.pilot.press("down")

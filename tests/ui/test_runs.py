@@ -122,6 +122,7 @@ async def test_runs_of_all_hosts_the_running_first_with_what_they_do() -> None:
 
 async def test_the_details_of_a_machine_name_its_runs() -> None:
     async with console(listed(), size=(110, 34)) as made:
+        await shows(made, "Deep Learning")
         made.bench.jobs.show(BERT, RUNNING, FAILED)
         await shows(made, "run       bert  ● running  loss 0.3248  step 4,018 of 18,750  21 %")
         assert "run       prep" not in made.text

@@ -135,14 +135,18 @@ def pairs(about: About) -> list[Pair]:
 
 
 def describe(about: About, width: int) -> Content:
-    """The pairs laid out for `width` cells, in up to three columns; long ones get a whole line."""
+    """The pairs laid out for `width` cells, in up to three columns; long ones get a whole line.
+
+    Runs come first: of a panel that is too low for everything, the top is seen.
+    """
     columns = max(1, min(3, width // COLUMN))
     cell = width // columns
-    found = pairs(about)
+    everything = pairs(about)
+    found = [pair for pair in everything if pair[0] not in ("run", "runs")]
     short = [pair for pair in found if len(pair[1]) <= cell - LABEL - 2]
     long = [pair for pair in found if pair not in short]
     depth = -(-len(short) // columns)
-    lines: list[Content] = []
+    lines = [_pair(pair, 0) for pair in everything if pair not in found]
     for row in range(depth):
         line = short[row::depth]
         lines.append(Content("").join([_pair(pair, cell) for pair in line]))
