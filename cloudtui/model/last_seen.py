@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -54,6 +55,9 @@ class AwayRuns:
         """What to type next; empty when it only has to be waited for."""
         if self.terminated:
             return "Their logs went with it, unless they were on a disk that was kept."
+        if self.instance.state is State.STOPPED:
+            name = shlex.quote(self.instance.spoken)
+            return f"Their logs can be read when it runs: cloudtui start {name}"
         return next_step(self.instance)
 
     def about(self, job: Job) -> str:

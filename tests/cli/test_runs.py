@@ -110,7 +110,7 @@ def test_runs_of_a_machine_that_does_not_run_are_told_as_last_seen(lab: Lab, her
     assert code == 0
     assert "unknown (running when last seen)" in told
     assert "bert-gpu is stopped: its 2 runs as last seen at 20" in told
-    assert "Start it first: cloudtui start bert-gpu" in told
+    assert "Their logs can be read when it runs: cloudtui start bert-gpu" in told
     code, told = here("jobs", "--json")
     found = json.loads(told)
     (away,) = found["away"]

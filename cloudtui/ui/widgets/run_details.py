@@ -78,6 +78,9 @@ def about_run(
         rows.append(("doing", Content.assemble(spark, "  ", line) if spark else line))
         rows += [("", Content.styled(text, style)) for text in more]
     rows.append(("state", Content.assemble(_state(job), f"   {_times(job, now)}")))
+    if away:
+        lines = job.last_lines or (job.last_line,)
+        rows += [("" if n else "last", line) for n, line in enumerate(lines) if line]
     rows.append(("command", job.command_line or "-"))
     where = [f"in {job.cwd}" if job.cwd else "", _held(job)]
     where += [f"log {log_path(job)} ({data_size(job.log_bytes)})" if log_path(job) else ""]
@@ -92,10 +95,7 @@ def about_run(
     ]
     if cost := cost_words(job, price, now):
         rows.append(("cost", cost))
-    if away:
-        lines = job.last_lines or (job.last_line,)
-        rows += [("" if n else "last", line) for n, line in enumerate(lines) if line]
-    elif job.last_line and not training:
+    if job.last_line and not training and not away:
         rows.append(("last", job.last_line))
     return Content("\n").join(
         Content.assemble((f"{name:<{LABEL}}", "$foreground-muted"), value) for name, value in rows
