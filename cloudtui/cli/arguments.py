@@ -173,7 +173,7 @@ def parser() -> argparse.ArgumentParser:
     kernels_arguments.add_words(verb("kernels", kernels_help, json=True))
 
     hosts_help = "List, add, edit, remove and mend the entries of the ssh config."
-    hosts_arguments.add_words(verb("hosts", hosts_help), common)
+    hosts_arguments.add_words(verb("hosts", hosts_help, json=True), common)
 
     keys_help = "List, create, import, delete, mend and convert key pairs and private keys."
     keys_arguments.add_words(verb("keys", keys_help, json=True), common)

@@ -121,6 +121,7 @@ def test_a_terminated_instance_is_offered_for_removal(known: Net, here: Here) ->
     assert here("hosts", "sync", "--yes")[0] == 0
     assert rows(here) == []
     assert "cloudtui hosts add" in here("hosts", "ls")[1]
+    assert json.loads(here("hosts", "--json")[1])["hosts"] == []
 
 
 def test_edit_and_rm(known: Net, here: Here) -> None:
