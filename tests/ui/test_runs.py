@@ -153,7 +153,10 @@ async def test_the_four_faces_and_the_filter() -> None:
         await made.press("ctrl+r")
         await done(made)
         await shows(made, "1 host failed; A tries again.")
-        assert "● running" in made.text
+        assert "? running" in made.text
+        assert "● running" not in made.text
+        lost = next(line for line in made.text.splitlines() if "× not listed" in line)
+        assert "bert-gpu does not" in lost
 
 
 @pytest.mark.parametrize(("hours", "words"), [(0.003, "$0.0036"), (4, "$4.84")])

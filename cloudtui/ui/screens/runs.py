@@ -157,7 +157,7 @@ class RunsScreen(HostsArea):
             if job_matches(job, host.instance.spoken, query)
         ]
         notes = [
-            (host.instance, words, host.state.error is not None)
+            (host.instance, words, host.state.error.title if host.state.error else "")
             for host in self._hosts
             if (words := _words(host)) and query.casefold() in host.instance.spoken.casefold()
         ]
@@ -354,7 +354,7 @@ def _why_not_away(action: Action, away: AwayRuns) -> str:
 def _words(host: HostJobs) -> str:
     """Why a host has no rows of its own; empty when it needs none."""
     if host.state.error:
-        return "failed"
+        return "not listed"
     if host.state.updated is None:
         return "asking …" if host.state.loading else "not asked"
     return ""

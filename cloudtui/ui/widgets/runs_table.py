@@ -62,10 +62,10 @@ def row_key(instance: Instance, job: Job | None) -> str:
     return f"{instance.id}/{name_in_list(job) if job else ''}"
 
 
-def state_words(job: Job) -> str:
-    """`● running`, `● by hand`."""
+def state_words(job: Job, *, seen_now: bool = True) -> str:
+    """`● running`, `● by hand`; `? running` of one that ran when it was last seen."""
     word = "by hand" if job.by_hand and job.state is JobState.RUNNING else job.state.value
-    return f"{GLYPHS[job.state]} {word}"
+    return f"{GLYPHS[job.state] if seen_now or job.state.over else '?'} {word}"
 
 
 def host_words(instance: Instance) -> str:
@@ -115,12 +115,12 @@ class RunsTable(KeyedTable):
     def show_runs(
         self,
         runs: Iterable[tuple[Instance, Job, bool]],
-        notes: Iterable[tuple[Instance, str, bool]] = (),
+        notes: Iterable[tuple[Instance, str, str]] = (),
         *,
         filling: bool = False,
     ) -> None:
         """Show exactly these runs, the old ones dimmed, and a word about each of the other hosts,
-        True beside a failure; for `filling` see `show`."""
+        with the reason of a failure; for `filling` see `show`."""
         wide = self.app.size.width >= WIDE
         paint, before, self._made = _Paint(self.app.theme_variables, wide), self._made, {}
         for instance, job, stale in runs:
@@ -132,7 +132,7 @@ class RunsTable(KeyedTable):
                 kept = (made_from, paint.run(instance, job, stale, words))
             self._made[key] = kept
         made = [row for _, row in self._made.values()]
-        made += [paint.note(instance, words, failed) for instance, words, failed in notes]
+        made += [paint.note(instance, words, why) for instance, words, why in notes]
         self._widest_last = self._room_for_last(made)
         self.show(made, filling=filling)
 
@@ -173,9 +173,9 @@ class _Paint:
         broken = self._styles["error"] if training.broken else plain
         spark = sparkline(training.losses, SPARKS_SHOWN) if self._wide else ""
         loss = "" if training.loss is None else f"{training.loss:.4g}"
-        left = training.eta if going else None
+        left = training.eta if going and not dim else None
         cells = {
-            "state": self._cell(state_words(job), state),
+            "state": self._cell(state_words(job, seen_now=not dim), state),
             "host": self._cell(host_words(instance), plain),
             "name": self._cell(job.id, name),
             "elapsed": self._cell(elapsed_words, plain, right=True),
@@ -204,13 +204,14 @@ class _Paint:
         }
         return Row(row_key(instance, job), cells, order)
 
-    def note(self, instance: Instance, words: str, failed: bool) -> Row:
+    def note(self, instance: Instance, words: str, why: str) -> Row:
         """A host without rows of its own, or with old ones, and the reason."""
-        style = self._styles["state-terminated"] if failed else self._quiet
+        style = self._styles["state-terminated"] if why else self._quiet
         cells = {heading.key: Text("", self._quiet) for heading in HEADINGS}
         cells |= {
-            "state": self._cell(f"{'×' if failed else '·'} {words}", style),
+            "state": self._cell(f"{'×' if why else '·'} {words}", style),
             "host": self._cell(instance.spoken, self._quiet),
+            "last": Text(why, self._quiet, no_wrap=True, overflow="ellipsis"),
         }
         name = instance.spoken.casefold()
         order = {"state": (5, 0.0, (name, "")), "host": (name, 5, 0.0, (name, ""))}
