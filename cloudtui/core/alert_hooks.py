@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import os
-import signal
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 from cloudtui.core.tasks import aside, cancel, keep
 from cloudtui.model.alerts import Alert
 from cloudtui.model.errors import CloudtuiError, Timeout, Unreachable
+from cloudtui.ssh.child import begin, said
 
 COMMAND_SECONDS = 30.0
 POST_SECONDS = 10.0
@@ -47,31 +47,24 @@ async def run(command: str, alert: Alert) -> None:
         Timeout: it takes too long; it and what it began are ended.
     """
     try:
-        process = await asyncio.create_subprocess_exec(
+        process = await begin(
             *("/bin/sh", "-c", command),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
             env=os.environ | environment(alert),
-            start_new_session=True,
         )
     except OSError as error:
         raise CloudtuiError("The command for alerts did not start.", str(error), _HINT) from error
     try:
-        async with asyncio.timeout(COMMAND_SECONDS):
-            _, said = await process.communicate(json.dumps(alert.words()).encode() + b"\n")
+        words = json.dumps(alert.words()).encode() + b"\n"
+        _, told = await said(process, words, seconds=COMMAND_SECONDS)
     except TimeoutError:
         raise Timeout(
             f"The command for alerts had not ended after {COMMAND_SECONDS:g} s.", "", _HINT
         ) from None
-    finally:
-        # What it began in the background goes too when it is late or the console is left.
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
     if process.returncode:
-        detail = said.decode(errors="replace").strip()[-_DETAIL:]
+        detail = told.decode(errors="replace").strip()[-_DETAIL:]
         raise CloudtuiError(
             f"The command for alerts failed with exit code {process.returncode}.", detail, _HINT
         )

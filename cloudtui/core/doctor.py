@@ -23,8 +23,10 @@ from cloudtui.model.finding import Finding, Health
 from cloudtui.model.instance import Instance, State
 from cloudtui.model.remote import NoPrompts, Route
 from cloudtui.model.words import plural
+from cloudtui.ssh.child import begin, said
 from cloudtui.vt import engine
 
+SSH_SECONDS = 10.0
 PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 
 
@@ -93,11 +95,21 @@ async def _openssh() -> Finding:
             "ssh is not on the PATH, so ~/.ssh/config cannot be read the way OpenSSH reads it",
             "Install it: sudo apt install openssh-client",
         )
-    process = await asyncio.create_subprocess_exec(
-        found, "-V", stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+    process = await begin(
+        *(found, "-V"),
+        stdin=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
     )
-    _, said = await process.communicate()
-    return Finding("OpenSSH", Health.OK, said.decode(errors="replace").strip())
+    try:
+        _, told = await said(process, seconds=SSH_SECONDS)
+    except TimeoutError:
+        return Finding(
+            "OpenSSH",
+            Health.WARNING,
+            f"{found} -V had not ended after {SSH_SECONDS:g} s",
+            f"Run it by hand: {found} -V",
+        )
+    return Finding("OpenSSH", Health.OK, told.decode(errors="replace").strip())
 
 
 def _browser() -> Finding:

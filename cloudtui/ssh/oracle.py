@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cloudtui.model.errors import Refused, Timeout
+from cloudtui.ssh.child import begin, said
 from cloudtui.ssh.resolve import SYSTEM_CONFIG
 
 SECONDS = 10.0
@@ -84,12 +84,11 @@ class Oracle:
             arguments += ["-o", option]
         async with self._slots:
             try:
-                process = await asyncio.create_subprocess_exec(
+                process = await begin(
                     *(*arguments, "--", host),
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=asyncio.subprocess.PIPE,
-                    start_new_session=True,
                 )
             except FileNotFoundError:
                 raise Refused(
@@ -97,18 +96,12 @@ class Oracle:
                     hint="Install OpenSSH's client (openssh-client), then do it again.",
                 ) from None
             try:
-                async with asyncio.timeout(SECONDS):
-                    stdout, stderr = await process.communicate()
+                stdout, stderr = await said(process, seconds=SECONDS)
             except TimeoutError:
                 raise Timeout(
                     f"ssh -G {host} gave no answer within {SECONDS:.0f} s: nothing was saved.",
                     hint="Look for a slow Match exec in the ssh config.",
                 ) from None
-            finally:
-                if process.returncode is None:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.killpg(process.pid, signal.SIGKILL)
-                    await process.wait()
         return Answer(
             process.returncode or 0,
             stdout.decode("utf-8", "surrogateescape"),

@@ -9,6 +9,8 @@ import signal
 import socket
 import tempfile
 
+from cloudtui.ssh.child import begin, end
+
 
 class Proxy:
     """The running command. It reads and writes one end of a socket pair; `sock` is the other.
@@ -27,12 +29,11 @@ class Proxy:
         ours, theirs = socket.socketpair()
         proxy = Proxy(ours)
         with theirs:
-            proxy._process = await asyncio.create_subprocess_exec(
+            proxy._process = await begin(
                 *("sh", "-c", command),
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 stderr=proxy._words,
-                start_new_session=True,
             )
         return proxy
 
@@ -50,8 +51,9 @@ class Proxy:
 
     async def close(self) -> None:
         """Kill it, wait for it, let go of the socket unless a connection took it over."""
-        self.kill()
-        if self._process:
-            await self._process.wait()
-        self._words.close()
-        self.sock.close()
+        try:
+            if self._process:
+                await end(self._process)
+        finally:
+            self._words.close()
+            self.sock.close()

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from cloudtui.model.errors import CloudtuiError, CredentialsProblem, NotFound, Timeout
+from cloudtui.ssh.child import begin, said
 
 SECONDS = 30.0
 MISSING = "Install it: sudo apt install putty-tools, or on macOS: brew install putty"
@@ -50,7 +51,7 @@ async def _convert(path: Path, key: bytes, kind: str, passphrase: str) -> bytes:
         environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "HOME": name}
         old, new = _pipe(passphrase), _pipe(passphrase)
         try:
-            process = await asyncio.create_subprocess_exec(
+            process = await begin(
                 *(program, str(before), "-q", "-O", kind, "-o", str(after)),
                 *("--old-passphrase", f"/dev/fd/{old}", "--new-passphrase", f"/dev/fd/{new}"),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -58,23 +59,17 @@ async def _convert(path: Path, key: bytes, kind: str, passphrase: str) -> bytes:
                 stderr=asyncio.subprocess.STDOUT,
                 pass_fds=(old, new),
                 env=environment,
-                start_new_session=True,  # without a terminal it cannot ask
             )
         finally:
             os.close(old)
             os.close(new)
         try:
-            async with asyncio.timeout(SECONDS):
-                said, _ = await process.communicate()
+            told, _ = await said(process, seconds=SECONDS)
         except TimeoutError:
             raise Timeout(f"puttygen did not convert {path} within {SECONDS:.0f} s.") from None
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
         if not process.returncode and (made := await asyncio.to_thread(_content, after)):
             return made
-        words = " ".join(said.decode(errors="replace").replace(str(before), str(path)).split())
+        words = " ".join(told.decode(errors="replace").replace(str(before), str(path)).split())
     if "passphrase" in words:
         raise CredentialsProblem(f"That is not the passphrase of {path}.", words)
     raise CloudtuiError(f"puttygen did not convert {path}.", words)

@@ -7,7 +7,6 @@ import asyncio
 import getpass
 import os
 import re
-import signal
 import socket
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from weakref import WeakKeyDictionary
 
 from cloudtui.model.errors import Refused, Timeout, UsageError
 from cloudtui.model.remote import Route
+from cloudtui.ssh.child import begin, said
 
 JUMP_LIMIT = 8
 SECONDS = 10.0
@@ -133,25 +133,19 @@ async def _ask_ssh(
     try:
         *flags, host = arguments
         async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
-            process = await asyncio.create_subprocess_exec(
+            process = await begin(
                 *("ssh", "-G", "-F", str(path), *flags, "--", host),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
             )
         try:
-            async with asyncio.timeout(SECONDS):
-                stdout, stderr = await process.communicate()
+            stdout, stderr = await said(process, seconds=SECONDS)
         except TimeoutError:
             raise Timeout(
                 f"ssh -G {host} gave no answer within {SECONDS:.0f} s.",
                 hint=f"Look for a slow Match exec in {config}.",
             ) from None
-        finally:
-            if process.returncode is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
     finally:
         path.unlink(missing_ok=True)
     if process.returncode:

@@ -11,8 +11,11 @@ from typing import Any
 
 from textual.app import App
 
+from cloudtui.ssh.child import begin, said
+
 _SCREEN_CHUNK = 500
 """Bytes that GNU screen passes on in one string."""
+TMUX_SECONDS = 10.0
 
 
 def sequence(text: str, environment: Mapping[str, str]) -> str:
@@ -44,10 +47,10 @@ def pass_on(app: App[Any], text: str) -> None:
 
 async def _tell_tmux(text: str) -> None:
     with contextlib.suppress(OSError):
-        process = await asyncio.create_subprocess_exec(
+        process = await begin(
             *("tmux", "load-buffer", "-w", "-"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
         )
-        await process.communicate(text.encode("utf-8", "replace"))
+        await said(process, text.encode("utf-8", "replace"), seconds=TMUX_SECONDS)
