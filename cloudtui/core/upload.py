@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from cloudtui.ssh.connection import Connection
 
 TELL_SECONDS = 0.1
-NAMED, MOST_NAMED = 6, 100
+NAMED, MOST_NAMED = 6, 20
 """Files that a sentence names, and those that are named below it."""
 
 

@@ -99,10 +99,10 @@ async def test_walking_and_marking(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         await sides.press("tab", "full_stop")
         assert ".secret" in left.keys_shown
         await sides.press("down", "space", "space")
-        assert left.chosen == ["data", ".secret"]
+        assert left.chosen_names == ["data", ".secret"]
         assert "2 marked" in sides.made.text
         await sides.press("asterisk")
-        assert left.chosen == ["blob.bin", "notes.txt"]
+        assert left.chosen_names == ["blob.bin", "notes.txt"]
         await sides.press("full_stop", "o", "O")
         assert left.order_by == "size"
         assert left.keys_shown == ["..", "data", "blob.bin", "notes.txt"]
@@ -316,7 +316,7 @@ async def test_thousands_of_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         with monkeypatch.context() as patched:
             patched.setattr(FilesTable, "put", lambda table, rows: sorted_again.append(table))
             await sides.press("space", "asterisk", "tab", "tab")
-        assert len(sides.right.table.chosen) == 2999
+        assert len(sides.right.table.chosen_names) == 2999
         assert sorted_again == []
         with monkeypatch.context() as patched:
             patched.setattr(files_table, "sorted", pytest.fail, raising=False)

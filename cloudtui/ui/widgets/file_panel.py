@@ -182,4 +182,4 @@ class FilePanel(Vertical):
     @property
     def names(self) -> list[str]:
         """What an action is about."""
-        return [name for name in self.table.chosen if name != UP.key]
+        return [name for name in self.table.chosen_names if name != UP.key]

@@ -65,7 +65,7 @@ class FilesTable(KeyedTable):
         self._colours = self.app.theme_variables
 
     @property
-    def chosen(self) -> list[str]:
+    def chosen_names(self) -> list[str]:
         """The names of the rows that are marked, or of the one under the cursor."""
         marked = [key for key in self._places if key in self.marks] if self.marks else []
         return marked or [key for key in (self.key,) if key and key != UP.key]
