@@ -39,7 +39,7 @@ def ended(state: JobState, **more: object) -> Job:
 
 def test_an_end_is_told_when_it_was_seen_to_run_or_is_newer_than_the_console() -> None:
     for state in JobState:
-        if state.over:
+        if state.over and state is not JobState.UNKNOWN:  # what no host says of a run
             assert kinds([RUN], ended(state)) == [state.value]
             assert kinds([], ended(state)) == [state.value]
             assert kinds(None, ended(state)) == [state.value]
