@@ -126,8 +126,11 @@ def _left_alone() -> Iterator[None]:
 
 
 def _line(question: str) -> str | None:
+    """The line typed after the question; what was typed before is no answer, as with ssh."""
     try:
         with TERMINAL.open("r+b", buffering=0) as terminal:
+            with contextlib.suppress(termios.error):
+                termios.tcflush(terminal, termios.TCIFLUSH)
             terminal.write(question.encode())
             answer = b""
             while not answer.endswith(b"\n"):
