@@ -16,6 +16,7 @@ from cloudtui.cli import (
     jupyter_arguments,
     kernels_arguments,
     keys_arguments,
+    output,
     run_arguments,
     tunnel_arguments,
 )
@@ -52,6 +53,10 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(
             f"{self.prog}: {message}", self.format_usage().rstrip(), f"See: {self.prog} --help"
         )
+
+    def _print_message(self, message: str, file: object = None) -> None:
+        """The help and the version; argparse says nothing where they cannot be written."""
+        output.line(message.removesuffix("\n"))
 
 
 def parser() -> argparse.ArgumentParser:

@@ -47,6 +47,8 @@ def crashes(home: Path) -> list[Path]:
         ("cloudtui ls > /dev/full", "No space left on device"),
         ("cloudtui ls --json > /dev/full", "No space left on device"),
         ("cloudtui doctor > /dev/full", "No space left on device"),
+        ("cloudtui --help > /dev/full", "No space left on device"),
+        ("cloudtui ls --help >&-", "standard output is closed"),
         ("cloudtui ls --json >&-", "standard output is closed"),
         ("cloudtui ls --json <&- >&-", "standard output is closed"),
     ],
