@@ -54,6 +54,7 @@ from cloudtui.ui.run_views import RunViews
 from cloudtui.ui.screens.area import Area
 from cloudtui.ui.screens.machines import MachinesScreen
 from cloudtui.ui.tunnel_views import TunnelViews
+from cloudtui.ui.work import start_work
 
 if TYPE_CHECKING:
     from cloudtui.core.workbench import Workbench
@@ -191,7 +192,7 @@ class CloudtuiApp(
         self.workbench.hosts.healing.start()
         self.workbench.alerts.start()
         if self.workbench.keeps_tunnels:
-            self.run_worker(self.resume_tunnels(), group="tunnel")
+            start_work(self, self.resume_tunnels, group="tunnel")
         for problem in self._problems:
             self.fail(problem)
 
@@ -339,13 +340,13 @@ class CloudtuiApp(
     def leave(self) -> None:
         """End the console; `run` closes the workbench."""
         if self.workbench.copies_running:
-            self.run_worker(self.leave_copies(), group="leave", exclusive=True)
+            start_work(self, self.leave_copies, group="leave", exclusive=True)
         else:
             self.leave_without_copies()
 
     def leave_without_copies(self) -> None:
         if self.workbench.own_tunnels:
-            self.run_worker(self.leave_tunnels(), group="leave", exclusive=True)
+            start_work(self, self.leave_tunnels, group="leave", exclusive=True)
         else:
             self.exit(0)
 

@@ -11,6 +11,7 @@ from cloudtui.core.events import Severity
 from cloudtui.model.errors import CloudtuiError, Refused
 from cloudtui.model.host_drift import HostRow
 from cloudtui.model.instance import Instance, State, why_not_connect
+from cloudtui.ui.work import start_work
 
 if TYPE_CHECKING:
     from cloudtui.core.hosts import Planned
@@ -65,7 +66,7 @@ class HostViews:
             except CloudtuiError as error:
                 self._front.fail(error)
 
-        self._front.run_worker(told(), group="hosts")
+        start_work(self._front, told, group="hosts")
 
     async def _choose(self) -> None:
         from cloudtui.ui.screens.choose import ChooseOne

@@ -10,6 +10,7 @@ from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance
 from cloudtui.model.price import pays
 from cloudtui.model.words import plural
+from cloudtui.ui.work import start_work
 
 if TYPE_CHECKING:
     from cloudtui.ui.app import CloudtuiApp
@@ -59,7 +60,7 @@ class MachineViews:
         screen = self._app.screen
         chosen: tuple[Instance, ...] = getattr(screen, "chosen", ())
         if chosen:
-            self._app.run_worker(self._edit_tags(chosen), group="tags")
+            start_work(self._app, self._edit_tags, chosen, group="tags")
 
     async def _edit_tags(self, machines: tuple[Instance, ...]) -> None:
         from cloudtui.ui.screens.tags import TagsDialog
@@ -91,7 +92,7 @@ class MachineViews:
 
     def open_web_console(self) -> None:
         if self._here:
-            self._app.run_worker(self._open_web_console(self._here), group="web console")
+            start_work(self._app, self._open_web_console, self._here, group="web console")
 
     async def _open_web_console(self, instance: Instance) -> None:
         app = self._app
@@ -107,7 +108,7 @@ class MachineViews:
             app.say(f"No browser could be started here. Copied {page}")
 
     def open_bill(self) -> None:
-        self._app.run_worker(self._open_bill(), group="bill", exclusive=True)
+        start_work(self._app, self._open_bill, group="bill", exclusive=True)
 
     async def _open_bill(self) -> None:
         from cloudtui.ui.screens.bill import BillDialog

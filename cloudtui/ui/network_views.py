@@ -11,6 +11,7 @@ from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance
 from cloudtui.model.security_group import SSH, Rule, Viewer
 from cloudtui.model.words import listed
+from cloudtui.ui.work import start_work
 
 if TYPE_CHECKING:
     from cloudtui.ui.app import CloudtuiApp
@@ -44,7 +45,7 @@ class NetworkViews:
         instance: Instance | None = getattr(self._console.screen, "instance", None)
         if instance:
             app = self._console
-            app.run_worker(open_port(app, instance, (SSH, SSH)), group="groups")
+            start_work(app, open_port, app, instance, (SSH, SSH), group="groups")
 
 
 async def open_port(

@@ -14,6 +14,7 @@ from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance
 from cloudtui.model.session import Ending, Session
 from cloudtui.ui.screens.area import Area
+from cloudtui.ui.work import start_work
 
 if TYPE_CHECKING:
     from cloudtui.ui.screens.workspace import WorkspaceScreen
@@ -89,7 +90,7 @@ class PaneViews:
         """Leave the screen to what `opener` opens, and come back when it ends."""
         app = cast("CloudtuiApp", self)
         if not app.handed_over:
-            app.run_worker(self._hand_over(opener, instance), group="full screen")
+            start_work(app, self._hand_over, opener, instance, group="full screen")
 
     async def _hand_over(self, opener: full_screen.Open, instance: Instance | None) -> None:
         app = cast("CloudtuiApp", self)

@@ -11,6 +11,7 @@ from cloudtui.core.watched import ALL
 from cloudtui.files import aws_config, last_places
 from cloudtui.model.errors import CloudtuiError, CredentialsProblem
 from cloudtui.model.words import plural
+from cloudtui.ui.work import start_work
 
 if TYPE_CHECKING:
     from cloudtui.ui.app import CloudtuiApp
@@ -51,10 +52,10 @@ class PlaceViews:
         log_in(app, error)
 
     def choose_regions(self) -> None:
-        self._the_app.run_worker(self._choose_regions(), group="places", exclusive=True)
+        start_work(self._the_app, self._choose_regions, group="places", exclusive=True)
 
     def choose_profiles(self) -> None:
-        self._the_app.run_worker(self._choose_profiles(), group="places", exclusive=True)
+        start_work(self._the_app, self._choose_profiles, group="places", exclusive=True)
 
     async def _choose_regions(self) -> None:
         from cloudtui.ui.screens.places import ChoosePlaces

@@ -15,6 +15,7 @@ from cloudtui.model.instance import Instance, State
 from cloudtui.model.job import Job
 from cloudtui.ui.action import Action
 from cloudtui.ui.actions import key_words
+from cloudtui.ui.work import start_work
 
 if TYPE_CHECKING:
     from cloudtui.model.digest import Digest
@@ -54,7 +55,7 @@ class RunViews:
 
     def attach_run(self, instance: Instance, job: Job) -> None:
         """The session that shows the run, in a pane."""
-        self._run_app.run_worker(self._attach_run(instance, job), group="run")
+        start_work(self._run_app, self._attach_run, instance, job, group="run")
 
     async def _attach_run(self, instance: Instance, job: Job) -> None:
         app, jobs = self._run_app, self._run_app.workbench.jobs
@@ -78,7 +79,7 @@ class RunViews:
 
     def new_run(self, instance: Instance | None) -> None:
         """Ask for a new run and start it; without a machine, which one is asked first."""
-        self._run_app.run_worker(self._new_run(instance), group="run form")
+        start_work(self._run_app, self._new_run, instance, group="run form")
 
     async def _new_run(self, instance: Instance | None) -> None:
         from cloudtui.ui.screens.dialogs import Choose
@@ -112,7 +113,7 @@ class RunViews:
         if self._news_asked or state.updated is None or state.loading:
             return
         self._news_asked = True
-        self._run_app.run_worker(self._look_for_news(), group="news")
+        start_work(self._run_app, self._look_for_news, group="news")
 
     async def _look_for_news(self) -> None:
         app = self._run_app
@@ -137,7 +138,7 @@ class RunViews:
 
     def open_digest(self) -> None:
         """Show again what was told, or look now."""
-        self._run_app.run_worker(self._open_digest(), group="news", exclusive=True)
+        start_work(self._run_app, self._open_digest, group="news", exclusive=True)
 
     async def _open_digest(self) -> None:
         app = self._run_app

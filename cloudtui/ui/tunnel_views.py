@@ -8,6 +8,7 @@ from cloudtui.core.events import Severity
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance
 from cloudtui.model.words import plural
+from cloudtui.ui.work import start_work
 
 if TYPE_CHECKING:
     from cloudtui.ui.app import CloudtuiApp
@@ -68,7 +69,7 @@ class TunnelViews:
         app = cast("CloudtuiApp", self)
         instance: Instance | None = getattr(app.screen, "instance", None)
         if instance:
-            app.run_worker(open_one(app, instance), group="tunnel")
+            start_work(app, open_one, app, instance, group="tunnel")
 
 
 async def open_one(app: CloudtuiApp, instance: Instance) -> None:

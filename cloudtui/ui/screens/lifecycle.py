@@ -23,6 +23,7 @@ from cloudtui.ui.actions_machines import VERBS
 from cloudtui.ui.screens.area import Area
 from cloudtui.ui.screens.dialogs import Body, Dialog
 from cloudtui.ui.widgets.wrapped import wrapped
+from cloudtui.ui.work import start_work
 
 if TYPE_CHECKING:
     from cloudtui.core.lifecycle import Lifecycle
@@ -208,7 +209,7 @@ class MachineChanges(Area):
         self._change(Verb.TERMINATE)
 
     def _change(self, verb: Verb) -> None:
-        self.app.run_worker(self._follow_change(verb, self.chosen), group="lifecycle")
+        start_work(self.app, self._follow_change, verb, self.chosen, group="lifecycle")
 
     async def _follow_change(self, verb: Verb, machines: Sequence[Instance]) -> None:
         opened_by = self.cloudtui.keys[f"machine.{verb.value}"]

@@ -17,6 +17,7 @@ from cloudtui.core.browser import why_no_browser
 from cloudtui.model.errors import CloudtuiError, CredentialsProblem
 from cloudtui.model.login import DeviceCode
 from cloudtui.ui.screens.dialogs import Dialog
+from cloudtui.ui.work import start_work
 
 if TYPE_CHECKING:
     from cloudtui.ui.app import CloudtuiApp
@@ -138,7 +139,7 @@ def log_in(app: CloudtuiApp, error: CredentialsProblem) -> None:
     """Mend what `error` says, if it is something that can be done here; then list again."""
     bench, profile = app.workbench, error.profile
     if error.login == "mfa":
-        app.run_worker(bench.logins.again(profile), group="login", exclusive=True)
+        start_work(app, bench.logins.again, profile, group="login", exclusive=True)
         return
     if error.login != "sso":
         app.fail(error)

@@ -14,6 +14,7 @@ from cloudtui.ui.widgets.board import SPANS, Order, Run, View
 from cloudtui.ui.widgets.face import Face
 from cloudtui.ui.widgets.frame import Footer, Header
 from cloudtui.ui.widgets.monitor_board import MonitorBoard
+from cloudtui.ui.work import start_work
 
 RUNS_SHOWN = 2
 RUNS_EVERY = 5.0
@@ -73,7 +74,7 @@ class MonitorScreen(Area):
             self._paint()
 
     def _look_at_runs(self) -> None:
-        self.run_worker(self._list_runs(), group="runs", exclusive=True)
+        start_work(self, self._list_runs, group="runs", exclusive=True)
 
     async def _list_runs(self) -> None:
         if self.workbench.connections.peek(self._instance):

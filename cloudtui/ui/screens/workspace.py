@@ -26,6 +26,7 @@ from cloudtui.ui.widgets.pane_keys import key_name, normal_name
 from cloudtui.ui.widgets.splits import Splits
 from cloudtui.ui.widgets.splits_frame import PaneFrame
 from cloudtui.ui.widgets.splits_target import Target
+from cloudtui.ui.work import start_work
 from cloudtui.vt import engine as vt
 
 
@@ -232,7 +233,7 @@ class WorkspaceScreen(Hearing):
     def again(self) -> None:
         """Open it once more in a fresh pane."""
         if self.frame:
-            self.run_worker(self._again(self.frame))
+            start_work(self, self._again, self.frame)
 
     async def _again(self, frame: PaneFrame) -> None:
         await frame.again()

@@ -15,6 +15,7 @@ from cloudtui.ui.themes import cell_style
 from cloudtui.ui.widgets.keyed_table import KeyedTable
 from cloudtui.ui.widgets.machine_columns import QUIET, PriceOf, headings, uptime, widest, words
 from cloudtui.ui.widgets.machine_rows import MachineRow, MachineRows, chunks
+from cloudtui.ui.work import start_work
 
 AT_ONCE = 1_000
 """Machines up to which everything is done in one go."""
@@ -115,7 +116,7 @@ class MachinesTable(KeyedTable):
             return
         if len(self._instances) > AT_ONCE:
             self._working = True
-            self.run_worker(self._work_on(), group="rows")
+            start_work(self, self._work_on, group="rows")
         else:
             for _ in self._steps():
                 pass

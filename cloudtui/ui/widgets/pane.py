@@ -23,6 +23,7 @@ from cloudtui.ui.widgets.pane_keys import key_name, normal_name, pressed
 from cloudtui.ui.widgets.pane_modes import LinkList, PasteQuestion
 from cloudtui.ui.widgets.pane_reading import Reading
 from cloudtui.ui.widgets.pane_words import leader_line, scrollback_line
+from cloudtui.ui.work import start_work
 from cloudtui.vt import engine as vt
 
 __all__ = ["Opener", "Pane", "PaneChannel", "PaneEnd"]
@@ -135,7 +136,7 @@ class Pane(PaneHands, can_focus=True):
         first = self._rows.columns == 0
         self._rows.resize(columns, rows)
         if first:
-            self.run_worker(self._live(), group="pane", exit_on_error=True)
+            start_work(self, self._live, group="pane", exit_on_error=True)
         elif self._engine is not None:
             self._resizing.schedule()
         self.refresh()
@@ -255,7 +256,7 @@ class Pane(PaneHands, can_focus=True):
             await before.close()
         channel = await self._connect(open)
         if channel is not None:
-            self.run_worker(self._stay(channel), group="pane", exit_on_error=True)
+            start_work(self, self._stay, channel, group="pane", exit_on_error=True)
 
     def _fail(self, error: CloudtuiError) -> None:
         self._words = [part for part in (error.title, error.detail, error.hint) if part]

@@ -12,6 +12,7 @@ from typing import Any
 from textual.app import App
 
 from cloudtui.ssh.child import begin, said
+from cloudtui.ui.work import start_work
 
 _SCREEN_CHUNK = 500
 """Bytes that GNU screen passes on in one string."""
@@ -42,7 +43,7 @@ def pass_on(app: App[Any], text: str) -> None:
         driver.write(wrapped)
     if os.environ.get("TMUX"):
         # A tmux that lets nothing through, which is its default, still takes it from its own.
-        app.run_worker(_tell_tmux(text), group="clipboard", exit_on_error=False)
+        start_work(app, _tell_tmux, text, group="clipboard", exit_on_error=False)
 
 
 async def _tell_tmux(text: str) -> None:
