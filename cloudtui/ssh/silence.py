@@ -1,6 +1,6 @@
 """When a path that brings nothing any more counts as cut.
 
-The host is asked for a sign of life after each second in which nothing came. TCP itself tells a
+The host is asked for a sign of life when nothing came for two seconds. TCP itself tells a
 path that is cut from a host that is busy: what was sent is acknowledged by its kernel however busy
 its SSH server is, and a slow line acknowledges bit by bit. Where there is no TCP to the host,
 behind a jump host or a ProxyCommand, only answers count.
@@ -15,9 +15,9 @@ import sys
 
 import asyncssh
 
-ASK_AFTER = 1.0
-"""Seconds without a byte after which the host is asked."""
-SILENT = 6.6
+ASK_AFTER = 2.0
+"""Seconds without a byte after which the host is asked: each question wakes this computer up."""
+SILENT = 5.7
 """Seconds for which nothing of what was sent arrives, after which the path is cut."""
 _DROP_TIME = 0x80
 """macOS' TCP_RXT_CONNDROPTIME, in seconds."""
@@ -32,8 +32,8 @@ def watch(
     silent = min(SILENT, patience) if hurry else patience
     if not (direct and _limited(conn, silent)):
         patience = min(patience, ASK_AFTER + silent)
-    every = min(ASK_AFTER, patience / 2)
-    conn.set_keepalive(every, max(1, math.ceil(patience / every) - 1))
+    times = max(2, math.ceil(patience / ASK_AFTER))
+    conn.set_keepalive(patience / times, times - 1)
 
 
 def _limited(conn: asyncssh.SSHClientConnection, seconds: float) -> bool:
