@@ -38,6 +38,8 @@ NOT_AFTER_A_STOP = (
 )
 DOING = 70
 """Letters of the last column."""
+FAILURES = (JobState.FAILED, JobState.KILLED, JobState.LOST)
+"""What matters of these is their last line."""
 
 
 async def perform(opened: Opened, words: argparse.Namespace) -> int:
@@ -179,16 +181,20 @@ def _columns(job: Job, now: datetime) -> tuple[str, ...]:
     """A row of the table, all but the name."""
     elapsed = job.elapsed(now)
     known = job.training if job.state is not JobState.UNKNOWN else replace(job.training, eta=None)
-    doing = "   ".join(parts(known)[:3]) or job.last_line
+    doing = "   ".join(parts(known)[:3])
+    if job.state is JobState.NOT_STARTED:
+        doing = job.why
+    elif job.state in FAILURES:
+        doing = job.last_line or doing
     return (
         f"{job.words}, quiet for {duration((now - job.stalled_since).total_seconds())}"
         if job.stalled_since
         else f"{job.words} ({job.holder}, by hand)"
         if job.by_hand
-        else job.words,
+        else job.state_words,
         stamp(job.started),
         "-" if elapsed is None else duration(elapsed.total_seconds()),
-        _printable(doing),
+        _printable(doing or job.last_line),
     )
 
 

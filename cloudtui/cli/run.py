@@ -100,7 +100,7 @@ def _tell(job: Job, instance: Instance) -> None:
         case JobState.RUNNING | JobState.STALLED:
             output.narrate(f"Started {where}. It goes on without this computer.")
             output.narrate(f"  Its log: cloudtui logs {again} -f")
-        case _ if job.started is None and job.why:
+        case JobState.NOT_STARTED:
             output.narrate(f"Not started: {where}, since {job.why}.")
         case _:
             output.narrate(f"Started {where}; it is over already: {job.words}.")

@@ -25,6 +25,7 @@ class AlertKind(StrEnum):
     STALL = "stall"
     DONE = "done"
     FAILED = "failed"
+    NOT_STARTED = "not started"
     KILLED = "killed"
     LOST = "lost"
     ENDED = "ended"
@@ -42,6 +43,7 @@ class AlertKind(StrEnum):
 _ENDS = {
     JobState.DONE: AlertKind.DONE,
     JobState.FAILED: AlertKind.FAILED,
+    JobState.NOT_STARTED: AlertKind.NOT_STARTED,
     JobState.KILLED: AlertKind.KILLED,
     JobState.LOST: AlertKind.LOST,
 }
@@ -185,6 +187,8 @@ def _what(kind: AlertKind, job: Job) -> str:
         case AlertKind.FAILED:
             why = f" ({job.why})" if job.why else ""
             return f"failed with exit code {job.exit_status}{why}{after}"
+        case AlertKind.NOT_STARTED:
+            return f"was not started: {job.why}"
         case AlertKind.KILLED:
             why = f" ({job.why})" if job.why else ""
             return f"was killed by {job.signal or 'a signal'}{why}{after}"

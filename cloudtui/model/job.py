@@ -26,6 +26,8 @@ class JobState(StrEnum):
     """Exit status 0."""
     FAILED = "failed"
     """Any other exit status."""
+    NOT_STARTED = "not started"
+    """It is over and its command was never begun: what it was to come after failed."""
     KILLED = "killed"
     """Ended by a signal."""
     LOST = "lost"
@@ -138,7 +140,21 @@ class Job:
             return f"killed ({self.signal}{': ' + self.why if self.why else ''})"
         if self.state is JobState.FAILED and self.exit_status is not None:
             return f"failed ({self.exit_status}{': ' + self.why if self.why else ''})"
+        if self.state is JobState.NOT_STARTED:
+            return f"{self.state}: {self.why}"
         return f"{self.state} ({self.why})" if self.why else self.state.value
+
+    @property
+    def state_words(self) -> str:
+        """As `words`, without the reason where that is a sentence: for a column."""
+        return self.state.value if self.state is JobState.NOT_STARTED else self.words
+
+    @property
+    def exit_words(self) -> str:
+        """The exit status, or the signal where none is known; empty when no command ended."""
+        if self.state is JobState.NOT_STARTED:
+            return ""
+        return self.signal if self.exit_status is None else str(self.exit_status)
 
     @property
     def lost_words(self) -> str:

@@ -287,6 +287,8 @@ def _state(
             return JobState.DONE, ""
         if signal:
             return JobState.KILLED, facts.get("why", "")
+        if started is None and facts.get("why"):
+            return JobState.NOT_STARTED, facts["why"]
         return JobState.FAILED, facts.get("why") or STATUS_WORDS.get(status, "")
     if facts.get("boot") and clock.boot and facts["boot"] != clock.boot:
         return JobState.LOST, "its machine was rebooted"

@@ -9,13 +9,16 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
+from cloudtui.cli.jobs import _columns as columns
 from cloudtui.cli.jobs import _tell_more as tell_more
 from cloudtui.files.paths import state_dir
 from cloudtui.model.job import Holder, Job, JobState
 from cloudtui.model.then import StepState, ThenStep
+from cloudtui.model.training import Training
 from tests.cli.here import Here, here
 from tests.lab import Lab
 
@@ -126,7 +129,7 @@ def test_runs_of_a_machine_that_does_not_run_are_told_as_last_seen(lab: Lab, her
     assert "loop   unknown (running when last seen)" in told
     code, told = here("jobs", "bert-gpu", "--json")
     assert code == 4
-    assert [run["run"] for run in json.loads(told)["runs"]] == ["loop", "quick"]
+    assert {run["run"] for run in json.loads(told)["runs"]} == {"loop", "quick"}
     code, told = here("logs", "bert-gpu", "loop")
     assert code == 4
     assert "is stopped.\n  loop was last seen at 20" in told
@@ -152,6 +155,17 @@ def test_runs_of_a_machine_that_does_not_run_are_told_as_last_seen(lab: Lab, her
     assert not kept.exists()
     kept.write_text("{")
     assert here("jobs")[0] == 0
+
+
+def test_a_failure_is_told_by_its_last_line_and_a_run_that_never_began_by_why() -> None:
+    made = Job("a", "i-1", ("ls",), "", Holder.NONE, "", JobState.FAILED, exit_status=1)
+    made = replace(made, training=Training(step=80, loss=1.7), last_line="CUDA out of memory")
+    now = datetime.now(UTC)
+    assert columns(made, now)[-1] == "CUDA out of memory"
+    assert "loss 1.7" in columns(replace(made, state=JobState.DONE), now)[-1]
+    never = replace(made, state=JobState.NOT_STARTED, why="the run b it came after failed (1)")
+    assert columns(never, now)[0] == "not started"
+    assert columns(never, now)[-1] == never.why
 
 
 def test_a_step_that_failed_is_told_once_among_all_runs(

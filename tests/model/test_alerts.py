@@ -51,6 +51,15 @@ def test_an_end_is_told_when_it_was_seen_to_run_or_is_newer_than_the_console() -
     assert kinds([RUN]) == []
 
 
+def test_a_run_that_was_never_started_did_not_fail() -> None:
+    why = "the run oom it came after failed (1)"
+    queued = replace(RUN, state=JobState.QUEUED, started=None)
+    never = replace(queued, state=JobState.NOT_STARTED, exit_status=1, ended=NOW, why=why)
+    (told,) = alerts({"bert": queued}, [never], "bert-gpu", NOW)
+    assert told.title == f"bert on bert-gpu was not started: {why}."
+    assert told.bad
+
+
 def test_a_broken_loss_and_a_stall_are_told_of_runs_that_go_on() -> None:
     broken = replace(RUN, training=replace(RUN.training, loss=float("nan"), broken=True))
     assert kinds(None, broken) == ["nan"]

@@ -104,6 +104,11 @@ RUNS = ("boot boot-1", f"queued {SECONDS - 60}", f"started {SECONDS - 60}", "pid
         ((), "lost (its start was interrupted)"),
         ((*RUNS, f"exit 0 {SECONDS}"), "done"),
         ((*RUNS[:3], "boot boot-0", f"exit 3 {SECONDS}"), "failed (3)"),
+        (
+            (*RUNS[:2], f"exit 1 {SECONDS}", "why the run b it came after failed (3)"),
+            "not started: the run b it came after failed (3)",
+        ),
+        ((*RUNS[:2], f"exit 143 {SECONDS} TERM", "why called off"), "killed (TERM: called off)"),
         ((*RUNS, f"exit 127 {SECONDS}"), "failed (127: command not found)"),
         ((*RUNS, f"exit 137 {SECONDS} KILL"), "killed (KILL)"),
         ((*RUNS, f"exit 137 {SECONDS} KILL", "why no memory"), "killed (KILL: no memory)"),

@@ -21,6 +21,10 @@ from tests.ui.test_runs import done, in_front
 BERT = FLEET[0]
 FAILED = run(BERT, "bert", state=JobState.FAILED, exit_status=1, ended=NOW)
 DONE = run(BERT, "prep", state=JobState.DONE, exit_status=0, ended=NOW - timedelta(hours=1))
+NEVER = run(
+    BERT, "next", state=JobState.NOT_STARTED, exit_status=1, ended=NOW, started=None,
+    why="the run bert it came after failed (1)",
+)  # fmt: skip
 DIGEST = Digest(
     NOW - timedelta(days=1),
     (
@@ -88,6 +92,16 @@ async def test_it_does_not_come_over_what_is_being_done(keys: list[str]) -> None
         assert "2 runs ended since" in made.said[-1]
         assert "Press N to see it." in made.said[-1]
         assert made.bench.digests.shown == []
+
+
+async def test_what_was_never_started_takes_no_room_from_the_others() -> None:
+    async with console(listed(), size=(80, 24)) as made:
+        made.bench.digests.answer = replace(DIGEST, ended=(*DIGEST.ended, Ended(BERT, NEVER)))
+        await made.press("N")
+        await in_front(made, DigestScreen)
+        assert "× not started" in made.text
+        assert "Exit" in made.text
+        assert "$3.88" in made.text
 
 
 async def test_nothing_new_is_said_only_when_asked() -> None:

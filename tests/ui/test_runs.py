@@ -285,9 +285,21 @@ async def test_what_runs_stays_in_view_when_the_run_under_the_cursor_ends() -> N
 
 async def test_on_a_small_screen_time_left_and_exit_code_stay() -> None:
     async with console(listed(), size=(80, 24)) as made:
-        made.bench.jobs.show(BERT, FAILED, RUNNING)
+        why = "the run oom it came after failed (1)"
+        never = run(BERT, "never", state=JobState.NOT_STARTED, exit_status=1, why=why)
+        queued = run(BERT, "big", state=JobState.QUEUED, why="for eval", started=None)
+        died = replace(FAILED, training=RUNNING.training, last_line="CUDA out of memory")
+        made.bench.jobs.show(BERT, died, RUNNING, never, queued)
         await made.press("4")
         await in_front(made, RunsScreen)
+        assert "for eval" in next(line for line in made.text.splitlines() if "◌ queued" in line)
+        row = next(line for line in made.text.splitlines() if "× not started" in line)
+        assert row.endswith(" -")
+        table = made.app.screen.query_one(RunsTable)
+        table.select(f"{BERT.id}/prep")
+        await shows(made, "CUDA out of memory")
+        table.select(f"{BERT.id}/never")
+        await shows(made, f"not started: {why}")
         row = next(line for line in made.text.splitlines() if "● running" in line)
         assert "21 %      0.3248  1h 55m" in row
         assert "4,018/18,750" not in row

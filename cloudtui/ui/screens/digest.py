@@ -165,12 +165,12 @@ def _row(ended: Ended, colours: Mapping[str, str]) -> Row:
     state = cell_style(colours, COLOURS[job.state])
     lasted = job.elapsed(datetime.now(UTC))
     shown: dict[str, tuple[str, Style]] = {
-        "state": (f"{GLYPHS[job.state]} {job.words}", state),
+        "state": (f"{GLYPHS[job.state]} {job.state_words}", state),
         "host": (ended.instance.spoken, Style.null()),
         "name": (job.id, Style.null()),
         "ended": (stamp(job.ended), quiet),
         "after": (duration(lasted.total_seconds()) if lasted is not None else "-", quiet),
-        "exit": (str(job.exit_status) if job.exit_status is not None else "-", state),
+        "exit": (job.exit_words or "-", state),
         "cost": (f"${dollars(ended.cost)}" if ended.cost is not None else "-", quiet),
     }
     right = {heading.key for heading in HEADINGS if heading.right}

@@ -78,6 +78,9 @@ def about_run(
         rows.append(("doing", Content.assemble(spark, "  ", line) if spark else line))
         rows += [("", Content.styled(text, style)) for text in more]
     rows.append(("state", Content.assemble(_state(job), f"   {_times(job, now)}")))
+    failed = job.state in (JobState.FAILED, JobState.KILLED, JobState.LOST)
+    if failed and job.last_line and not away:
+        rows.append(("last", job.last_line))
     if away:
         lines = job.last_lines or (job.last_line,)
         rows += [("" if n else "last", line) for n, line in enumerate(lines) if line]
@@ -95,7 +98,7 @@ def about_run(
     ]
     if cost := cost_words(job, price, now):
         rows.append(("cost", cost))
-    if job.last_line and not training and not away:
+    if job.last_line and not training and not failed and not away:
         rows.append(("last", job.last_line))
     return Content("\n").join(
         Content.assemble((f"{name:<{LABEL}}", "$foreground-muted"), value) for name, value in rows
@@ -147,6 +150,7 @@ def _state(job: Job) -> Content:
         JobState.RUNNING: "$state-running",
         JobState.STALLED: "$warning",
         JobState.FAILED: "$error",
+        JobState.NOT_STARTED: "$warning",
         JobState.KILLED: "$error",
         JobState.LOST: "$error",
         JobState.UNKNOWN: "$warning",

@@ -35,6 +35,7 @@ GLYPHS = {
     JobState.STALLED: "◑",
     JobState.DONE: "✓",
     JobState.FAILED: "×",
+    JobState.NOT_STARTED: "×",
     JobState.KILLED: "×",
     JobState.LOST: "?",
     JobState.UNKNOWN: "?",
@@ -45,6 +46,7 @@ COLOURS = {
     JobState.STALLED: "warning",
     JobState.DONE: "state-stopped",
     JobState.FAILED: "error",
+    JobState.NOT_STARTED: "warning",
     JobState.KILLED: "error",
     JobState.LOST: "error",
     JobState.UNKNOWN: "warning",
@@ -53,6 +55,8 @@ SPARKS_SHOWN = 8
 WIDE = 100
 """Columns of the screen from which progress and loss are told in full; with fewer, time left and
 exit code matter more."""
+WAITS = 36
+"""Letters of what a queued run waits for; half of it on a narrow screen."""
 LEAST_LAST = 14
 """Cells of a last line below which it is not worth its column."""
 
@@ -179,11 +183,11 @@ class _Paint:
             "host": self._cell(host_words(instance), plain),
             "name": self._cell(job.id, name),
             "elapsed": self._cell(elapsed_words, plain, right=True),
-            "progress": self._cell(progress_words(training, 3 if self._wide else 1), plain),
+            "progress": self._cell(self._progress(job), plain),
             "loss": self._cell(f"{loss} {spark}".strip(), broken),
             "left": self._cell(duration(left) if left else "", plain, right=True),
             "exit": self._cell(
-                str(job.exit_status) if job.exit_status is not None else job.signal,
+                job.exit_words,
                 state if job.exit_status else self._quiet,
                 right=True,
             ),
@@ -203,6 +207,13 @@ class _Paint:
             "last": (job.last_line.casefold(), tie),
         }
         return Row(row_key(instance, job), cells, order)
+
+    def _progress(self, job: Job) -> str:
+        """How far it is; of a queued run what it waits for."""
+        if job.state is JobState.QUEUED:
+            most = WAITS if self._wide else WAITS // 2
+            return job.why if len(job.why) <= most else f"{job.why[: most - 1]}…"
+        return progress_words(job.training, 3 if self._wide else 1)
 
     def note(self, instance: Instance, words: str, why: str) -> Row:
         """A host without rows of its own, or with old ones, and the reason."""
