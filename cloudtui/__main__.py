@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from cloudtui.core.workbench import Workbench
+    from cloudtui.files.settings import Settings
     from cloudtui.model.remote import Prompts
 
 EXIT_INTERRUPTED = 130
@@ -23,6 +24,8 @@ EXIT_INTERRUPTED = 130
 def main(argv: Sequence[str] | None = None) -> int:
     """The `cloudtui` program; returns its exit code."""
     sys.excepthook = report_crash
+    if not os.environ.get("HOME", "none"):
+        del os.environ["HOME"]  # as where it is not set: the home folder is the user's own
     from cloudtui.cli import output
 
     output.prepare()
@@ -83,8 +86,18 @@ def _perform(words: argparse.Namespace) -> int:
             return console(words)
         case "demo":
             return demo(words)
+        case "doctor":
+            words.wrong_keys = wrong_keys
+            return command(words)
         case _:
             return command(words)
+
+
+def wrong_keys(settings: Settings) -> list[str]:
+    """A sentence for each of the user's own keys that the console cannot take."""
+    from cloudtui.ui.actions_leader import with_all_keys
+
+    return with_all_keys(settings.keys, settings.leader)[1]
 
 
 def command(words: argparse.Namespace) -> int:

@@ -312,7 +312,9 @@ async def doctor(words: argparse.Namespace) -> int:
     marks = {Health.OK: "ok", Health.WARNING: "warning", Health.PROBLEM: "PROBLEM"}
     findings = []
     async for finding in examine(
-        profiles=getattr(words, "profiles", ()), regions=getattr(words, "regions", ())
+        profiles=getattr(words, "profiles", ()),
+        regions=getattr(words, "regions", ()),
+        wrong_keys=getattr(words, "wrong_keys", lambda _: ()),
     ):
         findings.append(finding)
         if not words.json:

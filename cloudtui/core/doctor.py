@@ -8,14 +8,14 @@ import re
 import shutil
 import stat
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 
 from cloudtui import __version__
 from cloudtui.core.browser import why_no_browser
 from cloudtui.core.key_files import KeyFiles
 from cloudtui.core.workbench import Workbench
-from cloudtui.files import keys, settings, ssh_config
+from cloudtui.files import keys, settings, ssh_config, themes
 from cloudtui.files.paths import settings_file, ssh_dir
 from cloudtui.files.settings import Settings
 from cloudtui.model.errors import CloudtuiError
@@ -27,13 +27,20 @@ from cloudtui.ssh.child import begin, said
 from cloudtui.vt import engine
 
 SSH_SECONDS = 10.0
+REGION = re.compile(r"[a-z]+(-[a-z]+)+-\d+")
 PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 
 
 async def examine(
-    *, profiles: Sequence[str] = (), regions: Sequence[str] = ()
+    *,
+    profiles: Sequence[str] = (),
+    regions: Sequence[str] = (),
+    wrong_keys: Callable[[Settings], Sequence[str]] = lambda _: (),
 ) -> AsyncIterator[Finding]:
-    """Every check in turn; nothing is changed, and no host is connected to."""
+    """Every check in turn; nothing is changed, and no host is connected to.
+
+    `wrong_keys` gives a sentence for each of the user's own keys that the console cannot take.
+    """
     version = ".".join(map(str, sys.version_info[:3]))
     yield Finding("cloudtui", Health.OK, f"{__version__} on Python {version}")
     yield _terminal()
@@ -48,6 +55,8 @@ async def examine(
     else:
         there = settings_file().exists()
         yield Finding("settings", Health.OK, f"{settings_file()}{'' if there else ' (none yet)'}")
+        for finding in await asyncio.to_thread(lambda: list(_names(found, wrong_keys(found)))):
+            yield finding
     yield await _ssh_config(found)
     for finding in await asyncio.to_thread(lambda: list(_key_files(found))):
         yield finding
@@ -62,6 +71,24 @@ async def examine(
 def _problem(check: str, error: CloudtuiError) -> Finding:
     seen = " ".join(part for part in (error.title, error.detail) if part)
     return Finding(check, Health.PROBLEM, seen, error.hint)
+
+
+def _names(found: Settings, wrong_keys: Sequence[str]) -> Iterator[Finding]:
+    """What the settings name that there is not; the console starts all the same."""
+    files, errors = themes.read_themes()
+    for error in errors:
+        yield _problem("theme", error)
+    known = sorted(str(file["name"]) for file in files)
+    if found.theme not in known:
+        cure = f"Known: {', '.join(known)}."
+        yield Finding("settings", Health.WARNING, f"there is no theme {found.theme!r}", cure)
+    for region in found.regions:
+        if region != "all" and not REGION.fullmatch(region):
+            cure = "Regions are called as us-east-1 is; all stands for every enabled one."
+            yield Finding("settings", Health.WARNING, f"{region!r} is no region's name", cure)
+    for sentence in wrong_keys:
+        cure = "The keys, and what they are called: README, section Keys."
+        yield Finding("settings", Health.WARNING, sentence.rstrip("."), cure)
 
 
 def _terminal() -> Finding:
@@ -126,6 +153,9 @@ def _browser() -> Finding:
 
 async def _ssh_config(found: Settings) -> Finding:
     file = found.ssh_config or ssh_dir() / "config"
+    if found.ssh_config and not file.exists():
+        cure = "Correct ssh_config in the settings, or take the line out."
+        return Finding("ssh config", Health.PROBLEM, f"there is no file {file}", cure)
     if not file.exists():
         return Finding("ssh config", Health.OK, f"{file} (none; instances are reached directly)")
     from cloudtui.ssh.resolve import resolve

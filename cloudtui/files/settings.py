@@ -92,6 +92,8 @@ def _some_word(value: Value) -> str:
 _TYPED_AS_CTRL = ("[", "h", "i", "j", "m")
 """Letters that with Ctrl are Esc, Backspace, Tab and Enter in a terminal."""
 
+_HELD = {"ctrl", "alt", "shift", "meta", "super", "hyper"}
+
 
 def _leader(value: Value) -> str:
     word = _some_word(value)
@@ -99,6 +101,8 @@ def _leader(value: Value) -> str:
     if plus and not key:
         held, key = held.removesuffix("+"), "+"
     function = key[:1] == "f" and key[1:].isdigit()
+    if held and not {*held.split("+")} <= _HELD:
+        raise _Wrong
     if not (held or function) or held == "shift" or (held == "ctrl" and key in _TYPED_AS_CTRL):
         raise _Wrong
     return word

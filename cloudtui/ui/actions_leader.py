@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from cloudtui.ui.actions import Action, Group, Where, key_words
+from cloudtui.ui.actions import Action, Group, Where, key_words, with_keys
 from cloudtui.ui.keyboard import normal_name
 
 _PANE = ""
@@ -73,6 +73,16 @@ LEADER_ACTIONS: tuple[Action, ...] = (
 def leader_keys(changes: Mapping[str, str], leader: str) -> dict[str, tuple[str, ...]]:
     """The keys by action id, with those that the user's settings give (`leader.zoom: Z`)."""
     return with_leader_keys(changes, leader)[0]
+
+
+def with_all_keys(
+    changes: Mapping[str, str], leader: str
+) -> tuple[dict[str, tuple[str, ...]], list[str]]:
+    """The keys of all other actions by action id, and a sentence for each change of the user's,
+    of the keys after the leader too, that cannot be made."""
+    leading = {action.id for action in LEADER_ACTIONS}
+    keys, problems = with_keys({n: text for n, text in changes.items() if n not in leading})
+    return keys, [*problems, *with_leader_keys(changes, leader)[1]]
 
 
 def with_leader_keys(

@@ -35,8 +35,8 @@ from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance
 from cloudtui.model.remote import Prompts
 from cloudtui.ui import themes
-from cloudtui.ui.actions import key_words, with_keys
-from cloudtui.ui.actions_leader import LEADER_ACTIONS, with_leader_keys
+from cloudtui.ui.actions import key_words
+from cloudtui.ui.actions_leader import with_all_keys
 from cloudtui.ui.collector import calm
 from cloudtui.ui.console_words import in_console
 from cloudtui.ui.file_views import FileViews
@@ -122,12 +122,9 @@ class CloudtuiApp(
         self.workbench = make_workbench(DialogPrompts(self))
         self.settings = settings
         self._problems = list(problems)
-        leading = {action.id for action in LEADER_ACTIONS}
-        changes = {name: text for name, text in settings.keys.items() if name not in leading}
-        self.keys, sentences = with_keys(changes)
+        self.keys, sentences = with_all_keys(settings.keys, settings.leader)
         """The keys of every action, by action id, as this user has them."""
-        _, more = with_leader_keys(settings.keys, settings.leader)
-        self._problems += [CloudtuiError(sentence) for sentence in (*sentences, *more)]
+        self._problems += [CloudtuiError(sentence) for sentence in sentences]
         self.workspace: WorkspaceScreen | None = None
         """The screen of panes, kept from the first pane on."""
         self.handed_over = False

@@ -314,10 +314,17 @@ def test_doctor_names_each_cure(lab: Lab, cut_off: Path) -> None:
     key = cut_off / ".ssh/open.pem"
     key.write_text("-----BEGIN RSA PRIVATE KEY-----\n")
     key.chmod(0o644)
+    own = cut_off / ".config/cloudtui/settings.yaml"
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.write_text("theme: nope\nregions: [us-east-1, 5]\nssh_config: /nope\nkeys: {nope.x: q}\n")
     told = cloudtui("doctor")
     assert told.returncode == 1
     assert f"chmod 400 {key}" in told.stdout
     assert "Put lab.pem into ~/.ssh" in told.stdout
+    assert "no theme 'nope'" in told.stdout
+    assert "'5' is no region's name" in told.stdout
+    assert "PROBLEM  ssh config: there is no file /nope" in told.stdout
+    assert "nope.x" in told.stdout
 
 
 def test_a_reader_that_stops_is_no_crash(lab: Lab) -> None:

@@ -235,3 +235,11 @@ def test_a_terminal_obeys_nothing_that_a_machine_said(capsys: pytest.CaptureFixt
     assert err.splitlines() == [plain, plain, "  [2Jwhy", "  hint"]
     assert "\x9b" not in out
     assert json.loads(out[out.index("{") :]) == {"said": evil}
+
+
+def test_an_empty_home_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the home folder is `/` for what reads HOME and the user's own for all else."""
+    monkeypatch.setenv("HOME", "")
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert "HOME" not in os.environ

@@ -113,6 +113,7 @@ def test_ways_to_write_yes_and_no(tmp_path: Path, word: str) -> None:
         ("leader: shift+a", 1, "leader"),
         ("leader: ctrl+m", 1, "leader"),
         ("leader: enter", 1, "leader"),
+        ("leader: x+y", 1, "leader"),
         ("colour: red", 1, "no setting 'colour'"),
         ("theme: a\ntheme: b", 2, "twice"),
         ("theme: 'a", 1, "not YAML"),
