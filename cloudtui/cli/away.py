@@ -12,7 +12,7 @@ from cloudtui.model.errors import CloudtuiError, NotFound
 from cloudtui.model.instance import Instance
 from cloudtui.model.job import find_job
 from cloudtui.model.last_seen import AwayRuns
-from cloudtui.model.words import listed
+from cloudtui.model.words import listed, plural
 
 
 async def machine(bench: Workbench, text: str) -> Instance:
@@ -45,8 +45,14 @@ async def forget(
         CloudtuiError: there is no such run, it was not agreed to, or the disk here is read-only.
     """
     instance = away.instance
-    jobs = [find_job(run, away.jobs, instance.spoken) for run in runs]
-    many = listed([job.id for job in jobs])
+    if words.ended:
+        jobs = [job for job in away.jobs if job.done_with]
+        if not jobs:
+            raise NotFound(f"No run on {instance.label} had ended when it was last seen.")
+    else:
+        jobs = [find_job(run, away.jobs, instance.spoken) for run in runs]
+    many = f"{plural(len(jobs), 'run')}: " if len(jobs) > 1 else ""
+    many += listed([job.id for job in jobs])
     if not away.terminated:
         output.narrate(
             f"{instance.spoken} is {instance.state}: the record on its disk stays, and is listed "

@@ -24,7 +24,7 @@ from cloudtui.model.job import Job, JobState
 from cloudtui.model.job_filter import name_in_list
 from cloudtui.model.then import StepState, ThenStep
 from cloudtui.model.training import parts
-from cloudtui.model.words import duration, stamp
+from cloudtui.model.words import duration, listed, plural, stamp
 
 if TYPE_CHECKING:
     from cloudtui.core.jobs import HostJobs
@@ -36,6 +36,8 @@ COLUMNS = ("RUN", "STATE", "STARTED", "ELAPSED", "DOING")
 NOT_AFTER_A_STOP = (
     "  What was to follow it is not done after a stop by hand, steps with always: apart."
 )
+NAMED = 12
+"""Runs named before a question about many."""
 DOING = 70
 """Letters of the last column."""
 FAILURES = (JobState.FAILED, JobState.KILLED, JobState.LOST)
@@ -50,7 +52,9 @@ async def perform(opened: Opened, words: argparse.Namespace) -> int:
     """
     if words.names and words.names[0] in ACTS:
         act, *names = words.names
-        return await _act(opened, words, act, _split(act, names))
+        return await _act(opened, words, act, _split(act, names, ended=words.ended))
+    if words.ended:
+        raise UsageError("--ended goes with rm.", hint="Type: cloudtui jobs rm NAME --ended")
     if len(words.names) > 1:
         raise UsageError(
             f"jobs takes one NAME, not {len(words.names)}.",
@@ -284,9 +288,16 @@ def _iso(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment else None
 
 
-def _split(act: str, names: list[str]) -> tuple[str, list[str]]:
-    """The machine and the runs of NAME RUN... or NAME:RUN."""
+def _split(act: str, names: list[str], *, ended: bool) -> tuple[str, list[str]]:
+    """The machine and the runs of NAME RUN... or NAME:RUN; with `ended` the runs are none."""
     host, *runs = names or [""]
+    if ended:
+        if act != "rm" or not host or runs:
+            raise UsageError(
+                "--ended stands in place of the runs of jobs rm.",
+                hint="Type: cloudtui jobs rm NAME --ended",
+            )
+        return host, []
     if not runs and ":" in host:
         host, _, run = host.rpartition(":")
         runs = [run]
@@ -309,6 +320,8 @@ async def _act(
         instance = await machine(bench, name)
         if act == "rm" and (away := await bench.last_seen.of(instance)):
             return await forget(bench, away, runs, words)
+        if words.ended:
+            return await _remove_ended(bench, instance, words)
         jobs = [await bench.jobs.find(instance, run) for run in runs]
         if act == "rerun":
             await _rerun(bench, instance, jobs[0], words)
@@ -350,6 +363,27 @@ async def _act(
                 done.append(job)
         if words.json:
             output.document([record(job, instance) for job in done])
+    return 0
+
+
+async def _remove_ended(bench: Workbench, instance: Instance, words: argparse.Namespace) -> int:
+    """Remove all runs of a machine that are over, after a question that says how many."""
+    state = await bench.jobs.list(instance)
+    if state.error:
+        raise state.error
+    jobs = [job for job in state.jobs if job.done_with]
+    if jobs:
+        many = f"{plural(len(jobs), 'run')} that ended on {instance.label}"
+        output.narrate(f"{listed([job.id for job in jobs], NAMED)}.")
+        again = shlex.join(["cloudtui", "jobs", "rm", instance.spoken, "--ended"])
+        yes = getattr(words, "yes", False)
+        await agree(f"Remove {many}, logs included?", "Nothing was removed", again, yes=yes)
+        await bench.jobs.remove_all(instance, jobs)
+        output.narrate(f"Removed {many}.")
+    else:
+        output.narrate(f"No run on {instance.label} has ended.")
+    if words.json:
+        output.document([record(job, instance) for job in jobs])
     return 0
 
 

@@ -12,6 +12,7 @@ FORMS = """\
                                   begun by hand what runs in it, and then the session
   cloudtui jobs rerun NAME RUN    the same command once more; asks when it still runs
   cloudtui jobs rm NAME RUN...    remove the record and the log of runs that are over
+  cloudtui jobs rm NAME --ended   of all that are over; asks, and says how many
 
 RUN is its name, or a unique beginning of it.
 """
@@ -33,6 +34,11 @@ def add_jobs_words(jobs: argparse.ArgumentParser) -> None:
         choices=["last"],
         help="last: what ended since this was last asked or the console was open, with costs; "
         "copies that runs have for this computer are fetched",
+    )
+    jobs.add_argument(
+        "--ended",
+        action="store_true",
+        help="with rm, in place of RUN: all that have ended and that nothing follows any more",
     )
     jobs.add_argument(
         "--grace",

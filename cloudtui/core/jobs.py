@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -248,14 +248,29 @@ class Jobs(RunningHosts):
             Refused: read-only mode, it runs, or it was begun by hand.
             NotFound: there is no such run any more.
         """
-        self._may_change()
-        check_removable(instance, job)
-        from cloudtui.ssh import jobs
+        await self.remove_all(instance, [job])
 
+    async def remove_all(self, instance: Instance, jobs: Sequence[Job]) -> None:
+        """As `remove`, of several: those that can be removed are, before a failure is raised."""
+        self._may_change()
+        for job in jobs:
+            check_removable(instance, job)
+        from cloudtui.ssh.jobs import remove
+
+        failures: list[CloudtuiError] = []
         try:
-            await jobs.remove(await self._connections.get(instance), job.id)
+            connection = await self._connections.get(instance)
+            for job in jobs:
+                try:
+                    await remove(connection, job.id)
+                except Unreachable:
+                    raise
+                except CloudtuiError as error:
+                    failures.append(error)
         finally:
             await self.list(instance)
+        if failures:
+            raise failures[0]
 
     async def follow(
         self,

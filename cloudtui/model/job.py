@@ -124,6 +124,13 @@ class Job:
         return self.exit_status is not None and all(step.state.over for step in self.then)
 
     @property
+    def done_with(self) -> bool:
+        """Over and on record, with nothing left to follow it: such runs are removed many at
+        once."""
+        ended = self.state.over and self.state is not JobState.UNKNOWN and not self.by_hand
+        return ended and all(step.state.over for step in self.then)
+
+    @property
     def stalled_since(self) -> datetime | None:
         return self.last_output if self.state is JobState.STALLED else None
 

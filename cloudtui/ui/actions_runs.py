@@ -151,6 +151,17 @@ RUN_ACTIONS: tuple[Action, ...] = (
         rule="jobs.change",
     ),
     Action(
+        "run.remove_ended",
+        ("ctrl+d",),
+        "remove ended",
+        "Remove the records and logs of all runs in the list that have ended, after a question; a "
+        "filter narrows them down.",
+        "remove_ended",
+        _R,
+        Group.RUN,
+        rule="jobs.change",
+    ),
+    Action(
         "run.wrap",
         ("w",),
         "wrap",

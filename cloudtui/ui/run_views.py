@@ -13,11 +13,14 @@ from cloudtui.core.events import Alerted, InventoryState, Severity
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance, State
 from cloudtui.model.job import Job
+from cloudtui.model.words import listed, plural
 from cloudtui.ui.action import Action
 from cloudtui.ui.actions import key_words
 from cloudtui.ui.work import start_work
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cloudtui.model.digest import Digest
     from cloudtui.model.last_seen import AwayRuns
     from cloudtui.ui.app import CloudtuiApp
@@ -240,6 +243,23 @@ def remove_question(instance: Instance, job: Job) -> Destroy:
     return Destroy(
         f"Remove {job.id} of {instance.spoken}?", _about(instance, job, how), "Remove it", "d"
     )
+
+
+def remove_ended_question(ended: Sequence[tuple[Instance, Sequence[Job]]], query: str) -> Destroy:
+    """Whether the records of many runs are to be removed: how many, which, and where."""
+    from cloudtui.ui.screens.session_dialogs import Destroy
+
+    count = sum(len(jobs) for _, jobs in ended)
+    which = f"of those that match {query!r}" if query else "of all machines that answered"
+    hosts = [
+        Content.assemble(
+            (f"{instance.label}\n", "bold"), f"  {listed([job.id for job in jobs], 8)}\n"
+        )
+        for instance, jobs in ended
+    ]
+    how = "\nTheir logs and records on the hosts are deleted. Files that they wrote stay."
+    title = f"Remove {plural(count, 'run')} that ended, {which}?"
+    return Destroy(title, Content.assemble(*hosts, how), f"Remove {count}", "d")
 
 
 def forget_question(away: AwayRuns, job: Job) -> Destroy:

@@ -65,6 +65,15 @@ def test_a_run_from_the_command_line(lab: Lab, here: Here) -> None:
     code, told = here("logs", "bert-gpu", "nope")
     assert code == 3
     assert "echo-A-exit-4  failed (4)" in told
+    code, told = here("jobs", "rm", "bert-gpu", "--ended")
+    assert code == 4
+    assert "cloudtui jobs rm bert-gpu --ended --yes" in told
+    code, told = here("jobs", "rm", "bert-gpu", "--ended", "--yes")
+    assert code == 0
+    assert "Removed 2 runs that ended on bert-gpu" in told
+    assert "No run on bert-gpu" in here("jobs", "rm", "bert-gpu", "--ended")[1]
+    assert here("jobs", "rm", "bert-gpu", "loop", "--ended")[0] == 2
+    assert here("jobs", "bert-gpu", "--ended")[0] == 2
     assert here("attach", "bert-gpu:nope")[0] == 3
     for words in (("jobs", "stop"), ("jobs", "stop", "bert-gpu"), ("jobs", "a", "b"), ("run", "x"),
                   ("run", "bert-gpu", "--after-any", "--", "ls"),

@@ -156,6 +156,10 @@ class FakeJobs:
         self._do("remove", instance, job)
         self.show(instance, *(j for j in self.state(instance.id).jobs if j.id != job.id))
 
+    async def remove_all(self, instance: Instance, jobs: Collection[Job]) -> None:
+        for job in jobs:
+            await self.remove(instance, job)
+
     def _do(self, verb: str, instance: Instance, job: Job) -> None:
         if self.refusal:
             raise self.refusal

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import asyncio
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -267,6 +267,29 @@ async def test_stop_rerun_and_remove_name_the_run_and_ask() -> None:
         made.bench.read_only = True
         await made.press("r")
         assert "read-only" in made.said[-1]
+
+
+async def test_all_that_ended_in_the_list_is_removed_at_once_after_a_question() -> None:
+    async with console(listed(), size=(100, 30)) as made:
+        made.bench.jobs.show(BERT, RUNNING, FAILED, OLD)
+        made.bench.jobs.show(LAB, HAND, replace(OLD, instance_id=LAB.id, id="other"))
+        await made.press("4")
+        await in_front(made, RunsScreen)
+        await made.press("slash", *"host:bert", "enter", "ctrl+d")
+        await in_front(made, Ask)
+        assert "Remove 2 runs that ended, of those that match 'host:bert'?" in made.text
+        assert "other" not in made.text
+        await made.press("enter")
+        await done(made)
+        assert made.bench.jobs.done == []
+        await made.press("ctrl+d")
+        await in_front(made, Ask)
+        await made.press("d")
+        await until(made, lambda: made.said[-1] == "Removed 2 runs, logs included.")
+        gone = {("remove", "bert-gpu", "prep"), ("remove", "bert-gpu", "old")}
+        assert set(made.bench.jobs.done) == gone
+        await made.press("ctrl+d")
+        assert made.said[-1] == "No run in the list has ended."
 
 
 async def test_what_runs_stays_in_view_when_the_run_under_the_cursor_ends() -> None:

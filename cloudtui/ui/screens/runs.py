@@ -18,6 +18,7 @@ from cloudtui.ui.actions import Action, Where
 from cloudtui.ui.run_views import (
     copy_of,
     forget_question,
+    remove_ended_question,
     remove_question,
     second_question,
     stop_question,
@@ -117,6 +118,8 @@ class RunsScreen(HostsArea):
         choose = self.instance is None and not self.workbench.read_only
         if action.id == "run.new_run" and choose:
             return "" if self._hosts else "No machine runs. Press 1, then u on one, to start it."
+        if action.id == "run.remove_ended":
+            return super().why_not(action) if self._ended() else "No run in the list has ended."
         if action.id.startswith("run.") and action.id != "run.new_run":
             place = self._place
             host = place[0] if place else None
@@ -315,6 +318,35 @@ class RunsScreen(HostsArea):
         agreed = await self.app.push_screen_wait(remove_question(instance, job))
         if agreed and await self.went_well(self.workbench.jobs.remove(instance, job)):
             self.cloudtui.say(f"Removed {job.id} of {instance.spoken}, its log included.")
+
+    def _ended(self) -> list[tuple[Instance, list[Job]]]:
+        """By machine, of those that run, the runs in the list that are done with."""
+        found = [
+            (
+                host.instance,
+                [
+                    job
+                    for job in host.jobs
+                    if job.done_with and job_matches(job, host.instance.spoken, self.query_text)
+                ],
+            )
+            for host in self._hosts
+        ]
+        return [(instance, jobs) for instance, jobs in found if jobs]
+
+    @work(group="run")
+    async def remove_ended(self) -> None:
+        ended = self._ended()
+        agreed = await self.app.push_screen_wait(remove_ended_question(ended, self.query_text))
+        if not agreed:
+            return
+        removed = 0
+        for instance, jobs in ended:
+            self.cloudtui.say(f"Removing {plural(len(jobs), 'run')} of {instance.spoken} …")
+            if await self.went_well(self.workbench.jobs.remove_all(instance, jobs)):
+                removed += len(jobs)
+        if removed:
+            self.cloudtui.say(f"Removed {plural(removed, 'run')}, logs included.")
 
     async def _forget(self, away: AwayRuns, job: Job) -> None:
         if not await self.app.push_screen_wait(forget_question(away, job)):
