@@ -22,6 +22,7 @@ from cloudtui.files.settings import Settings
 from cloudtui.model.errors import (
     CloudtuiError,
     CredentialsProblem,
+    NamesUnanswered,
     NotRunning,
     Timeout,
     Unreachable,
@@ -306,6 +307,8 @@ def _short(path: Path) -> str:
 
 
 def _explain_reach(error: Unreachable, instance: Instance, route: Route) -> CloudtuiError:
+    if isinstance(error, NamesUnanswered):
+        return error
     own = addresses_of(instance)
     if route.config_line and route.host not in own and not route.jumps and not route.proxy_command:
         hint = (

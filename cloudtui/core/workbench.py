@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, Self, TypeVar, cast
 from cloudtui.core import amazons
 from cloudtui.core.events import Event, Events, InventoryChanged, Listener, Note, Noted, Severity
 from cloudtui.core.inventory import Inventory
+from cloudtui.core.lookups import look_up_aside
 from cloudtui.core.passphrases import Passphrases
 from cloudtui.core.prices import Prices
 from cloudtui.core.rules import CHANGES, LIFECYCLE, NEEDS_HOST
@@ -102,6 +103,7 @@ class Workbench:
     async def __aenter__(self) -> Self:
         """Cheap: nothing is imported, read or asked before it is needed."""
         self._loop = asyncio.get_running_loop()
+        look_up_aside(self._loop)
         self.inventory = Inventory(
             self._amazon,
             self._events,

@@ -20,6 +20,7 @@ from cloudtui.core.connections import Connections
 from cloudtui.core.events import Event, Events, Noted, TunnelsChanged
 from cloudtui.core.first_contact import FirstContact
 from cloudtui.core.known_machines import KnownMachines
+from cloudtui.core.lookups import look_up_aside
 from cloudtui.core.passphrases import Passphrases
 from cloudtui.core.tasks import keep
 from cloudtui.core.tunnels import Tunnels
@@ -140,6 +141,7 @@ class Keeper:
         }
 
     async def __aenter__(self) -> Keeper:
+        look_up_aside(asyncio.get_running_loop())
         self.machines.start(lambda: {w.instance.id for w in self._wanted.values()})
         for each in wanted_tunnels.load():
             self.machines.told((each.instance,))

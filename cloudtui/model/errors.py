@@ -97,6 +97,10 @@ class ConnectionCut(Unreachable):
     """A connection that was up is gone."""
 
 
+class NamesUnanswered(Unreachable):
+    """No DNS server answers this computer."""
+
+
 class Timeout(Unreachable):
     """No answer within the time given."""
 

@@ -16,10 +16,12 @@ from cloudtui.model.errors import (
     CloudtuiError,
     CredentialsProblem,
     HostKeyChanged,
+    NamesUnanswered,
     Refused,
     Timeout,
     Unreachable,
 )
+from cloudtui.model.host_drift import is_address
 from cloudtui.model.remote import HostKey, Prompts, Route, SendKey
 from cloudtui.ssh import authentication, hostkeys
 from cloudtui.ssh.connection import Connection
@@ -300,6 +302,7 @@ async def _attempt(
     """The logged-in connection, or None when the host key was turned down."""
     trusted = await asyncio.to_thread(hostkeys.trusted, route)
     proxy = await Proxy.start(route.proxy_command) if route.proxy_command and not tunnel else None
+    names = None if tunnel or proxy or is_address(route.host) else _look_up(route)
     try:
         async with clock.running(route.connect_timeout):
             conn = await asyncssh.connect(
@@ -330,13 +333,35 @@ async def _attempt(
     except asyncssh.HostKeyNotVerifiable:
         return None
     except TimeoutError:
+        if names and not names.done():
+            raise _unanswered(route, f"No answer within {route.connect_timeout:g} s.") from None
         raise _timed_out(route, login, tunnel is not None) from None
     except (asyncssh.Error, OSError, ValueError) as error:
         words = proxy.last_words() if proxy else ""
         raise _explained(route, login, error, words) from error
     finally:
+        if names:
+            names.cancel()
         if proxy:
             await proxy.close()
+
+
+def _look_up(route: Route) -> asyncio.Future[object]:
+    """Done when the host's name is looked up, which asyncssh does too and does not tell."""
+    loop = asyncio.get_running_loop()
+    asked: asyncio.Future[object] = asyncio.ensure_future(
+        loop.getaddrinfo(route.host, route.port, type=socket.SOCK_STREAM)
+    )
+    asked.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return asked
+
+
+def _unanswered(route: Route, detail: str) -> NamesUnanswered:
+    return NamesUnanswered(
+        f"The name {route.host} was not looked up: no DNS server answers.",
+        detail,
+        "Check the network of this computer, and its VPN.",
+    )
 
 
 def _timed_out(route: Route, login: _Login, jumped: bool) -> Timeout:
@@ -373,6 +398,8 @@ def _explained(route: Route, login: _Login, error: Exception, proxy_words: str) 
                 refusal.detail,
                 "Name the one key with IdentityFile and IdentitiesOnly yes in ~/.ssh/config.",
             )
+        case socket.gaierror(errno=socket.EAI_AGAIN):
+            return _unanswered(route, detail)
         case socket.gaierror():
             return Unreachable(
                 f"The name {route.host} has no address.",

@@ -10,6 +10,7 @@ import signal
 import socket
 import stat
 import subprocess
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -21,6 +22,7 @@ import pytest
 from cloudtui.model.errors import (
     CredentialsProblem,
     HostKeyChanged,
+    NamesUnanswered,
     Refused,
     Timeout,
     Unreachable,
@@ -584,9 +586,27 @@ class TestUnreachable:
                 filler.close()
         assert "security group" in caught.value.hint
 
-    async def test_a_name_without_address(self, sshd: Sshd, prompts: Answers) -> None:
+    async def test_a_name_without_address(
+        self, sshd: Sshd, prompts: Answers, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        answers = threading.Event()
+
+        def looked_up(host: str, *_: object) -> list[object]:
+            if host == "silent.invalid":
+                answers.wait()
+            again = host != "no-such-host.invalid"
+            raise socket.gaierror(socket.EAI_AGAIN if again else socket.EAI_NONAME, "no")
+
+        monkeypatch.setattr(socket, "getaddrinfo", looked_up)
         with pytest.raises(Unreachable, match="has no address"):
             await connect(sshd.route(host="no-such-host.invalid"), prompts)
+        with pytest.raises(NamesUnanswered, match=r"network\.invalid was not looked up"):
+            await connect(sshd.route(host="network.invalid"), prompts)
+        try:
+            with pytest.raises(NamesUnanswered, match=r"silent\.invalid was not looked up"):
+                await connect(sshd.route(host="silent.invalid", connect_timeout=0.1), prompts)
+        finally:
+            answers.set()
 
     async def test_hung_up_on_during_the_login(
         self, sshd: Sshd, prompts: Answers, tmp_path: Path
