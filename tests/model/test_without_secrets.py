@@ -24,6 +24,16 @@ def test_a_secret_is_hidden(text: str) -> None:
     assert without_secrets(text) != text
 
 
+@pytest.mark.parametrize("text", ["password=48151623", "pwd: 4815", "--api-key 48151623"])
+def test_a_password_of_digits_is_hidden(text: str) -> None:
+    assert "4815" not in without_secrets(text)
+
+
+@pytest.mark.parametrize("piece", ["a", "-", "a-", "A_", "token"])
+def test_a_word_of_a_million_letters_does_not_take_hours(piece: str) -> None:
+    assert command_without_secrets([piece * 200_000])
+
+
 @pytest.mark.parametrize(
     "text",
     [
