@@ -42,6 +42,9 @@ class LastSeen:
         self._end()
         for id in tuple(self._unwritten):
             self._write(id)
+        await self._all_written()
+
+    async def _all_written(self) -> None:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
@@ -104,7 +107,9 @@ class LastSeen:
                 return None
             return replace(before, runs=tuple(run for run in before.runs if run.id not in ids))
 
+        await self._all_written()
         await aside(lambda: last_seen.change(instance.id, without))
+        self._unwritten.discard(instance.id)
         after = without(self._kept.pop(instance.id, None))
         if after and after.runs:
             self._kept[instance.id] = after
@@ -175,6 +180,7 @@ class LastSeen:
             self._kept[id] = after
             if not after.runs:
                 self._kept.pop(id)
+                self._unwritten.discard(id)
             try:
                 await aside(partial(last_seen.change, id, partial(_same_or, kept.seen, after)))
             except OSError:
