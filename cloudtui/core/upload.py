@@ -226,8 +226,8 @@ class Uploads:
         read: dict[bytes, str] = {}
         blocks = archive(plan.local, plan.files, pax=plan.pax, there=plan.there, digests=read)
         await upload.send(connection, plan.remote, blocks, on_sent)
-        links = {file.path: of_link(file.link) for file in plan.files if file.is_link}
-        sent = to_learn((f for f in plan.files if f.path in read | links), read | links, {})
+        read |= {file.path: of_link(file.link) for file in plan.files if file.is_link}
+        sent = to_learn((file for file in plan.files if file.path in read), read, {})
         await aside(lambda: remember({**plan.learned, **sent}))
 
     def _refuse(self, instance: Instance, remote: str, listed: Listed) -> None:
