@@ -76,6 +76,16 @@ async def test_rules_are_told_in_plain_words_and_whose_they_are() -> None:
         assert "nlp-ssh is also of jupyter-lab" in made.text
 
 
+async def test_the_title_is_whole_on_eighty_columns_and_on_sixty() -> None:
+    for columns, areas in ((80, "1 Machines  2 Sessions"), (60, "1   2   3   4   5   7")):
+        async with console(listed(), size=(columns, 24)) as made:
+            await made.press("K" if columns == 80 else "F")
+            await done(made)
+            line = made.text.splitlines()[1]
+            assert areas in line
+            assert ("Key pairs" if columns == 80 else "Security groups  bert-gpu") in line
+
+
 async def test_one_key_lets_me_in_and_replaces_my_old_rule() -> None:
     async with console(listed(), size=(140, 34)) as made:
         groups = made.bench.security_groups

@@ -34,6 +34,9 @@ TITLES = {
 }
 """Screens without a place of their own in the line of areas."""
 
+LIT = "bold $foreground"
+"""The area that is open."""
+
 
 class Header(Widget):
     """Whose account, which regions, how many run, and how old that is; then the areas."""
@@ -140,9 +143,17 @@ class Header(Widget):
             _click(action, self._named(words, where), self._lit(where))
             for action, words, where in entries
         ]
-        if title := TITLES.get(self._where):
-            parts.append(Content.styled(self._named(title, self._where), "bold"))
-        return Content("   ").join(parts)
+        numbers = [
+            part if self._lit(where) == LIT else _click(action, words[:1], self._lit(where))
+            for part, (action, words, where) in zip(parts, entries, strict=True)
+        ]
+        title = TITLES.get(self._where, "")
+        end = [Content.styled(self._named(title, self._where), "bold")] if title else []
+        for gap in ("   ", "  ", " "):
+            line = Content(gap).join([*parts, *end])
+            if line.cell_length <= self.content_size.width:
+                return line
+        return Content("   ").join([*numbers, *end])
 
     def _list_of_sessions(self) -> Where:
         return Where.SESSIONS if self._where is Where.SESSIONS else Where.ALL_SESSIONS
@@ -151,7 +162,7 @@ class Header(Widget):
         return f"{words}  {self.machine}" if where is self._where and self.machine else words
 
     def _lit(self, where: Where) -> str:
-        return "bold $foreground" if where is self._where else "$foreground-muted"
+        return LIT if where is self._where else "$foreground-muted"
 
 
 @dataclass(frozen=True, slots=True)

@@ -381,7 +381,7 @@ class Pane(PaneHands, can_focus=True):
         if self._mode is not None:
             return self._mode.line()
         if self._leading:
-            return leader_line(self.leader, self._hints)
+            return leader_line(self.leader, self._hints, self._rows.columns)
         if self.state in ("ended", "frozen"):
             return f" {self.sentence}"
         if self._engine is None:

@@ -26,10 +26,23 @@ def wrapped(parts: Iterable[str], columns: int) -> list[str]:
     return lines
 
 
-def leader_line(leader: str, hints: str) -> str:
-    more = f"  {hints}" if hints else ""
-    own = "/ search  u links"
-    return f" d leave  [ scrollback{more}  {own}  {shown_name(leader)} send it  Esc cancel"
+def leader_line(leader: str, hints: str, columns: int) -> str:
+    """The keys after the leader, as many as `columns` cells hold whole; `hints`, which two spaces
+    part, come before the pane's own."""
+    last = "  Esc cancel"
+    told = " d leave"
+    more = (
+        "[ scrollback",
+        *hints.split("  "),
+        "/ search",
+        "u links",
+        f"{shown_name(leader)} send it",
+    )
+    for hint in filter(None, more):
+        if cell_len(told) + 2 + cell_len(hint) + cell_len(last) > columns:
+            break
+        told += f"  {hint}"
+    return told + last
 
 
 def scrollback_line(bar: Scrollbar, browsing: bool) -> str:
