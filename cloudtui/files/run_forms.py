@@ -1,4 +1,4 @@
-"""What was typed last into the form of a new run, for each machine; its environment is not kept."""
+"""The last run that was started from the form, for each machine; its environment is not kept."""
 
 from __future__ import annotations
 

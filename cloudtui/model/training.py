@@ -57,6 +57,8 @@ class Training:
     """Those read so far, oldest first; finite ones only, and one in `every`."""
     broken: bool = False
     """The loss is not a number any more, or infinite."""
+    cell: tuple[int, int] | None = None
+    """The cell of a notebook that is executed, and how many there are."""
     every: int = field(default=1, compare=False, repr=False)
     """It doubles where `losses` would be too many, so that they reach back to the first look."""
     passed: int = field(default=0, compare=False, repr=False)
@@ -184,6 +186,8 @@ def parts(training: Training) -> list[str]:
     """What is known, in words, the most telling first: `loss 0.3248`, `21 %`, `1h 55m left`."""
     t = training
     found: list[str] = []
+    if t.cell:
+        found.append(f"cell {t.cell[0]:,} of {t.cell[1]:,}")
     if t.loss is not None:
         found.append(f"loss {t.loss:.4g}")
     if t.step is not None:

@@ -30,7 +30,7 @@ def read_line(line: str, so_far: Training) -> Training:
     """`so_far` after one line without colours."""
     if len(line) > LONGEST or not _DIGIT.search(line):
         return so_far
-    for reader in (_bar, _keras, _trainer, _epoch_line, _plain, _heading):
+    for reader in (_cell, _bar, _keras, _trainer, _epoch_line, _plain, _heading):
         after = reader(line, so_far)
         if after is not None:
             return after
@@ -48,6 +48,7 @@ _ITEM = re.compile(rf"'([A-Za-z_][\w/.-]*)':\s*'?({_NUMBER})'?(?=\s*[,}}])", re.
 _PAIR = re.compile(
     rf"(?<![\w.])([A-Za-z][\w/.-]{{0,40}}?)\s*(?:=|:|\s)\s*({_NUMBER})(?![\w.])%?", re.IGNORECASE
 )
+_CELL = re.compile(r"\[cell (\d{1,6}) of (\d{1,6})\]")
 _COUNT = r"\d+(?:\.\d+)?[kMGT]?"
 _TQDM = re.compile(
     rf"(?P<label>[^|]*?)(?:(?:^|(?<=[\s:]))\d{{1,3}}%)?\|[^|]*\|\s*"
@@ -278,6 +279,22 @@ def _plain(line: str, so_far: Training) -> Training | None:
     if step := _STEP.search(line):
         told = _counted(told, _int(step[1]), _int(step[2]) if step[2] else None)
     return _with_eta(line, _with(told, values))
+
+
+def _cell(line: str, so_far: Training) -> Training | None:
+    """A notebook begins its next cell: what counted steps in the one before counts no more."""
+    found = _CELL.match(line) if line.startswith("[cell ") else None
+    if not found:
+        return None
+    return Training(
+        cell=(int(found[1]), int(found[2])),
+        loss=so_far.loss,
+        losses=so_far.losses,
+        broken=so_far.broken,
+        metrics=so_far.metrics,
+        every=so_far.every,
+        passed=so_far.passed,
+    )
 
 
 def _heading(line: str, so_far: Training) -> Training | None:

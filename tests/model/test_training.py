@@ -29,6 +29,15 @@ def test_the_mean_loss_that_the_trainer_tells_at_its_end_is_not_the_last_one() -
     assert read(summary).loss == 0.9, "no other was told"
 
 
+def test_a_notebook_tells_its_cells_and_steps_of_one_are_not_those_of_the_next() -> None:
+    found = read(f"[cell 1 of 3] import torch\n[cell 2 of 3] train()\n{TRAINER}")
+    assert (found.cell, found.step, found.loss) == ((2, 3), 4018, 0.3475)
+    assert parts(found)[0] == "cell 2 of 3"
+    after = read("[cell 3 of 3] save()", found)
+    assert (after.cell, after.step, after.eta, after.losses) == ((3, 3), None, None, (0.3475,))
+    assert read("[3 cells done; outputs are in a.ipynb]", after) == after
+
+
 def test_the_trainer_of_hugging_face() -> None:
     found = read(TRAINER)
     assert (found.loss, found.learning_rate, found.epoch) == (0.3475, 1.5732e-05, 0.6403)

@@ -156,6 +156,10 @@ async def test_the_four_faces_and_the_filter() -> None:
         await shows(made, "1 host failed; A tries again.")
         assert "? running" in made.text
         assert "● running" not in made.text
+        made.app.screen.query_one(RunsTable).select(f"{BERT.id}/bert")
+        await shows(made, "state    ? running")
+        assert "ago; bert-gpu does not answer." in made.text
+        assert "left" not in made.text.split("doing")[1]
         lost = next(line for line in made.text.splitlines() if "× not listed" in line)
         assert "bert-gpu does not" in lost
 

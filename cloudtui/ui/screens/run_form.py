@@ -292,9 +292,8 @@ class RunForm(Dialog[Job | None]):
         run_forms.remember(self._instance.id, self.values | options)
 
     def action_cancel(self) -> None:
-        """Leave; what was typed is there the next time."""
+        """Leave; what was started last is there the next time, not what was typed now."""
         if self._starting:
             self.workers.cancel_group(self, "start")
             return
-        self._remember()
         super().action_cancel()

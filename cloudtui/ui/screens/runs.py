@@ -216,7 +216,8 @@ class RunsScreen(HostsArea):
         if job is not None:
             price = self.workbench.prices.price(host.instance)
             width = self.app.size.width - 3  # its padding, and a bar to scroll with
-            panel.tell(about_run(job, host.instance, price, away, width=width))
+            lost = host.state if isinstance(host, HostJobs) and host.state.error else None
+            panel.tell(about_run(job, host.instance, price, away, lost=lost, width=width))
         elif isinstance(host, HostJobs):
             panel.tell(about_host(host.instance, host.state.error))
 

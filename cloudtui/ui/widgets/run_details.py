@@ -11,6 +11,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from cloudtui.core.events import JobsState
 from cloudtui.model.errors import CloudtuiError
 from cloudtui.model.instance import Instance, State
 from cloudtui.model.job import Job, JobState
@@ -59,16 +60,22 @@ def about_run(
     price: Price | None,
     away: AwayRuns | None = None,
     *,
+    lost: JobsState | None = None,
     width: int = 0,
 ) -> Content:
     """Command, folder, log, times, what follows and what it costs; of a machine that does not run
-    as it was last seen. Lines of `width` cells break between numbers, never within one."""
+    as it was last seen, and so of a host that is `lost`. Lines of `width` cells break between
+    numbers, never within one."""
     now = datetime.now(UTC)
     rows: list[tuple[str, Content | str]] = []
-    known = replace(job.training, eta=None) if away else job.training
+    lost = None if job.state.over else lost
+    known = replace(job.training, eta=None) if away or lost else job.training
     training = parts(known)
     if away:
         rows.append(("seen", Content.styled(_seen(job, away, now), "$warning")))
+    elif lost and lost.error and lost.updated:
+        at = f"as at {stamp(lost.updated)}, {since(lost.updated, now)} ago"
+        rows.append(("seen", Content.styled(f"{at}; {lost.error.title}", "$warning")))
     if training:
         spark = sparkline(job.training.losses, SPARKS_SHOWN)
         style = "$error" if job.training.broken else "$accent"
@@ -77,7 +84,9 @@ def about_run(
         line = Content.styled(first, style)
         rows.append(("doing", Content.assemble(spark, "  ", line) if spark else line))
         rows += [("", Content.styled(text, style)) for text in more]
-    rows.append(("state", Content.assemble(_state(job), f"   {_times(job, now)}")))
+    rows.append(
+        ("state", Content.assemble(_state(job, seen_now=not lost), f"   {_times(job, now)}"))
+    )
     failed = job.state in (JobState.FAILED, JobState.KILLED, JobState.LOST)
     if failed and job.last_line and not away:
         rows.append(("last", job.last_line))
@@ -145,7 +154,7 @@ def cost_words(job: Job, price: Price | None, now: datetime) -> str:
     return f"${dollars(cost)} for its machine at ${price.words}/h"
 
 
-def _state(job: Job) -> Content:
+def _state(job: Job, *, seen_now: bool) -> Content:
     style = {
         JobState.RUNNING: "$state-running",
         JobState.STALLED: "$warning",
@@ -155,6 +164,8 @@ def _state(job: Job) -> Content:
         JobState.LOST: "$error",
         JobState.UNKNOWN: "$warning",
     }.get(job.state, "$foreground")
+    if not seen_now:
+        return Content.styled(f"? {job.words}", "$warning")
     return Content.styled(f"{GLYPHS[job.state]} {job.words}", style)
 
 

@@ -92,7 +92,7 @@ def rank(job: Job) -> int:
 
 def progress_words(training: Training, most: int = 3) -> str:
     """`21 %  4,018/18,750  epoch 0.64`, or the first of these."""
-    parts = []
+    parts = [f"cell {training.cell[0]:,}/{training.cell[1]:,}"] if training.cell else []
     if training.done is not None:
         parts.append(f"{training.done * 100:.0f} %")
     if training.step is not None:
