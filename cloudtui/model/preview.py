@@ -29,7 +29,8 @@ class Pane:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a session shows now, seen from outside; `lines` may hold SGR sequences."""
+    """What a session shows now, seen from outside; `lines` may hold SGR sequences, and one that
+    tmux broke at the session's width is whole."""
 
     lines: tuple[str, ...] = ()
     columns: int = 0
@@ -118,7 +119,7 @@ def parse_preview(text: str) -> Preview | None:
     parts = lines[0].split(SEPARATOR, 3)
     if len(parts) != 4 or not all(map(is_number, parts[1:3])):
         return None
-    shown = [_NOT_DRAWN.sub("", line) for line in lines[1:]]
+    shown = [_NOT_DRAWN.sub("", line).rstrip(" ") for line in lines[1:]]
     while shown and not shown[-1].strip():
         shown.pop()
     about = "window " + "".join(c for c in parts[3] if c.isprintable())

@@ -73,7 +73,7 @@ def preview_script(session: Session, pane: str = "") -> str:
         target = shlex.quote(pane or f"{session.id}:")
         return (
             f"tmux -u display-message -p -t {target} {shlex.quote(HEAD)} \\; "
-            f"capture-pane -e -p -t {target} || exit {GONE}\n"
+            f"capture-pane -e -J -p -t {target} || exit {GONE}\n"
         )
     at = f" -p {pane}" if pane.isdigit() else ""
     return (

@@ -57,6 +57,16 @@ async def found(conn: Connection, session: Session) -> Session | None:
     return next((s for s in listing.sessions if s.id == session.id), None)
 
 
+async def test_a_line_that_tmux_broke_is_whole_in_a_preview(conn: Connection) -> None:
+    show = 'printf "%0250d end  \\n" 0; exec cat'
+    session = await new_session(conn, Program.TMUX, "long", show)
+
+    async def shown() -> bool:
+        return f"{0:0250} end" in (await actions.preview(conn, session)).lines
+
+    await until(shown)
+
+
 @pytest.mark.parametrize("program", list(Program))
 class TestEither:
     async def test_a_preview_shows_it_without_attaching(

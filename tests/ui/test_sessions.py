@@ -228,6 +228,16 @@ async def test_a_preview_that_comes_before_the_layout_fills_the_panel() -> None:
         await until(ui, lambda: ui.text.count("line ") > 16)
 
 
+async def test_a_long_line_of_a_preview_is_broken_once_and_the_last_stays_in_sight() -> None:
+    async with console(listed(), size=(80, 24)) as ui:
+        lines = (*("x" * 100 for _ in range(30)), "two words " * 15 + "end")
+        ui.bench.sessions.pictures["eval"] = Preview(lines, 80, 24, "window 0 bash")
+        await ui.do("machine.sessions")
+        await until(ui, lambda: "end" in ui.text)
+        (row,) = (row for row in ui.text.splitlines() if "end" in row)
+        assert row.strip() == ("two words " * 15 + "end")[78:]
+
+
 async def test_a_preview_tells_what_a_training_run_is_doing() -> None:
     async with console(listed()) as ui:
         lines = [f"{{'loss': {1 - n / 10}, 'epoch': {n}}}" for n in range(5)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.ansi import AnsiDecoder
+from rich.cells import cell_len
 from rich.color import Color as RichColor
 from rich.color import ColorType
 from rich.style import Style
@@ -31,14 +32,33 @@ class _Picture(Widget):
         super().__init__(id="picture")
         self.set_reactive(_Picture.auto_links, False)
         self._lines: list[Text] = []
+        self._whole = False
 
-    def show(self, lines: list[Text]) -> None:
-        self._lines = lines
+    def show(self, lines: list[Text], *, whole: bool = False) -> None:
+        """`whole` lines are broken between any two letters, as a terminal does."""
+        self._lines, self._whole = lines, whole
         self.refresh()
 
     def render(self) -> Text:
         height = max(1, self.content_size.height)
-        return Text("\n", no_wrap=True, end="").join(self._lines[-height:])
+        shown = self._lines[-height:]
+        if self._whole:
+            shown = [part for line in shown for part in folded(line, self.content_size.width)]
+        return Text("\n", no_wrap=True, end="").join(shown[-height:])
+
+
+def folded(line: Text, width: int) -> list[Text]:
+    """The line in pieces of at most `width` cells."""
+    if width < 2 or line.cell_len <= width:
+        return [line]
+    at: list[int] = []
+    cells = 0
+    for place, character in enumerate(line.plain):
+        cells += cell_len(character)
+        if cells > width:
+            at.append(place)
+            cells = cell_len(character)
+    return list(line.divide(at))
 
 
 class PreviewPanel(Vertical):
@@ -101,7 +121,9 @@ class PreviewPanel(Vertical):
             return
         self._shown, self.words = preview, ""
         self._tell(read("\n".join(preview.lines)))
-        self.query_one(_Picture).show([themed(line, colors) for line in decoded(preview)])
+        self.query_one(_Picture).show(
+            [themed(line, colors) for line in decoded(preview)], whole=True
+        )
 
     def _tell(self, training: Training) -> None:
         """What a training run in it is doing; no line when it shows none."""
