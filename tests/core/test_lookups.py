@@ -39,7 +39,7 @@ async def test_names_that_are_not_answered_hold_up_nothing_else(
             assert await asyncio.to_thread(lambda: "work") == "work"
         given_up.cancel()
         await asyncio.wait([given_up])
-        assert asked == names[:40]
+        assert sorted(asked) == sorted(names[:40])
     finally:
         answers.set()
     found = await asyncio.gather(*looks, return_exceptions=True)
