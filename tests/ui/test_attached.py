@@ -47,6 +47,21 @@ async def test_the_title_tells_session_host_size_and_the_way_out() -> None:
         assert channel.size == (120, 33)
 
 
+async def test_a_host_that_is_silent_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = asyncio.Event()
+
+    async def latency(_: FakeAttachment) -> float:
+        await answered.wait()
+        return 0.084
+
+    monkeypatch.setattr(FakeAttachment, "latency", latency, raising=False)
+    monkeypatch.setattr(splits_frame, "SILENT_SECONDS", 0.6)
+    async with attached() as (ui, _):
+        await until(ui, lambda: "no answer for " in ui.text)
+        answered.set()
+        await until(ui, lambda: "84 ms" in ui.text and "no answer" not in ui.text)
+
+
 async def test_keys_of_the_console_go_to_the_program() -> None:
     async with attached() as (ui, channel):
         await ui.press("q", "T", "question_mark", "escape", "ctrl+q", "ctrl+c", "ctrl+p")

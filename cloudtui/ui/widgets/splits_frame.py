@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 from time import monotonic
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from textual import work
 from textual.app import ComposeResult
@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
-from cloudtui.core.attachment import Attachment, AttachmentEnd
+from cloudtui.core.attachment import AttachmentEnd
 from cloudtui.core.pane_log import PaneLog
 from cloudtui.core.reattach import KeptAttachment, Loss
 from cloudtui.model.errors import CloudtuiError
@@ -27,9 +27,18 @@ if TYPE_CHECKING:
     from cloudtui.ui.app import CloudtuiApp
 
 LATENCY_SECONDS = 5.0
+SILENT_SECONDS = 3.0
+"""Seconds without an answer and without a byte after which a pane says so."""
 ENTER_SECONDS = 1.0
 """Seconds after a connection came back in which Enter is not sent as the first key."""
 HINTS = "? all keys  f full screen  | - split  arrows move  z zoom  x close  m console"
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """An attachment to another machine."""
+
+    async def latency(self) -> float: ...
 
 
 class Title(Widget):
@@ -47,7 +56,7 @@ class Title(Widget):
         frame, pane = self._frame, self._frame.pane
         columns, rows = pane.size
         size = f"{columns}×{rows}" if columns else ""
-        far = f"{frame.latency * 1000:.0f} ms  " if frame.latency is not None else ""
+        far = f"{frame.latency * 1000:.0f} ms  " if frame.latency and not frame.silent else ""
         right = Content.styled(f"{far}{size}", "$foreground-muted")
         if frame.alone:
             right = Content.assemble(
@@ -105,11 +114,16 @@ class PaneFrame(Widget):
         """How the pane stopped; None while it is open or being opened."""
         self.loss: Loss | None = None
         self.latency: float | None = None
+        self._asked: float | None = None
+        """When the host was asked what it has not answered yet."""
+        self._heard = float("-inf")
+        """When it sent something last."""
         self.log_: PaneLog | None = None
         self.alone, self.zoomed, self.shared = True, False, 0
         self._leader = leader
         self._channel: PaneChannel | None = None
         self._mirror: OnData | None = None
+        self._was_silent = False
         self._lost_now = asyncio.Event()
         self._back = float("-inf")
         """When the connection came back."""
@@ -156,7 +170,10 @@ class PaneFrame(Widget):
     # The channel, seen by the pane as one terminal
 
     async def _open(self, columns: int, rows: int, on_data: OnData) -> PaneChannel:
+        self._asked = None
+
         def take(data: bytes) -> None:
+            self._heard = monotonic()
             if self.log_ is not None:
                 self._write_log(data)
             if self._mirror is not None:
@@ -188,7 +205,7 @@ class PaneFrame(Widget):
             self._back = monotonic()
         self.loss = loss
         if loss is not None:
-            self.latency = None
+            self.latency = self._asked = None
             self._lost_now.set()
         else:
             self._lost_now.clear()
@@ -202,6 +219,9 @@ class PaneFrame(Widget):
     def _tick(self) -> None:
         if self.loss is not None:
             self.query_one(".loss", Static).update(self.loss.words(datetime.now(UTC)))
+        elif self.silent or self._was_silent:
+            self.refresh_title()
+        self._was_silent = bool(self.silent)
 
     # The real terminal
 
@@ -231,12 +251,22 @@ class PaneFrame(Widget):
     async def _measure(self) -> None:
         channel = self._channel
         attachment = channel.attachment if isinstance(channel, KeptAttachment) else channel
-        if isinstance(attachment, Attachment):
+        if isinstance(attachment, Measured):
+            self._asked = self._asked or monotonic()
             try:
                 self.latency = await attachment.latency()
             except CloudtuiError:
                 self.latency = None
+            self._asked = None
             self.refresh_title()
+
+    @property
+    def silent(self) -> int:
+        """Seconds for which the host has been silent after a question; 0 while it is not."""
+        if self._asked is None or self.pane.state != "open":
+            return 0
+        seconds = monotonic() - max(self._asked, self._heard)
+        return round(seconds) if seconds >= SILENT_SECONDS else 0
 
     def start_log(self, name: str) -> None:
         """Raises CloudtuiError when the file cannot be made."""
@@ -262,6 +292,8 @@ class PaneFrame(Widget):
             marks.append(Content.styled(f" TYPING GOES TO {self.shared} PANES ", "bold reverse"))
         if self.loss is not None:
             marks.append(Content.styled("× connection lost", "bold $warning"))
+        elif silent := self.silent:
+            marks.append(Content.styled(f"no answer for {silent} s", "bold $warning"))
         if self.log_ is not None:
             marks.append(Content.styled("● log", "$accent"))
         if self.zoomed:
