@@ -159,16 +159,20 @@ class Digest:
         return told
 
 
+def _which(job: Job) -> Known:
+    """What tells it from other runs, and nothing else."""
+    return Known(job.id, job.asked or (job.queued.timestamp() if job.queued else 0.0))
+
+
 def known(job: Job) -> Known:
     """The run as it is to be remembered."""
-    return Known(
-        job.id,
-        job.asked or (job.queued.timestamp() if job.queued else 0.0),
-        shlex.join(command_without_secrets(job.command))[:200],
-        job.started.timestamp() if job.started else 0.0,
-        any(step.stops for step in job.then),
-        ending(job) if job.state.over else "",
-        without_secrets(job.last_line[:2000])[:200] if job.state.over else "",
+    return replace(
+        _which(job),
+        command=shlex.join(command_without_secrets(job.command))[:200],
+        started=job.started.timestamp() if job.started else 0.0,
+        stops=any(step.stops for step in job.then),
+        end=ending(job) if job.state.over else "",
+        last_line=without_secrets(job.last_line[:2000])[:200] if job.state.over else "",
     )
 
 
@@ -187,7 +191,7 @@ def untold(jobs: Iterable[Job], visit: HostVisit) -> tuple[Job, ...]:
         for job in jobs
         if job.state.over
         and not job.by_hand
-        and not any(run.is_it(known(job)) for run in visit.told)
+        and not any(map(_which(job).is_it, visit.told))
     )
 
 
@@ -226,7 +230,8 @@ def brought_up(
     and which of the others still go on."""
 
     def newest(instance: Instance, job: Job) -> Job:
-        same = (each for each in jobs(instance.id) if known(each).is_it(known(job)))
+        this = _which(job)
+        same = (each for each in jobs(instance.id) if this.is_it(_which(each)))
         found = next(same, job)
         there = machine(instance.id) or instance
         if there.state in (State.STOPPED, State.TERMINATED):
