@@ -189,9 +189,7 @@ def untold(jobs: Iterable[Job], visit: HostVisit) -> tuple[Job, ...]:
     return tuple(
         job
         for job in jobs
-        if job.state.over
-        and not job.by_hand
-        and not any(map(_which(job).is_it, visit.told))
+        if job.state.over and not job.by_hand and not any(map(_which(job).is_it, visit.told))
     )
 
 
