@@ -84,6 +84,15 @@ class LastSeen:
             )
         )
 
+    def before(self, instance: Instance) -> AwayRuns | None:
+        """What was last seen of a machine that runs and was not asked yet; None for nothing.
+        `load` comes first."""
+        kept = self._kept.get(instance.id)
+        if kept is None or _machine(kept, instance, self._inventory.state) is None:
+            return None
+        jobs = tuple(left(job, instance.state) for job in kept.runs)
+        return AwayRuns(instance, kept.seen, jobs) if jobs else None
+
     async def of(self, instance: Instance) -> AwayRuns | None:
         """What was last seen of one machine; None while it runs, or when nothing was."""
         await self.load()

@@ -33,7 +33,8 @@ class JobState(StrEnum):
     LOST = "lost"
     """Its machine was rebooted or terminated, or its processes vanished without an exit status."""
     UNKNOWN = "unknown"
-    """It had not ended when it was last seen, and its machine does not run now."""
+    """It had not ended when it was last seen, and its machine does not run now, or was not asked
+    since."""
 
     @property
     def over(self) -> bool:

@@ -31,7 +31,8 @@ class SeenRuns:
 
 @dataclass(frozen=True, slots=True)
 class AwayRuns:
-    """A machine that does not run now, and what was last seen of its runs."""
+    """A machine that does not run now, or was not asked yet, and what was last seen of its
+    runs."""
 
     instance: Instance
     """TERMINATED also for one that EC2 lists no more."""

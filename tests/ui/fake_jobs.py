@@ -192,6 +192,8 @@ class FakeLastSeen:
 
     def __init__(self) -> None:
         self.hosts: tuple[AwayRuns, ...] = ()
+        self.earlier: dict[str, AwayRuns] = {}
+        """Of machines that run, by id."""
         self.forgotten: list[tuple[str, str]] = []
 
     def show(self, *hosts: AwayRuns) -> None:
@@ -199,6 +201,9 @@ class FakeLastSeen:
 
     async def load(self) -> None:
         """It is there."""
+
+    def before(self, instance: Instance) -> AwayRuns | None:
+        return self.earlier.get(instance.id)
 
     async def forget(self, instance: Instance, ids: Collection[str]) -> None:
         self.forgotten += [(instance.name, id) for id in ids]

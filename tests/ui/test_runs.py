@@ -217,6 +217,29 @@ async def test_runs_of_machines_that_do_not_run_are_shown_as_last_seen() -> None
         await until(made, lambda: f"{old.id}/lost" not in table.keys_shown)
 
 
+async def test_what_was_seen_before_stays_until_the_machine_is_asked() -> None:
+    seen = NOW - timedelta(hours=9)
+    earlier = (left(RUNNING, BERT.state), replace(FAILED, id="old"))
+    async with console(listed(), size=(120, 34)) as made:
+        made.bench.last_seen.earlier[BERT.id] = AwayRuns(BERT, seen, earlier)
+        made.bench.jobs.answers["bert-gpu"] = (RUNNING,)
+        await made.press("4")
+        await in_front(made, RunsScreen)
+        table = made.app.screen.query_one(RunsTable)
+        await until(made, lambda: table.keys_shown[:2] == [f"{BERT.id}/bert", f"{BERT.id}/old"])
+        assert table.cursor_row == 0
+        assert "? unknown" in made.text
+        assert "not asked" in made.text
+        await shows(made, " ago: A asks every host.")
+        for key in ("enter", "x", "X"):
+            await made.press(key)
+            assert made.said[-1] == "The runs of bert-gpu are not known yet. Press A to ask."
+        await made.press("A")
+        await shows(made, "● running")
+        assert f"{BERT.id}/old" not in table.keys_shown
+        assert "A asks every host" not in made.text
+
+
 async def test_stop_rerun_and_remove_name_the_run_and_ask() -> None:
     async with console(listed(), size=(120, 34)) as made:
         made.bench.jobs.show(BERT, RUNNING, FAILED)

@@ -57,6 +57,8 @@ class RunsScreen(HostsArea):
         self._wish: bool | None = None
         """The details are shown; None: when the terminal is tall enough."""
         self._refreshing = self._due = False
+        self._remembered = 0
+        """Of how many machines runs are shown that were seen by an earlier console."""
         self._wanted = ""
         """The row that the cursor is to go to once it is there."""
 
@@ -80,7 +82,8 @@ class RunsScreen(HostsArea):
 
     @property
     def _known(self) -> tuple[HostJobs | AwayRuns, ...]:
-        """The hosts, and the machines that do not run."""
+        """The hosts, the machines that do not run, and what was seen before of hosts that were
+        not asked."""
         return (*self._hosts, *self._away)
 
     @property
@@ -94,7 +97,9 @@ class RunsScreen(HostsArea):
         for host in self._known:
             if host.instance.id == machine:
                 named = (job for job in host.jobs if name_in_list(job) == run)
-                return host, next(named, None)
+                job = next(named, None)
+                if job or not run:
+                    return host, job
         return None
 
     @property
@@ -152,7 +157,12 @@ class RunsScreen(HostsArea):
 
     def paint(self) -> None:
         self._hosts, query = self.workbench.jobs.hosts, self.query_text
-        self._away = self.workbench.last_seen.hosts
+        last_seen = self.workbench.last_seen
+        unasked = [h.instance for h in self._hosts if h.state.updated is None]
+        before = [seen for instance in unasked if (seen := last_seen.before(instance))]
+        filling = self.fills() or (len(before) > self._remembered and not self.table.chosen)
+        self._remembered = len(before)
+        self._away = (*before, *last_seen.hosts)
         runs = [
             (host.instance, job, isinstance(host, HostJobs) and host.state.error is not None)
             for host in self._known
@@ -166,7 +176,7 @@ class RunsScreen(HostsArea):
         ]
         any_runs = any(host.jobs for host in self._known)
         show_notes = notes if runs or not any_runs or not query else []
-        self.table.show_runs(runs, show_notes, filling=self.fills())
+        self.table.show_runs(runs, show_notes, filling=filling)
         if self._wanted in self.table.keys_shown:
             self.table.select(self._wanted)
             self._wanted = ""
@@ -373,10 +383,13 @@ class RunsScreen(HostsArea):
 
 
 def _why_not_away(action: Action, away: AwayRuns) -> str:
-    """Why an action cannot be done to a run whose machine does not run; empty when it can."""
-    if action.id in ("run.remove_run", "run.copy"):
+    """Why an action cannot be done to a run as it was last seen; empty when it can."""
+    removable = away.instance.state is not State.RUNNING
+    if action.id == "run.copy" or (action.id == "run.remove_run" and removable):
         return ""
     machine = away.instance
+    if machine.state is State.RUNNING:
+        return f"The runs of {machine.spoken} are not known yet. Press A to ask."
     if away.terminated:
         return f"{machine.spoken} is {machine.state}: what is shown below is all that is left."
     if machine.state is State.STOPPED:

@@ -132,6 +132,8 @@ def _seen(job: Job, away: AwayRuns, now: datetime) -> str:
     told += f"{machine.spoken} is {machine.state}"
     if away.terminated:
         return f"{told}. X forgets this run."
+    if machine.state is State.RUNNING:
+        return f"as at {stamp(away.seen)}, {since(away.seen, now)} ago: A asks every host."
     if machine.state is State.STOPPED:
         return f"{told}. Its log can be read when it runs: press 1, then u on it."
     return f"{told}."
