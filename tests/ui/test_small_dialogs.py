@@ -36,9 +36,13 @@ async def test_a_long_question_scrolls_between_its_title_and_its_answers(
         assert "Cancel  Esc" in made.text
         assert "line 0" in made.text
         assert "line 59" not in made.text
+        while "↓ more below   Esc cancel" not in made.text:
+            await made.settle()
         for _ in range(12):
             await made.press("pagedown")
         assert "line 59" in made.text
+        while "more below" in made.text:
+            await made.settle()
         assert "Cancel  Esc" in made.text
 
 

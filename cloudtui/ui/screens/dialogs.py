@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Generic, TypeVar
 
+from rich.cells import cell_len
 from textual import events, on
 from textual.app import ComposeResult
 from textual.await_complete import AwaitComplete
@@ -36,6 +37,18 @@ class Body(VerticalScroll):
 
     def __init__(self, *children: Widget) -> None:
         super().__init__(*children, classes="body", can_focus=False)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self._tell()
+
+    @on(events.Resize)
+    def _tell(self) -> None:
+        if isinstance(self.screen, Dialog):
+            self.screen.call_after_refresh(self.screen.show_keys)
+
+    def watch_virtual_size(self) -> None:
+        self._tell()
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         wanted = super().get_content_height(container, viewport, width)
@@ -78,6 +91,16 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
     @on(events.Mount)
     def _show_keys(self) -> None:
         self.mount(Static(self.KEYS, id="keys", markup=False))
+
+    def show_keys(self) -> None:
+        """The line of keys; it says so when there is more below what is seen."""
+        told = self.KEYS.split("   ")
+        if any(body.scroll_offset.y < body.max_scroll_y for body in self.query(Body)):
+            told.insert(0, "↓ more below")
+        while len(told) > 2 and cell_len("   ".join(told)) + 2 > self.size.width:
+            del told[-2]  # how to leave stays
+        for keys in self.query("#keys").results(Static):
+            keys.update("   ".join(told))
 
     def action_cancel(self) -> None:
         self.dismiss(None)
