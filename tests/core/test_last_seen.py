@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
+
+import pytest
 
 from cloudtui.core.events import Events, InventoryState, JobsChanged, JobsState
 from cloudtui.core.last_seen import LastSeen
@@ -30,3 +32,64 @@ async def test_what_was_forgotten_is_not_written_at_the_end() -> None:
     await room.forget(GPU, {RUN.id})
     await room.close()
     assert last_seen.load(GPU.id) is None
+
+
+def room_of(events: Events, state: State = State.RUNNING) -> LastSeen:
+    gpu = replace(GPU, state=state)
+    listed = InventoryState((gpu,), updated=NOW)
+    inventory: Any = SimpleNamespace(state=listed, by_id={gpu.id: gpu}.get)
+    return LastSeen(inventory, events)
+
+
+def says(events: Events, *jobs: Job, after: float = 0.0) -> None:
+    seen = NOW + timedelta(seconds=after)
+    events.emit(JobsChanged(JobsState(GPU.id, jobs, updated=seen)))
+
+
+async def test_of_two_consoles_the_newest_look_stays_whichever_is_left_last() -> None:
+    old_events, new_events = Events(), Events()
+    old, new = room_of(old_events), room_of(new_events)
+    says(old_events, replace(RUN, state=JobState.RUNNING))
+    says(new_events, RUN, after=9)
+    await new.close()
+    await old.close()
+    kept = last_seen.load(GPU.id)
+    assert kept is not None
+    assert kept.runs[0].state is JobState.DONE
+    later = room_of(Events())
+    await later.load()
+    seen = later.before(replace(GPU, state=State.RUNNING))
+    assert seen is not None
+    assert [job.id for job in seen.jobs] == ["bert"]
+    assert later.hosts == (), "a machine that runs is asked"
+    await later.close()
+
+
+@pytest.mark.parametrize("what", ["", "{", "[]", "\x00" * 9])
+async def test_a_broken_file_is_none_and_is_written_anew(what: str) -> None:
+    last_seen.folder().mkdir(parents=True)
+    (last_seen.folder() / "i-1.json").write_text(what)
+    events = Events()
+    room = room_of(events, State.STOPPED)
+    await room.load()
+    assert room.hosts == ()
+    says(events, replace(RUN, state=JobState.RUNNING))
+    await room.close()
+    (away,) = room.hosts
+    assert away.jobs[0].state is JobState.UNKNOWN
+    assert last_seen.load(GPU.id) is not None
+
+
+async def test_where_nothing_can_be_written_what_was_seen_is_told_all_the_same() -> None:
+    # A file in the way refuses also who may write everywhere.
+    last_seen.folder().parent.mkdir(parents=True, exist_ok=True)
+    last_seen.folder().write_text("")
+    events = Events()
+    room = room_of(events, State.STOPPED)
+    await room.load()
+    says(events, RUN)
+    says(events, RUN, replace(RUN, id="next"), after=1)
+    await room.load()
+    (away,) = room.hosts
+    assert [job.id for job in away.jobs] == ["bert", "next"]
+    await room.close()
