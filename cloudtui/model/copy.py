@@ -384,7 +384,9 @@ class Meter:
         self._seen: deque[tuple[float, int, int]] = deque()
 
     def note(self, now: float, size: int, files: int) -> None:
-        """So many bytes and files are done."""
+        """So many bytes and files are done; fewer than before where a cut took some back."""
+        if self._seen and size < self._seen[-1][1]:
+            self._seen.clear()
         self._seen.append((now, size, files))
         while len(self._seen) > 2 and self._seen[1][0] <= now - WINDOW_SECONDS:
             self._seen.popleft()

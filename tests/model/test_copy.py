@@ -244,6 +244,10 @@ def test_rate_and_time_left() -> None:
     meter.note(60, 19_000, 0)
     meter.note(70, 19_000, 0)
     assert meter.left(1, 0) is None
+    meter.note(71, 16_000, 0)
+    assert meter.rate == 0, "a cut took some back"
+    meter.note(72, 18_000, 0)
+    assert meter.rate == 2000
 
 
 messages = st.lists(
