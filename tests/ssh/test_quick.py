@@ -225,7 +225,7 @@ async def test_a_slow_client_slows_the_host(conn: Connection) -> None:
         forward = await conn.forward("127.0.0.1", server.sockets[0].getsockname()[1])
         reader, writer = await asyncio.open_connection("127.0.0.1", forward.local_port, limit=1024)
         before = -1
-        while before != sent:  # it comes to a halt
+        while not sent or before != sent:  # it comes to a halt
             before = sent
             await asyncio.sleep(0.3)
         assert sent < 40 << 20

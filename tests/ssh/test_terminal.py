@@ -320,7 +320,8 @@ class TestAttach:
         async def left() -> bool:
             # tmux takes keys less than 1 ms after an event for pasted text, so press it again.
             terminal.write(b"\x02d" if session.program is Program.TMUX else b"\x01d")
-            await asyncio.sleep(0.2)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(terminal.wait(), 1)
             return terminal.ended
 
         await until(left)
