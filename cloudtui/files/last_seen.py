@@ -140,6 +140,7 @@ def _kept(job: Job) -> dict[str, object]:
             **{name: getattr(seen, name) for name in (*_COUNTS, *_FLAGS)},
             "losses": seen.losses[-LOSSES_KEPT:],
             "bars": [(bar.label, bar.step, bar.steps, bar.gone) for bar in seen.bars],
+            "cell": seen.cell,
         },
     }
 
@@ -186,7 +187,7 @@ def _job(instance_id: str, raw: Mapping[str, Any]) -> Job | None:
             last_output=_moment(raw["last_output"]),
             missing=_moment(raw["missing"]),
         )
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError):
         return None
 
 
@@ -196,9 +197,11 @@ def _training(raw: Mapping[str, Any]) -> Training:
         name: None if raw[name] is None else int(raw[name]) if name in whole else float(raw[name])
         for name in _COUNTS
     }
+    cell = raw.get("cell")
     return Training(
         **counts,  # type: ignore[arg-type]
         **{name: bool(raw[name]) for name in _FLAGS},  # type: ignore[arg-type]
+        cell=(int(cell[0]), int(cell[1])) if cell else None,
         losses=tuple(map(float, raw["losses"])),
         bars=tuple(
             Bar(_shown(label), int(step), int(steps), float(gone))

@@ -24,7 +24,7 @@ RUN = Job(
     last_output=AT, gpus=(0, 1), after=("prep",), asked=1_795_300_000,
     then=(ThenStep("stop", StepState.WAITING, "", 1),),
     training=Training(step=3, steps=9, epoch=0.5, epochs=2, loss=0.3, eta=90.0, losses=(0.5, 0.3),
-                      of_epoch=True, bars=(Bar("train", 3, 9, 4.0),)),
+                      of_epoch=True, cell=(2, 7), bars=(Bar("train", 3, 9, 4.0),)),
 )  # fmt: skip
 SEEN = SeenRuns("i-1", "bert-gpu", "us-east-1", "", "123456789012", AT, (RUN,))
 
