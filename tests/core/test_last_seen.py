@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -72,7 +73,7 @@ async def test_a_broken_file_is_none_and_is_written_anew(what: str) -> None:
     events = Events()
     room = room_of(events, State.STOPPED)
     await room.load()
-    assert room.hosts == ()
+    assert not room.hosts
     says(events, replace(RUN, state=JobState.RUNNING))
     await room.close()
     (away,) = room.hosts
@@ -81,6 +82,8 @@ async def test_a_broken_file_is_none_and_is_written_anew(what: str) -> None:
 
 
 async def test_where_nothing_can_be_written_what_was_seen_is_told_all_the_same() -> None:
+    bugs: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: bugs.append(context))
     # A file in the way refuses also who may write everywhere.
     last_seen.folder().parent.mkdir(parents=True, exist_ok=True)
     last_seen.folder().write_text("")
@@ -93,3 +96,4 @@ async def test_where_nothing_can_be_written_what_was_seen_is_told_all_the_same()
     (away,) = room.hosts
     assert [job.id for job in away.jobs] == ["bert", "next"]
     await room.close()
+    assert not bugs
