@@ -135,7 +135,9 @@ def _tell(
     hosts: tuple[HostJobs, ...], away: tuple[AwayRuns, ...], failures: list[CloudtuiError]
 ) -> None:
     now = datetime.now(UTC)
-    rows = [(h.instance.spoken, *row) for h in hosts for row in _rows(h.jobs, now)]
+    rows = [
+        (h.instance.spoken, *row) for h in hosts for row in _rows(h.jobs, h.state.updated or now)
+    ]
     rows += [
         (f"{a.instance.spoken} ({a.instance.state})", *row)
         for a in away

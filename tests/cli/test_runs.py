@@ -9,13 +9,17 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from cloudtui.cli.jobs import _columns as columns
+from cloudtui.cli.jobs import _tell as tell
 from cloudtui.cli.jobs import _tell_more as tell_more
+from cloudtui.core.events import JobsState
+from cloudtui.core.jobs import HostJobs
 from cloudtui.files.paths import state_dir
+from cloudtui.model.instance import Instance, State
 from cloudtui.model.job import Holder, Job, JobState
 from cloudtui.model.then import StepState, ThenStep
 from cloudtui.model.training import Training
@@ -164,6 +168,18 @@ def test_runs_of_a_machine_that_does_not_run_are_told_as_last_seen(lab: Lab, her
     assert not kept.exists()
     kept.write_text("{")
     assert here("jobs")[0] == 0
+
+
+def test_how_long_a_run_went_on_is_as_of_when_its_host_answered(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Another host may have asked about its key for long."""
+    began = datetime.now(UTC) - timedelta(hours=1)
+    made = Job("a", "i-1", ("ls",), "", Holder.NONE, "", JobState.RUNNING, started=began)
+    state = JobsState("i-1", (made,), updated=began + timedelta(seconds=90))
+    tell((HostJobs(Instance("i-1", "us-east-1", State.RUNNING), state, True),), (), [])
+    assert "running  " in (told := capsys.readouterr().out)
+    assert "1m 30s" in told
 
 
 def test_a_failure_is_told_by_its_last_line_and_a_run_that_never_began_by_why() -> None:
