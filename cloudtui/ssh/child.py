@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 from asyncio.subprocess import Process
@@ -50,17 +49,25 @@ async def said(
 
 
 async def end(process: Process) -> None:
-    """Kill it and its process group if it runs; over when it is, however often cancelled."""
+    """Kill it and its process group if it runs; over when it is, however often cancelled.
+
+    One that has become another user's, as with sudo, is left to end when nobody listens.
+    """
+    ours = True
     if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
+        try:
             os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        except PermissionError:
+            ours = False
     # Else `wait` waits for every program that holds its pipes, in another session too. To close
     # the process's own transport would take its exit status from who waits for it.
     transport: asyncio.SubprocessTransport = process._transport  # type: ignore[attr-defined]
     for fd in range(3):
         if pipe := transport.get_pipe_transport(fd):
             pipe.close()
-    if await _whatever_comes(asyncio.ensure_future(process.wait())):
+    if ours and await _whatever_comes(asyncio.ensure_future(process.wait())):
         raise asyncio.CancelledError
 
 

@@ -46,14 +46,12 @@ class Proxy:
     def kill(self) -> None:
         """End the whole process group, if it still runs."""
         if self._process and self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     async def close(self) -> None:
         """Kill it, wait for it, let go of the socket unless a connection took it over."""
-        try:
-            if self._process:
-                await end(self._process)
-        finally:
-            self._words.close()
-            self.sock.close()
+        self._words.close()
+        self.sock.close()
+        if self._process:
+            await end(self._process)

@@ -62,6 +62,18 @@ async def test_what_left_its_group_and_holds_its_output_holds_nothing_up() -> No
         os.kill(child, signal.SIGKILL)
 
 
+async def test_what_became_another_users_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    process = await begun("exec cat")
+
+    def refused(group: int, signal: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "killpg", refused)
+    with pytest.raises(TimeoutError):
+        await said(process, seconds=0.01)
+    assert await asyncio.wait_for(process.wait(), 30) == 0
+
+
 async def test_cancelled_at_its_start_it_is_ended_with_what_it_began(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     pids.touch()
