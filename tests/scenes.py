@@ -278,7 +278,7 @@ async def runs(made: Console) -> None:
             gpus=(0,), then=(copied, ThenStep("stop", StepState.WAITING)),
             last_line="{'loss': 0.3248, 'learning_rate': 1.57e-05, 'epoch': 0.64}"),
         job(gpu, "eval", "python eval.py --split dev", hour, state=JobState.QUEUED, started=None,
-            queued=NOW - hour, session="", last_line="", log_bytes=0, why="waits for bert"),
+            queued=NOW - hour, session="", last_line="", log_bytes=0, why="for bert"),
         job(gpu, "tokenize", "python tokenize.py", 11 * hour, state=JobState.DONE, exit_status=0,
             ended=NOW - 10.2 * hour, last_line="200,000 lines in 48 shards"),
     )  # fmt: skip
