@@ -119,23 +119,27 @@ class Uploads:
             send += found.other
         asked = (*found.doubtful, *(() if overwrite else found.other))
         here, there = await self._digests(connection, local, remote, asked, known, agreed)
-        conflicts = []
-        for file in asked:
-            stands = known.get(file.path)
-            if stands is None and file.path not in there:
-                send.append(file)
-                continue
-            stands = stands or There(file.mode, file.size, 0, False, 0)
-            digests = here.get(file.path), there.get(file.path)
-            match verdict(file, digests[0], stands, digests[1], agreed.get(file.path)):
-                case Verdict.SAME:
-                    same.append(file)
-                case Verdict.STAYS if not overwrite:
-                    newer.append(file)
-                case Verdict.CONFLICT if not overwrite:
-                    conflicts.append(file)
-                case _:
+        conflicts: list[LocalFile] = []
+
+        def sort() -> None:
+            for file in asked:
+                stands = known.get(file.path)
+                if stands is None and file.path not in there:
                     send.append(file)
+                    continue
+                stands = stands or There(file.mode, file.size, 0, False, 0)
+                digests = here.get(file.path), there.get(file.path)
+                match verdict(file, digests[0], stands, digests[1], agreed.get(file.path)):
+                    case Verdict.SAME:
+                        same.append(file)
+                    case Verdict.STAYS if not overwrite:
+                        newer.append(file)
+                    case Verdict.CONFLICT if not overwrite:
+                        conflicts.append(file)
+                    case _:
+                        send.append(file)
+
+        await aside(sort)
         if conflicts:
             raise _conflict(instance, listed.folder, conflicts, agreed)
         chosen = set(send)
@@ -146,17 +150,19 @@ class Uploads:
                 f"{data_size(listed.free)} are free at {listed.folder}.",
                 hint="Make room there, or leave more out in a .cloudtuiignore.",
             )
-        return Upload(
-            instance,
-            local,
-            listed.folder,
-            tuple(file for file in files if file in chosen),
-            sum(not file.is_folder and file not in chosen for file in files) - len(newer),
-            listed.tar == "pax",
-            size,
-            tuple(legible(file.path.decode(errors="replace")) for file in newer),
-            {file.path: known[file.path].told for file in send if file.path in known},
-            to_learn(same, here, agreed),
+        return await aside(
+            lambda: Upload(
+                instance,
+                local,
+                listed.folder,
+                tuple(file for file in files if file in chosen),
+                sum(not file.is_folder and file not in chosen for file in files) - len(newer),
+                listed.tar == "pax",
+                size,
+                tuple(legible(file.path.decode(errors="replace")) for file in newer),
+                {file.path: known[file.path].told for file in send if file.path in known},
+                to_learn(same, here, agreed),
+            )
         )
 
     async def _digests(
