@@ -182,6 +182,8 @@ class Keeper:
                 task.add_done_callback(doing.discard)
         except (Malformed, ValueError, ConnectionError):
             front.say({"bye": "That was not understood."})
+        except asyncio.CancelledError:
+            pass  # at the keeper's end; asyncio's streams would tell it as a fault
         finally:
             self.fronts.remove(front)
             front.left()

@@ -18,6 +18,7 @@ from cloudtui.core.events import InventoryChanged, InventoryState
 from cloudtui.core.kept_tunnels import stop
 from cloudtui.files import keeper_socket, wanted_tunnels
 from cloudtui.files.listening import who_listens
+from cloudtui.files.paths import crash_dir
 from cloudtui.model.errors import CloudtuiError, CredentialsProblem, PortTaken, Refused
 from cloudtui.model.instance import State
 from cloudtui.model.tunnel import Direction, TunnelPhase, TunnelSpec
@@ -142,6 +143,14 @@ async def _answers(port: int) -> bool:
         return await asked(port, b"x") == b"X"
     except OSError:
         return False
+
+
+async def test_its_end_is_no_crash(lab: Lab, front: Front, upper: int) -> None:
+    await front.open(lab, upper)
+    pid = await keeper_process()
+    os.kill(pid, signal.SIGTERM)
+    await gone(pid)
+    assert not list(crash_dir().glob("*"))
 
 
 async def test_its_socket_is_its_owners_alone(lab: Lab, front: Front, upper: int) -> None:
