@@ -53,6 +53,9 @@ class OneHost:
             self.count += 1
         return self._held
 
+    async def pause(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
 
 async def start_seconds(connection: Connection, folder: Path, holder: Holder) -> list[float]:
     """From the call to the command's own first moment, of each start."""
