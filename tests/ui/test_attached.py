@@ -108,7 +108,7 @@ async def test_a_failed_opening_shows_reason_and_next_step() -> None:
     async with console(listed()) as ui:
         ui.bench.sessions.refusal = Unreachable("Cannot reach bert-gpu.", "port 22", "Open it.")
         await ui.do("machine.shell")
-        await until(ui, lambda: "Cannot reach bert-gpu." in ui.text)
+        await until(ui, lambda: "Cannot reach bert-gpu." in ui.text and bool(ui.said))
         assert "Open it." in ui.text
         assert ui.said == ["Cannot reach bert-gpu."]
         await ui.press("enter")
@@ -118,7 +118,7 @@ async def test_a_failed_opening_shows_reason_and_next_step() -> None:
 async def test_a_detach_goes_back_and_says_so() -> None:
     async with attached() as (ui, channel):
         channel.end.set_result(AttachmentEnd(Ending.DETACHED, "Detached. It goes on."))
-        await until(ui, lambda: isinstance(ui.app.screen, SessionsScreen))
+        await until(ui, lambda: isinstance(ui.app.screen, SessionsScreen) and bool(ui.said))
         assert ui.said == ["Detached. It goes on."]
 
 

@@ -97,7 +97,8 @@ async def test_a_key_pair_is_made_shown_and_deleted(aws_env: str) -> None:
         await keys.until(lambda: keys.rows == {"lab": "~/.ssh/lab.pem"})
         assert stat.S_IMODE(path.stat().st_mode) == 0o400
         secret = path.read_text().splitlines()[1]
-        assert "Created lab. Its private key is in ~/.ssh/lab.pem, and nowhere else." in keys.said
+        told = "Created lab. Its private key is in ~/.ssh/lab.pem, and nowhere else."
+        await keys.until(lambda: told in keys.said)
         assert secret not in "".join(keys.said)
         assert "without a passphrase" in keys.about
         await keys.press("ctrl+d")

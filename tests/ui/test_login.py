@@ -86,8 +86,8 @@ async def test_the_code_and_the_page_are_shown_until_confirmed() -> None:
         before = ui.bench.inventory.refreshed
         login.confirmed.set()
         await until(ui, lambda: isinstance(ui.app.screen, MachinesScreen))
-        assert ui.said[-1] == "Logged in to AWS with profile lab."
-        assert ui.bench.inventory.refreshed == before + 1
+        await until(ui, lambda: ui.said[-1:] == ["Logged in to AWS with profile lab."])
+        await until(ui, lambda: ui.bench.inventory.refreshed == before + 1)
         assert fake.profiles == ["lab"]
 
 

@@ -156,5 +156,5 @@ async def test_a_folder_is_sent_first_and_a_large_one_asked_about(
         await in_front(made, RunsScreen)
         assert made.bench.uploads.sent == [(str(tmp_path), "~/x")]
         assert made.bench.jobs.specs[-1].cwd == "~/x"
-        assert "Changed there, and left so: t.py." in made.said
+        await until(made, lambda: "Changed there, and left so: t.py." in made.said)
         assert made.bench.uploads.overwrites == [False, False]

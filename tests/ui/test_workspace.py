@@ -261,7 +261,7 @@ async def test_an_address_of_the_host_is_opened_where_it_is_reached() -> None:
         bench = it.ui.bench
         await until(it.ui, lambda: bench.browsed == ["http://localhost:9999/"])
         assert bench.links.asked == [("bert-gpu", "http://localhost:8888/lab?token=s3cret")]
-        assert it.ui.said[-1] == "A port of bert-gpu is here."
+        await until(it.ui, lambda: it.ui.said[-1:] == ["A port of bert-gpu is here."])
 
 
 async def test_an_osc_8_link_goes_the_same_way() -> None:
