@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from asyncio.subprocess import Process
-from collections.abc import Awaitable
 from typing import Any
 
 
@@ -25,7 +25,9 @@ async def begin(*argv: str, **options: Any) -> Process:
     try:
         return await asyncio.shield(starting)
     except asyncio.CancelledError:
-        await _whatever_comes(starting)
+        while not starting.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([starting])
         if not starting.cancelled() and not starting.exception():
             await end(starting.result())
         raise
@@ -67,17 +69,13 @@ async def end(process: Process) -> None:
     for fd in range(3):
         if pipe := transport.get_pipe_transport(fd):
             pipe.close()
-    if ours and await _whatever_comes(asyncio.ensure_future(process.wait())):
-        raise asyncio.CancelledError
-
-
-async def _whatever_comes(awaited: Awaitable[Any]) -> bool:
-    """Wait for it; whether this was cancelled meanwhile."""
     cancelled = False
-    future = asyncio.ensure_future(awaited)
-    while not future.done():
+    while ours:
+        # Not in a task: the end of the loop cancels all of them.
         try:
-            await asyncio.wait([future])
+            await process.wait()
+            break
         except asyncio.CancelledError:
             cancelled = True
-    return cancelled
+    if cancelled:
+        raise asyncio.CancelledError

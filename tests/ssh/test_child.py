@@ -109,3 +109,18 @@ def test_cancelled_again_and_again_it_is_waited_for() -> None:
     gc.collect()
     with pytest.raises(ProcessLookupError):
         os.kill(pids[0], 0)
+
+
+def test_at_the_end_of_the_loop_it_is_waited_for() -> None:
+    async def left() -> tuple[Process, asyncio.Task[tuple[bytes, bytes]]]:
+        process = await begun("exec sleep 300")
+        task = asyncio.create_task(said(process, seconds=300))
+        await asyncio.sleep(0)
+        task.cancel()
+        for _ in range(3):
+            await asyncio.sleep(0)
+        return process, task
+
+    process, task = asyncio.run(left())
+    assert process.returncode == -9
+    assert task.cancelled()
