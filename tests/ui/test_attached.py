@@ -22,7 +22,7 @@ async def until(ui: Console, true: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
         while not true():
             await ui.pilot.pause()
-        await ui.painted()
+        await ui.settle()
 
 
 def pane_of(ui: Console) -> Pane:

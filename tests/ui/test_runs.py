@@ -49,7 +49,7 @@ async def until(made: Console, holds: Callable[[], object]) -> None:
         async with asyncio.timeout(30):
             while not holds():
                 await made.settle()
-            await made.painted()
+            await made.settle()
     except TimeoutError:
         raise AssertionError(made.text) from None
 
