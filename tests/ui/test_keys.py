@@ -149,7 +149,8 @@ async def test_a_loose_key_is_imported_and_locked(aws_env: str) -> None:
         await keys.press("v")
         await keys.dialog(Choose)
         await keys.press("enter", *"geheim", "enter")
-        await keys.until(lambda: (Path.home() / ".ssh/id_ed25519.ppk").exists())
+        await keys.until(lambda: "Wrote ~/.ssh/id_ed25519.ppk" in "".join(keys.said))
+        assert (Path.home() / ".ssh/id_ed25519.ppk").exists()
 
 
 def _text(keys: Keys) -> str:

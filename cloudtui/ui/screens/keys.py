@@ -128,6 +128,8 @@ class KeysScreen(ListArea):
     async def _load(self) -> None:
         self._places = frozenset(self.workbench.inventory.state.listed)
         self._listing = await self.workbench.keys.list()
+        if not self.query(KeysTable):
+            return  # the console is being left
         self.paint()
         if self._made in self.table.keys_shown:
             self.table.select(self._made)
